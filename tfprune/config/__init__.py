@@ -1,0 +1,51 @@
+"""What a run is: its settings, checked where they enter; nothing heavy is imported here."""
+
+from tfprune.config.check import ConfigError
+from tfprune.config.duration import Duration
+from tfprune.config.files import (
+    config_hash,
+    flatten,
+    from_dict,
+    load_preset,
+    override,
+    preset_names,
+    read_mapping,
+    run_name,
+    to_dict,
+    to_yaml,
+)
+from tfprune.config.schema import (
+    CONTROLS,
+    SECTIONS,
+    ComparisonConfig,
+    DataConfig,
+    ModelConfig,
+    PruningConfig,
+    RunConfig,
+    TrainingConfig,
+    settings,
+)
+
+__all__ = [
+    "CONTROLS",
+    "SECTIONS",
+    "ComparisonConfig",
+    "ConfigError",
+    "DataConfig",
+    "Duration",
+    "ModelConfig",
+    "PruningConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "config_hash",
+    "flatten",
+    "from_dict",
+    "load_preset",
+    "override",
+    "preset_names",
+    "read_mapping",
+    "run_name",
+    "settings",
+    "to_dict",
+    "to_yaml",
+]

@@ -1,0 +1,199 @@
+"""Checks of single settings; each raises ConfigError naming the setting and the remedy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from importlib import import_module
+from typing import Any, NoReturn
+
+from tfprune.config.duration import Duration
+from tfprune.errors import InputError
+
+_SECTION = {
+    "DataConfig": "data",
+    "ModelConfig": "model",
+    "TrainingConfig": "training",
+    "PruningConfig": "pruning",
+    "ComparisonConfig": "comparison",
+}
+
+
+class ConfigError(InputError):
+    """A setting is wrong. `field` is its dotted name, `reason` the text without it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+def _field(config: Any, name: str) -> Field[Any]:
+    return next(item for item in fields(config) if item.name == name)
+
+
+def fail(config: Any, name: str, reason: str) -> NoReturn:
+    """Raise ConfigError for the setting `name` of `config`."""
+    section = _SECTION.get(type(config).__name__)
+    raise ConfigError(f"{section}.{name}" if section else name, reason)
+
+
+def _range(low: float | None, high: float | None, low_open: bool, high_open: bool) -> str:
+    if high is None:
+        return f"greater than {low}" if low_open else f"at least {low}"
+    return f"in {'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
+
+
+def number(
+    config: Any,
+    name: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    low_open: bool = False,
+    high_open: bool = False,
+    optional: bool = False,
+) -> None:
+    """Check a real number; an int counts, a bool or a string does not."""
+    value = getattr(config, name)
+    if value is None and optional:
+        return
+    expected = f"expected a number {_range(low, high, low_open, high_open)}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        fail(config, name, f"{expected}; got {value!r}.")
+    below = low is not None and (value <= low if low_open else value < low)
+    above = high is not None and (value >= high if high_open else value > high)
+    if below or above:
+        fail(config, name, f"{expected}; got {value}.")
+    object.__setattr__(config, name, float(value))
+
+
+def integer(
+    config: Any,
+    name: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    optional: bool = False,
+) -> None:
+    """Check a whole number."""
+    value = getattr(config, name)
+    if value is None and optional:
+        return
+    expected = f"expected a whole number {_range(low, high, False, False)}"
+    wrong = isinstance(value, bool) or not isinstance(value, int)
+    if wrong or (low is not None and value < low) or (high is not None and value > high):
+        fail(config, name, f"{expected}; got {value!r}.")
+
+
+def boolean(config: Any, name: str) -> None:
+    """Check a truth value."""
+    value = getattr(config, name)
+    if not isinstance(value, bool):
+        fail(config, name, f"expected true or false; got {value!r}.")
+
+
+def text(config: Any, name: str) -> None:
+    """Check a non-empty string."""
+    value = getattr(config, name)
+    if not isinstance(value, str) or not value.strip():
+        fail(config, name, f"expected a name; got {value!r}.")
+
+
+def texts(config: Any, name: str, *, needed: bool = False) -> None:
+    """Check a list of distinct non-empty strings; lists become tuples."""
+    value = getattr(config, name)
+    if isinstance(value, str) or not isinstance(value, (list, tuple)):
+        fail(config, name, f"expected a list of names; got {value!r}.")
+    bad = [item for item in value if not isinstance(item, str) or not item.strip()]
+    if bad:
+        fail(config, name, f"expected a list of names; it holds {bad[0]!r}.")
+    twice = sorted({item for item in value if list(value).count(item) > 1})
+    if twice:
+        fail(config, name, f"{twice[0]!r} is given twice; give it once.")
+    if needed and not value:
+        fail(config, name, "expected at least one name; got none.")
+    object.__setattr__(config, name, tuple(value))
+
+
+def choice(config: Any, name: str) -> None:
+    """Check that a string is one of the field's `choices`."""
+    choices = _field(config, name).metadata["choices"]
+    value = getattr(config, name)
+    if value not in choices:
+        fail(config, name, f"expected one of {', '.join(choices)}; got {value!r}.")
+
+
+def choices(config: Any, name: str) -> None:
+    """Check a list of distinct strings, each one of the field's `choices`."""
+    texts(config, name)
+    allowed = _field(config, name).metadata["choices"]
+    for value in getattr(config, name):
+        if value not in allowed:
+            fail(config, name, f"expected some of {', '.join(allowed)}; got {value!r}.")
+
+
+def duration(config: Any, name: str, *, positive: bool = False) -> None:
+    """Check a length of training; what Duration.parse understands becomes a Duration."""
+    try:
+        parsed = Duration.parse(getattr(config, name))
+    except ValueError as error:
+        fail(config, name, f"{error}.")
+    if positive and parsed.count == 0:
+        fail(config, name, f"expected at least 1; got {parsed}.")
+    object.__setattr__(config, name, parsed)
+
+
+def durations(config: Any, name: str) -> None:
+    """Check a list of lengths of training."""
+    value = getattr(config, name)
+    if isinstance(value, (str, int, Duration)):
+        value = (value,)
+    try:
+        parsed = tuple(Duration.parse(item) for item in value)
+    except (ValueError, TypeError) as error:
+        fail(config, name, f"{error}.")
+    object.__setattr__(config, name, parsed)
+
+
+def fractions(config: Any, name: str) -> None:
+    """Check a mapping of layer name -> share in [0, 1)."""
+    value = getattr(config, name)
+    if not isinstance(value, Mapping):
+        fail(config, name, f"expected layer names with shares; got {value!r}.")
+    for layer, share in value.items():
+        ok = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share < 1
+        if not isinstance(layer, str) or not ok:
+            fail(config, name, f"expected a share in [0, 1) for {layer!r}; got {share!r}.")
+    object.__setattr__(config, name, {k: float(v) for k, v in sorted(value.items())})
+
+
+def rewind(config: Any, name: str) -> None:
+    """Check a rewind point: init, final, or a moment of training with its unit."""
+    value = getattr(config, name)
+    if value in ("init", "final"):
+        return
+    try:
+        if str(value).strip().isdigit():
+            raise ValueError
+        object.__setattr__(config, name, str(Duration.parse(value)))
+    except ValueError:
+        fail(
+            config, name,
+            f"expected init, final, or a moment such as '2ep' or '500it'; got {value!r}.",
+        )  # fmt: skip
+
+
+def registered(config: Any, name: str, module: str, registry: str) -> None:
+    """Check that the setting is a name in a registry; the error gives the nearest ones."""
+    text(config, name)
+    registered_name(config, name, getattr(config, name), module, registry)
+
+
+def registered_name(config: Any, name: str, value: str, module: str, registry: str) -> None:
+    """Check that `value` is a name in a registry, in the name of the setting `name`."""
+    try:
+        getattr(import_module(module), registry).check(value)
+    except InputError as error:
+        fail(config, name, str(error))

@@ -1,0 +1,81 @@
+"""Names that a user can type, each with the place where its code lives.
+
+A registry knows its names without importing the code behind them, so that `tfprune models`
+and shell completion answer at once; `get` imports on first use. Third-party packages add
+names through an entry point group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from tfprune.errors import InputError, unknown_name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name: where its code lives (`module:attribute`) and one line that says what it is."""
+
+    name: str
+    target: str
+    summary: str
+
+
+class Registry:
+    """The names of one kind (`measure`, `model`, ...), in the order in which they were added."""
+
+    def __init__(self, kind: str, *, group: str | None = None) -> None:
+        self.kind = kind
+        self._group = group
+        self._entries: dict[str, Entry] = {}
+        self._plugins_read = group is None
+
+    def add(self, name: str, target: str, summary: str) -> None:
+        """Add a name; `target` is `package.module:attribute`, imported when first asked for."""
+        if name in self._entries:
+            raise ValueError(f"{self.kind} {name!r} is already registered")
+        self._entries[name] = Entry(name, target, summary)
+
+    def _read_plugins(self) -> None:
+        if self._plugins_read or self._group is None:
+            return
+        self._plugins_read = True
+        for point in entry_points(group=self._group):
+            if point.name not in self._entries:  # a plugin never replaces a name of ours
+                source = point.dist.name if point.dist else "an installed package"
+                self._entries[point.name] = Entry(point.name, point.value, f"from {source}")
+
+    def __iter__(self) -> Iterator[Entry]:
+        self._read_plugins()
+        return iter(list(self._entries.values()))
+
+    def __contains__(self, name: object) -> bool:
+        self._read_plugins()
+        return name in self._entries
+
+    def names(self) -> list[str]:
+        """Return all names, in order."""
+        return [entry.name for entry in self]
+
+    def check(self, name: str) -> str:
+        """Return `name` if it is known; raise InputError with the nearest names if not."""
+        if name not in self:
+            raise unknown_name(self.kind, name, self.names())
+        return name
+
+    def get(self, name: str) -> Any:
+        """Import and return what `name` stands for; raise InputError when there is no such name."""
+        target = self._entries[self.check(name)].target
+        module, _, attribute = target.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f"{self.kind} {name!r} is registered as {target!r}, which can't be imported: "
+                f"{error}. "
+                "Install or repair the package that provides it."
+            ) from error

@@ -1,0 +1,56 @@
+"""Data sets in memory, their normalisation, order and augmentation, and the probe set.
+
+Importing this package imports neither NumPy nor TensorFlow; its names are looked up on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tfprune.data.names import DATASETS
+
+if TYPE_CHECKING:
+    from tfprune.data.augmentation import augment
+    from tfprune.data.dataset import Dataset, Examples, Source
+    from tfprune.data.load import MEMORY_LIMIT, load_dataset
+    from tfprune.data.normalize import Normalization, normalization
+    from tfprune.data.order import Augmentation, EpochPlan, epoch_plan
+    from tfprune.data.probe import probe_set
+
+__all__ = [
+    "DATASETS",
+    "MEMORY_LIMIT",
+    "Augmentation",
+    "Dataset",
+    "EpochPlan",
+    "Examples",
+    "Normalization",
+    "Source",
+    "augment",
+    "epoch_plan",
+    "load_dataset",
+    "normalization",
+    "probe_set",
+]
+
+_HOMES = {
+    "MEMORY_LIMIT": "load",
+    "Augmentation": "order",
+    "Dataset": "dataset",
+    "EpochPlan": "order",
+    "Examples": "dataset",
+    "Normalization": "normalize",
+    "Source": "dataset",
+    "augment": "augmentation",
+    "epoch_plan": "order",
+    "load_dataset": "load",
+    "normalization": "normalize",
+    "probe_set": "probe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

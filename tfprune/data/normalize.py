@@ -1,0 +1,117 @@
+"""Bringing pixels to the range that networks train well on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tfprune.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MODES = ("standard", "scale", "none")
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """The affine map (x - mean) / std per channel, in raw pixel units; plain numbers, to be logged.
+
+    mode: `standard`, `scale` or `none`; see `normalization`.
+    mean, std: one float per channel.
+    """
+
+    mode: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def scale(self) -> np.ndarray:
+        """1 / std as (c,) float32: what is multiplied by."""
+        return (1.0 / np.asarray(self.std, np.float64)).astype(np.float32)
+
+    def apply(self, images: Any) -> Any:
+        """Normalised images as float32, shape unchanged; NumPy in, NumPy out, else a tensor.
+
+        images: (..., c), any real dtype. The same float32 numbers come out of NumPy and of a
+        graph: both subtract, then multiply by `scale` (a division might be rewritten by the graph
+        optimizer into a multiplication, and then differ in the last bit).
+        """
+        mean, scale = np.asarray(self.mean, np.float32), self.scale
+        if images.shape[-1] != len(mean):
+            raise InputError(
+                f"normalisation was computed for {len(mean)} channels, but the images have "
+                f"{images.shape[-1]}: shape {tuple(images.shape)}."
+            )
+        if isinstance(images, np.ndarray):
+            return (images.astype(np.float32) - mean) * scale
+        return self._apply_graph(images, mean, scale)
+
+    @staticmethod
+    def _apply_graph(images: tf.Tensor, mean: np.ndarray, scale: np.ndarray) -> tf.Tensor:
+        import tensorflow as tf
+
+        return (tf.cast(images, tf.float32) - mean) * scale
+
+
+def normalization(
+    images: np.ndarray,
+    mode: Literal["standard", "scale", "none"] | str = "standard",
+    *,
+    chunk: int = 1024,
+) -> Normalization:
+    """The normalisation that fits these *training* images (n, height, width, c).
+
+    mode: `standard`: mean 0 and standard deviation 1 per channel over all training pixels
+        (population standard deviation; a constant channel is only centred).
+        `scale`: divided by the largest absolute value in the training images, so that 8-bit
+        images lie in [0, 1], as do the digits, whose values end at 16.
+        `none`: raw values as float32.
+    chunk: images worked on at a time; changes memory, not the result beyond rounding.
+    """
+    if mode not in MODES:
+        raise unknown_name("normalization", mode, MODES)
+    if images.ndim != 4 or images.size == 0:
+        raise InputError(
+            "normalization needs training images of shape (n, height, width, channels) with "
+            f"n >= 1, got {images.shape}."
+        )
+    channels = images.shape[-1]
+    zeros, ones = (0.0,) * channels, (1.0,) * channels
+    if mode == "none":
+        return Normalization(mode, zeros, ones)
+    if mode == "scale":
+        largest = max(abs(float(images.max())), abs(float(images.min())))
+        return Normalization(mode, zeros, (largest or 1.0,) * channels)
+    mean, std = _moments(images, chunk)
+    return Normalization(
+        mode, tuple(float(m) for m in mean), tuple(float(s) if s > 0 else 1.0 for s in std)
+    )
+
+
+def _moments(images: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+    """Per-channel mean and standard deviation in float64, in two passes (no cancellation)."""
+    if images.dtype == np.uint8:
+        return _moments_8_bit(images, chunk)
+    n_pixels = images.size // images.shape[-1]
+    parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
+    mean = sum(part.sum(axis=(0, 1, 2), dtype=np.float64) for part in parts) / n_pixels
+    squares = sum(np.square(part - mean).sum(axis=(0, 1, 2)) for part in parts)
+    constant = np.all([(part == images[0, 0, 0]).all(axis=(0, 1, 2)) for part in parts], axis=0)
+    return np.asarray(mean), np.where(constant, 0.0, np.sqrt(squares / n_pixels))
+
+
+def _moments_8_bit(images: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same from a histogram of the 256 values per channel: exact sums, several times faster."""
+    channels = images.shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(images), chunk):
+        for c in range(channels):
+            counts[c] += np.bincount(images[start : start + chunk, ..., c].ravel(), minlength=256)
+    values = np.arange(256, dtype=np.float64)
+    n_pixels = counts[0].sum()
+    mean = counts @ values / n_pixels
+    variance = np.sum(counts * np.square(values - mean[:, np.newaxis]), axis=1) / n_pixels
+    return mean, np.sqrt(variance)

@@ -1,0 +1,77 @@
+"""The order of an epoch, and the random draws that go with it, as pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfprune.errors import InputError
+
+# one stream of random numbers per purpose: a new purpose never moves the draws of another
+_ORDER, _SHIFT, _FLIP = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training images are varied: a random crop out of a padded image, and a mirror image.
+
+    padding: pixels of border on each side, from which a crop of the original size is taken; a
+        whole number of at least 0. 0 means no crop.
+    flip: whether an image is mirrored left to right with probability 1/2.
+
+    The default is the usual one for CIFAR-10 (He et al. 2016, section 4.2).
+    """
+
+    padding: int = 4
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.padding, bool) or not isinstance(self.padding, int) or self.padding < 0:
+            raise InputError(
+                f"augmentation padding must be a whole number of pixels of at least 0, "
+                f"got {self.padding!r}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class EpochPlan:
+    """What one epoch does with each of n examples.
+
+    order: (n,) int32, the examples in the order in which they are seen; a permutation.
+    shift: (n, 2) int32, rows and columns in [-padding, padding] by which the crop of example i
+        is moved (indexed by example, not by place in `order`); None without crops.
+    flip: (n,) bool, whether example i is mirrored; None without mirroring.
+    """
+
+    order: np.ndarray
+    shift: np.ndarray | None
+    flip: np.ndarray | None
+
+
+def epoch_plan(
+    n: int, *, seed: int, epoch: int, augmentation: Augmentation | None = None
+) -> EpochPlan:
+    """The plan of one epoch: a pure function of (seed, epoch), the same on every machine.
+
+    n: number of training examples. seed, epoch: whole numbers of at least 0.
+
+    Nothing is carried from one epoch to the next, so training can be resumed or rewound to any
+    epoch and see what it would have seen. What happens to example i depends on (seed, epoch, i)
+    alone: not on its place in the order, the batch size, or whether other draws are made. Each
+    purpose has its own stream, `SeedSequence(seed, spawn_key=(purpose, epoch))`.
+    """
+    order = _stream(seed, epoch, _ORDER).permutation(n).astype(np.int32)
+    shift = flip = None
+    if augmentation is not None and augmentation.padding > 0:
+        shift = _stream(seed, epoch, _SHIFT).integers(
+            -augmentation.padding, augmentation.padding, size=(n, 2), dtype=np.int32, endpoint=True
+        )
+    if augmentation is not None and augmentation.flip:
+        # a full double each, so that example i does not share a buffered word with its neighbour
+        flip = _stream(seed, epoch, _FLIP).random(n) < 0.5
+    return EpochPlan(order, shift, flip)
+
+
+def _stream(seed: int, epoch: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch)))

@@ -1,0 +1,132 @@
+"""Reading the examples of a prepared TFDS builder into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfprune.data.resize import resize_graph
+from tfprune.data.tfds_prepare import quiet
+from tfprune.data.tfds_splits import SplitRanges
+from tfprune.errors import InputError
+
+_BATCH = 512
+
+
+class Reader:
+    """Reads splits of one prepared builder: images (n, height, width, c) and labels (n,) int64.
+
+    8-bit images stay uint8; others become float32. With `image_size` = (height, width) every
+    image is resized as `tfprune.data.resize` says; without it all must be of one size.
+    """
+
+    def __init__(
+        self,
+        builder: Any,
+        name: str,
+        image_key: str,
+        label_key: str,
+        image_size: tuple[int, int] | None,
+    ) -> None:
+        self._builder, self._name = builder, name
+        self._image_key, self._label_key = image_key, label_key
+        self._image_size = image_size
+        feature = builder.info.features[image_key]
+        height, width, channels = feature.shape
+        if image_size is not None:
+            height, width = image_size
+        self._shape = (height, width, channels)
+        self._dtype = np.dtype(np.uint8 if feature.np_dtype == np.uint8 else np.float32)
+
+    def check_memory(self, parts: Sequence[SplitRanges], *, limit: int) -> None:
+        """Raise InputError when the images of all `parts` together need more than `limit` bytes.
+
+        Where the builder does not say how large its images are, nothing is known yet; `read`
+        checks again when it has seen the first one.
+        """
+        if None not in self._shape:
+            self._check_memory(sum(len(part) for part in parts), self._shape, limit)
+
+    def _check_memory(self, n: int, shape: tuple[int, ...], limit: int) -> None:
+        needed = n * int(np.prod(shape)) * self._dtype.itemsize
+        if needed > limit:
+            size = "x".join(str(side) for side in shape)
+            raise InputError(
+                f"{n} images of {self._name!r} at {size} need {needed / 2**30:.1f} GiB of memory, "
+                f"more than the limit of {limit / 2**30:.1f} GiB. Take a smaller split, such as "
+                "--train-split 'train[:10%]', or smaller images with --image-size."
+            )
+
+    def read(self, part: SplitRanges, *, limit: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of one split, in the order of the files; `limit` in bytes."""
+        import tensorflow as tf
+
+        try:
+            return self._read(part, limit)
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"{part.spec!r} of {self._name!r} in {self._builder.data_path} can't be read: "
+                f"{(error.message or type(error).__name__).splitlines()[0]}. The files are "
+                "damaged or incomplete: prepare the data set again."
+            ) from error
+
+    def _read(self, part: SplitRanges, limit: int) -> tuple[np.ndarray, np.ndarray]:
+        n = len(part)
+        images: np.ndarray | None = None
+        labels = np.empty(n, np.int64)
+        done = 0
+        for batch in self._batches(part):
+            found = batch[self._image_key]
+            if images is None:
+                self._check_memory(n, found.shape[1:], limit)
+                images = np.empty((n, *found.shape[1:]), self._dtype)
+            if found.shape[1:] != images.shape[1:]:
+                raise self._mixed_sizes(part, done, images.shape[1:], found.shape[1:])
+            stop = done + len(found)
+            images[done:stop] = found
+            labels[done:stop] = batch[self._label_key]
+            done = stop
+        if images is None or done < n:
+            raise InputError(
+                f"the files of {self._name!r} in {self._builder.data_path} hold {done} examples of "
+                f"{part.spec!r}, but its dataset_info.json says {n}. Prepare the data set again."
+            )
+        return images, labels
+
+    def _batches(self, part: SplitRanges) -> Any:
+        """Batches as NumPy dictionaries; one image at a time where sizes may differ."""
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        with quiet():
+            dataset = self._builder.as_dataset(
+                split=part.spec,
+                shuffle_files=False,
+                # only what is needed is decoded; file after file, so that the order is theirs
+                decoders=tfds.decode.PartialDecoding(
+                    {self._image_key: True, self._label_key: True}
+                ),
+                read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            )
+        if self._image_size is not None:
+            key, size = self._image_key, self._image_size
+            dataset = dataset.map(
+                lambda example: {**example, key: resize_graph(example[key], size)},
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+        one_size = None not in self._shape
+        return dataset.batch(_BATCH if one_size else 1).prefetch(2).as_numpy_iterator()
+
+    def _mixed_sizes(
+        self, part: SplitRanges, position: int, first: tuple[int, ...], other: tuple[int, ...]
+    ) -> InputError:
+        def size(shape: tuple[int, ...]) -> str:
+            return "x".join(str(side) for side in shape)
+
+        return InputError(
+            f"the images of {self._name!r} differ in size: example 0 of {part.spec!r} is "
+            f"{size(first)}, example {position} is {size(other)}. Give --image-size to bring them "
+            "to one size, such as --image-size 64."
+        )

@@ -1,0 +1,207 @@
+"""A pruned network as a file for elsewhere, re-read and held against its source."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import InputError, InvariantError, unknown_name
+from tfprune.models.files import tflite
+from tfprune.models.files.back import in_source, to_keras3
+from tfprune.models.files.compare import difference, scale
+from tfprune.models.files.libraries import is_keras3_model, keras2, keras3
+from tfprune.models.files.origin import Origin
+from tfprune.models.files.probes import random_inputs
+from tfprune.models.files.reasons import reason
+from tfprune.models.files.saving import replacing, save
+from tfprune.models.files.weights import short_name, values
+
+SUFFIX = {"keras": ".keras", "keras3": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite"}
+FORMATS = tuple(SUFFIX)
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, as found by reading the file again.
+
+    format: as asked for. library: `keras`, `tf_keras` or `tensorflow`, which reads the file.
+    n_bytes, n_bytes_gzip: size on disk, and compressed by gzip, where zeros weigh little.
+    sparsity: share of zeros among the kernels in the file, in [0, 1]; sparsity_source: the same
+    in the model that was exported. max_abs_difference: of the predictions of file and source on
+    one random batch. quantized: whether the weights were rounded to 8 bits.
+    """
+
+    path: Path
+    format: str
+    library: str
+    n_bytes: int
+    n_bytes_gzip: int
+    sparsity: float
+    sparsity_source: float
+    max_abs_difference: float
+    quantized: bool
+
+
+def export_model(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    origin: Origin | None = None,
+    quantize: bool = False,
+) -> ExportReport:
+    """Write a stripped, masked tf_keras model to `path`, read it back, and report what is in it.
+
+    format: `keras` and `h5` are written by the library that the model came from (Keras 3 for
+    a Keras 3 `origin`, else tf_keras), `keras3` by Keras 3 in any case; `savedmodel` is a
+    folder, `tflite` a TensorFlow Lite file. With a Keras 3 `origin`, the user's own object is
+    written, with the weights of `model` in it. quantize: 8-bit weights (dynamic range), for
+    tflite only.
+
+    Raises InputError for a bad format, ending or place and for a network that the format can't
+    hold; InvariantError when the file read back
+    is less sparse than the model or, unless quantized, predicts otherwise.
+    """
+    path = _checked(path, format, quantize)
+    _refuse_wrappers(model)
+    with replacing(path) as temporary:
+        if format == "tflite":
+            temporary.write_bytes(tflite.convert(model, quantize=quantize))
+            library = "tensorflow"
+        else:
+            written = _in_library(model, format, origin)
+            save(written, temporary)
+            library = "keras" if is_keras3_model(written) else "tf_keras"
+        return _report(model, temporary, path, format=format, library=library, quantize=quantize)
+
+
+def _report(
+    model: Any, file: Path, path: Path, *, format: str, library: str, quantize: bool
+) -> ExportReport:
+    """Return what is in `file`, which is about to become `path`; raise if it is not the model."""
+    inputs = random_inputs(model)
+    expected = predict(model, inputs)
+    if format == "tflite":
+        found, sparsity_found = tflite.read(file, inputs, kernels(model))
+    else:
+        again = _read(file, library)
+        found, sparsity_found = predict(again, inputs), sparsity(kernels(again))
+    report = ExportReport(
+        path=path,
+        format=format,
+        library=library,
+        n_bytes=size(file),
+        n_bytes_gzip=size_gzip(file),
+        sparsity=sparsity_found,
+        sparsity_source=sparsity(kernels(model)),
+        max_abs_difference=max(difference(a, b) for a, b in zip(expected, found, strict=True)),
+        quantized=quantize,
+    )
+    _hold(report, max(scale(y) for y in expected))
+    return report
+
+
+def _checked(path: str | os.PathLike[str], format: str, quantize: bool) -> Path:
+    if format not in SUFFIX:
+        raise unknown_name("export format", format, FORMATS)
+    if quantize and format != "tflite":
+        raise InputError(f"quantize is for format 'tflite'; got format {format!r}.")
+    path = Path(path)
+    if path.suffix != SUFFIX[format] and not (format == "savedmodel" and not path.is_file()):
+        raise InputError(
+            f"format {format!r} is written to a name ending in {SUFFIX[format]!r}; "
+            f"got {str(path)!r}."
+        )
+    return path
+
+
+def _refuse_wrappers(model: Any) -> None:
+    wrapped = [m.name for m in model.layers if type(m).__name__ == "PruneLowMagnitude"]
+    if wrapped:
+        raise InputError(
+            f"the model still has pruning wrappers ({', '.join(wrapped[:3])}, ...): strip them "
+            "before exporting, or the file holds masks and counters beside the weights."
+        )
+
+
+def _in_library(model: Any, format: str, origin: Origin | None) -> Any:
+    """Return the object to be saved: the user's own where it belongs to the format's library."""
+    if format == "savedmodel":
+        return model
+    if origin is not None and (origin.is_keras3 or format != "keras3"):
+        return in_source(model, origin)
+    return to_keras3(model) if format == "keras3" else model
+
+
+def _read(path: Path, library: str) -> Any:
+    try:
+        return (keras3() if library == "keras" else keras2()).models.load_model(path, compile=False)
+    except Exception as error:  # loaders raise anything; the file is of no use, whatever it is
+        raise InputError(
+            f"{library} can't read back what it wrote to {path.name}: {reason(error)}. "
+            "Choose another format."
+        ) from error
+
+
+def predict(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the outputs of a model of either library in inference, as arrays."""
+    import tensorflow as tf
+
+    given = [tf.constant(x) for x in inputs]
+    outputs = model(given[0] if len(given) == 1 else given, training=False)
+    return [np.asarray(y) for y in tf.nest.flatten(outputs)]
+
+
+def kernels(model: Any) -> list[np.ndarray]:
+    """Return the kernels of a model of either library: weights named so, biases left out."""
+    return [values(w) for w in model.weights if short_name(w).endswith("kernel")]
+
+
+def sparsity(arrays: list[np.ndarray]) -> float:
+    """Return the share of zeros among all values of the arrays; 0 for none."""
+    n = sum(a.size for a in arrays)
+    return sum(int(np.count_nonzero(a == 0)) for a in arrays) / n if n else 0.0
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size
+
+
+def size_gzip(path: Path) -> int:
+    """Return the bytes of a file, or of a tar of a folder, compressed by gzip at level 6."""
+    with tempfile.TemporaryFile() as packed:
+        if path.is_dir():
+            with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
+                archive.add(path, arcname=path.name)
+        else:
+            with (
+                path.open("rb") as source,
+                gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as target,
+            ):
+                shutil.copyfileobj(source, target)
+        return packed.tell()
+
+
+def _hold(report: ExportReport, largest: float) -> None:
+    if report.sparsity < report.sparsity_source - 1e-9:
+        raise InvariantError(
+            f"{report.path} holds kernels of sparsity {report.sparsity:.4f}, the model that was "
+            f"exported {report.sparsity_source:.4f}: pruned weights came back to life on the way."
+        )
+    if not report.quantized and not report.max_abs_difference <= TOLERANCE * max(1.0, largest):
+        raise InvariantError(
+            f"{report.path} predicts otherwise than the model that was exported (largest "
+            f"difference {report.max_abs_difference:.3g})."
+        )

@@ -1,0 +1,140 @@
+"""Whether a model fits a data set, said before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tfprune.errors import InputError
+
+PROBABILITIES = ("softmax", "sigmoid")
+
+
+def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
+    """Raise InputError unless a tf_keras model classifies images of this shape into these classes.
+
+    `input_shape` is (height, width, channels) of one image. The model needs one input of shape
+    (batch, height, width, channels), sizes that it leaves open fit anything, and one output of
+    shape (batch, n_classes), or (batch, 1) with a sigmoid for two classes. The message says
+    which side has what, and what to change.
+    """
+    shape = tuple(int(n) for n in input_shape)
+    if len(shape) != 3:
+        raise InputError(
+            f"input_shape is (height, width, channels) of one image; got {shape}"
+            + (". Grey images have channels = 1." if len(shape) == 2 else ".")
+        )
+    _one_of(model, model.inputs, "input")
+    _one_of(model, model.outputs, "output")
+    _check_input(model, tuple(model.inputs[0].shape), shape)
+    _check_output(model, tuple(model.outputs[0].shape), n_classes)
+
+
+def _one_of(model: Any, tensors: Any, what: str) -> None:
+    if len(tensors) != 1:
+        names = ", ".join(repr(t.name) for t in tensors)
+        raise InputError(
+            f"model {model.name!r} has {len(tensors)} {what}s ({names}); an experiment on image "
+            f"classification uses models with one. Make a model of the part with one {what}."
+        )
+
+
+def _check_input(model: Any, wanted: tuple[Any, ...], shape: tuple[int, ...]) -> None:
+    head = f"model {model.name!r} takes inputs of shape {_batch(wanted)}"
+    given = f"the data set has images of shape {shape} (height, width, channels)"
+    if len(wanted) == 3:
+        missing = (
+            "a channel dimension; begin the model with Reshape((height, width, 1))"
+            if tuple(wanted[1:]) == shape[:2]
+            else "the batch dimension or the channels; keras.Input(shape) is written without batch"
+        )
+        raise InputError(f"{head}, but {given}. The model lacks {missing}.")
+    if len(wanted) == 2:
+        size = shape[0] * shape[1] * shape[2]
+        raise InputError(
+            f"{head}: flattened images; {given}. Begin the model with keras.Input({shape}) and "
+            f"Flatten, which gives {size:,} values."
+        )
+    if len(wanted) != 4:
+        raise InputError(f"{head}, but {given}: four dimensions with the batch are needed.")
+    if wanted[0] is not None:
+        raise InputError(
+            f"{head}: its batch size is fixed at {wanted[0]}. Build it with keras.Input(shape), "
+            "which leaves the batch size open."
+        )
+    if wanted[3] is not None and wanted[3] != shape[2]:
+        first = wanted[1] == shape[2] and wanted[2:] == shape[:2]
+        raise InputError(
+            f"{head}, but {given}: {wanted[3]} channels against {shape[2]}."
+            + (
+                " The model is channels-first; TensorFlow on a CPU needs channels-last."
+                if first
+                else " Choose a data set with as many channels, or change the model's input."
+            )
+        )
+    if any(w is not None and w != s for w, s in zip(wanted[1:3], shape[:2], strict=True)):
+        raise InputError(
+            f"{head}, but {given}. Build the model for {shape}, begin it with "
+            f"Resizing({wanted[1]}, {wanted[2]}), or choose a data set of its size."
+        )
+
+
+def _check_output(model: Any, given: tuple[Any, ...], n_classes: int) -> None:
+    if len(given) != 2:
+        raise InputError(
+            f"model {model.name!r} puts out {_batch(given)}; a classifier puts out "
+            f"(batch, {n_classes}). Add GlobalAveragePooling2D or Flatten, and Dense({n_classes})."
+        )
+    if given[1] == n_classes or (n_classes == 2 and given[1] == 1):
+        return
+    raise InputError(
+        f"model {model.name!r} tells {given[1]} classes apart, the data set has {n_classes}. "
+        f"Give it an output layer Dense({n_classes}), or choose a data set with {given[1]} classes."
+    )
+
+
+def _batch(shape: tuple[Any, ...]) -> str:
+    return "(" + ", ".join(["batch", *("any" if d is None else str(d) for d in shape[1:])]) + ")"
+
+
+def output_kind(model: Any) -> str:
+    """Return `"softmax"`, `"sigmoid"` or `"logits"`: what the model's output numbers are.
+
+    Told from the last operation, looking through layers that don't change values (Flatten,
+    Reshape, Dropout, Activation('linear'), ...). Anything that is neither a softmax nor a
+    sigmoid counts as logits.
+    """
+    layer = _layer_of(model.outputs[0])
+    while layer is not None:
+        kind = _kind(layer)
+        if kind is not None:
+            return kind
+        tensor = layer.input
+        layer = None if isinstance(tensor, list | dict | tuple) else _layer_of(tensor)
+    return "logits"
+
+
+def _layer_of(tensor: Any) -> Any:
+    return tensor.node.layer
+
+
+_TRANSPARENT = ("Flatten", "Reshape", "Dropout", "Identity", "Permute")
+
+
+def _kind(layer: Any) -> str | None:
+    """Return the kind of output that a layer makes; None if it passes on what it is given."""
+    name = type(layer).__name__
+    if hasattr(layer, "outputs") and hasattr(layer, "layers"):
+        return output_kind(layer)
+    if name == "Softmax":
+        return "softmax"
+    if name == "TFOpLambda":
+        symbol = str(layer.symbol).rpartition(".")[2]
+        return symbol if symbol in PROBABILITIES else "logits"
+    activation = getattr(layer, "activation", None)
+    used = getattr(activation, "__name__", "linear") if activation is not None else "linear"
+    if used in PROBABILITIES:
+        return str(used)
+    if name in _TRANSPARENT or (name == "Activation" and used == "linear"):
+        return None
+    return "logits"

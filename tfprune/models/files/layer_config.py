@@ -1,0 +1,246 @@
+"""One layer of one library rebuilt in the other, from its configuration, key by key.
+
+A key that the other library does not know may be dropped only when it steers execution or has
+its default value. Everything else raises: a silently dropped option changes the network.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.models.files import activations, allowed
+from tfprune.models.files.libraries import keras2, keras3
+
+# Same meaning, other name: class -> {Keras 3 key: Keras 2 key}
+RENAMED = {
+    "LeakyReLU": {"negative_slope": "alpha"},
+}
+# Keys that steer how a number is computed, never which: safe to lose on the way.
+EXECUTION = frozenset(
+    [
+        "implementation",
+        "use_cudnn",
+        "optional",
+        "seed",
+        "autocast",
+        "unroll",
+        "fused",
+        "rng_type",
+        "force_generator",
+        "batch_input_shape",
+        "input_length",
+        "query_shape",
+        "key_shape",
+        "value_shape",
+        "lora_rank",
+        "lora_alpha",
+        "flash_attention",
+    ]
+) - {"zero_output_for_mask"}
+# Keys that a class inherits and never uses.
+UNUSED = {
+    f"SeparableConv{n}D": {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
+    for n in (1, 2)
+}
+NESTED = ("layer", "forward_layer", "backward_layer", "cell")
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Which library a layer is taken from (`source`) and which it is rebuilt in (`target`)."""
+
+    source: Any
+    target: Any
+    to_keras2: bool
+
+    @property
+    def target_name(self) -> str:
+        return "tf_keras" if self.to_keras2 else "Keras 3"
+
+    def activation(self, name: str) -> Any:
+        return (activations.to_keras2 if self.to_keras2 else activations.to_keras3)(name)
+
+    def key(self, class_name: str, key: str) -> str:
+        names = RENAMED.get(class_name, {})
+        if not self.to_keras2:
+            names = {v: k for k, v in names.items()}
+        return names.get(key, key)
+
+
+def to_keras2_direction() -> Direction:
+    return Direction(keras3(), keras2(), True)
+
+
+def to_keras3_direction() -> Direction:
+    return Direction(keras2(), keras3(), False)
+
+
+def rebuild(class_name: str, config: Mapping[str, Any], direction: Direction) -> Any:
+    """Return a new, unbuilt layer of `direction.target` with the meaning of `config`.
+
+    Raises InputError naming the layer and the option that has no counterpart.
+    """
+    if class_name not in allowed.CONVERTIBLE_LAYERS:
+        raise no_counterpart(class_name, config.get("name", ""), direction)
+    cls = getattr(direction.target.layers, class_name)
+    source_cls = getattr(direction.source.layers, class_name)
+    accepted = _accepted(cls)
+    options: dict[str, Any] = {}
+    for old_key, old_value in config.items():
+        key = direction.key(class_name, old_key)
+        value = _value(key, old_value, direction)
+        if key in accepted:
+            options[key] = value
+        elif old_key not in UNUSED.get(class_name, ()) and not _droppable(
+            source_cls, old_key, old_value
+        ):
+            raise InputError(
+                f"layer {config.get('name', class_name)!r}: {class_name}({old_key}={old_value!r}) "
+                f"has no counterpart in {direction.target_name}, so the model can't be converted. "
+                f"Leave {old_key} at its default."
+            )
+    _special_cases(class_name, options)
+    trainable = options.pop("trainable", True) if "trainable" not in _signature(cls) else True
+    layer = cls(**options)
+    if trainable is False:
+        layer.trainable = False
+    return layer
+
+
+def no_counterpart(class_name: str, name: str, direction: Direction) -> InputError:
+    """Return the error for a layer that the other library does not have."""
+    reason = allowed.REFUSED_LAYERS.get(class_name)
+    if class_name in allowed.KERAS2_ONLY_LAYERS and not direction.to_keras2:
+        reason = "Keras 3 has no such layer"
+    reason = reason or allowed.DIFFERENT_LAYERS.get(class_name)
+    reason = reason or "it is a custom layer, of which only its author knows what it computes"
+    return InputError(
+        f"layer {name!r} ({class_name}) can't be converted to {direction.target_name}: {reason}. "
+        "Replace it by a built-in layer, or give a function that builds the model in tf_keras, as "
+        "package.module:function."
+    )
+
+
+def _special_cases(class_name: str, options: dict[str, Any]) -> None:
+    if class_name == "BatchNormalization" and isinstance(options.get("axis"), list | tuple):
+        if len(options["axis"]) != 1:
+            raise InputError(
+                f"layer {options.get('name')!r}: BatchNormalization over several axes "
+                f"({options['axis']}) has no counterpart in Keras 3. Use one axis."
+            )
+        options["axis"] = int(options["axis"][0])
+    if class_name == "Rescaling":
+        for key in ("scale", "offset"):
+            if isinstance(options.get(key), list):
+                options[key] = np.asarray(options[key], dtype="float32")
+
+
+def _value(key: str, value: Any, direction: Direction) -> Any:
+    value = _plain(value)
+    if key == "dtype":
+        return _dtype(value)
+    if key.endswith("activation") and value is not None and not isinstance(value, bool):
+        return _activation(value, direction)
+    for kind in ("initializer", "regularizer", "constraint"):
+        if key.endswith(f"_{kind}"):
+            return _helper(kind, value, direction)
+    if key in NESTED and isinstance(value, dict):
+        return rebuild(value["class_name"], value["config"], direction)
+    if key == "cells" and isinstance(value, list | tuple):
+        return [rebuild(cell["class_name"], cell["config"], direction) for cell in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return a serialised value (tuple, array) as itself."""
+    if isinstance(value, dict):
+        config = value.get("config")
+        if value.get("class_name") == "__numpy__" and isinstance(config, dict):
+            return np.array(config["value"], config["dtype"])
+        if value.get("class_name") == "__tuple__":
+            return tuple(_plain(item) for item in value["items"])
+    return value
+
+
+def _dtype(value: Any) -> Any:
+    """Return the name of a dtype policy, in whichever of its forms it comes."""
+    if isinstance(value, dict):
+        if "Quantized" in value["class_name"]:
+            raise InputError(
+                "the model is quantized, so its weights can't be pruned. Bring it as it was "
+                "before quantization."
+            )
+        value = value["config"]["name"]
+    return getattr(value, "name", value)
+
+
+def _activation(value: Any, direction: Direction) -> Any:
+    if isinstance(value, dict):
+        name, config = value.get("class_name"), value.get("config")
+        if name != "function":  # a layer used as an activation
+            return rebuild(str(name), config or {}, direction)
+        value = config
+    return direction.activation(value) if isinstance(value, str) else value
+
+
+def _helper(kind: str, value: Any, direction: Direction) -> Any:
+    """Return an initializer, regularizer or constraint of the target library."""
+    if value is None:
+        return None
+    name, config = value["class_name"], value.get("config") or {}
+    cls = getattr(getattr(direction.target, f"{kind}s"), name, None)
+    if cls is None:
+        raise InputError(
+            f"{kind} {name} has no counterpart in {direction.target_name}, so the model can't be "
+            f"converted. Use a built-in {kind}."
+        )
+    known = inspect.signature(cls.__init__).parameters
+    options = {k: _plain(v) for k, v in config.items() if k in known}
+    if isinstance(options.get("seed"), dict):  # a running generator: where it stood is not kept
+        options["seed"] = None
+    return cls(**options)
+
+
+def _accepted(cls: type) -> set[str]:
+    """Return the options that a layer class takes, those it passes on to its bases included."""
+    names = {"name", "dtype", "trainable"}
+    for base in cls.__mro__[:-1]:
+        if base.__name__ in ("Layer", "Operation"):
+            break
+        if "__init__" in base.__dict__:
+            names |= _signature(base)
+            if not any(p.kind is p.VAR_KEYWORD for p in _parameters(base).values()):
+                break
+    return names - {"self", "args", "kwargs"}
+
+
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+
+
+def _signature(cls: type) -> set[str]:
+    return set(_parameters(cls))
+
+
+def _droppable(source_cls: type, key: str, value: Any) -> bool:
+    if value is None or key in EXECUTION:
+        return True
+    default = None
+    for base in source_cls.__mro__[:-1]:
+        parameter = _parameters(base).get(key)
+        if parameter is not None:
+            default = parameter.default
+            break
+    if value is False and default in (None, inspect.Parameter.empty):
+        return True
+    if key == "data_format":
+        return bool(value == "channels_last")
+    if isinstance(value, list | tuple) and isinstance(default, list | tuple | int):
+        return bool(np.array_equal(np.ravel(value), np.ravel(default)))
+    return bool(default == value)

@@ -1,0 +1,117 @@
+"""Any Keras file a user has, as a tf_keras model that tfmot can prune."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.models.files import activations, origin
+from tfprune.models.files.convert import Conversion, convert_to_keras2, unfold
+from tfprune.models.files.graph2 import functional
+from tfprune.models.files.guard import at_most
+from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras2, keras3
+from tfprune.models.files.origin import Link, Origin
+from tfprune.models.files.probes import check_sizes
+from tfprune.models.files.reasons import reason
+from tfprune.models.files.scan import inspect_file
+from tfprune.models.files.verify import verify
+from tfprune.models.files.weights import short_name, values
+
+H5_OPERATIONS = " (Keras 3 can't read back bare operations such as x + y from .h5: save as .keras.)"
+
+
+def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
+    """Return the model in a file as a tf_keras model, uncompiled, with the file's weights.
+
+    `path` is a Keras 3 or Keras 2 `.keras` or `.h5` file, or a Keras 2 SavedModel folder. The
+    file is inspected before anything is loaded; `trust` lets through what may run code of the
+    file's own. Keras 3 models are converted, and the conversion is verified in inference and in a
+    training step. Nested models come unfolded. Raises InputError on anything else.
+    """
+    return load_with_origin(path, trust=trust)[0]
+
+
+def load_with_origin(path: str | os.PathLike[str], *, trust: bool = False) -> tuple[Any, Origin]:
+    """Return the model in a file as in `load_model`, and the form in which it came."""
+    inspected = inspect_file(path, trust=trust)
+    detected, file = inspected.detected, os.fspath(path)
+    activations.register()
+    with at_most(inspected.n_weights, file=file):
+        model = _load(Path(path), detected.kind, trust=trust)
+    _check_finite(model, file)
+    return adopt(model, detected.kind, version=detected.keras_version, path=file)
+
+
+def adopt(model: Any, kind: str, *, version: str = "", path: str = "") -> tuple[Any, Origin]:
+    """Return a Keras model of either library as a tf_keras model without nesting, and its origin.
+
+    Raises InputError when the model can't be converted or does not survive verification.
+    """
+    if is_keras3_model(model):
+        conversion = _verified(model, convert_to_keras2)
+    elif is_keras2_model(model):
+        functional(model)
+        check_sizes(model)
+        if not any(isinstance(layer, keras2().Model) for layer in model.layers):
+            return model, Origin(kind, version, path)
+        conversion = _verified(model, unfold)
+    else:
+        raise InputError(f"{path!r} holds no Keras model but a {type(model).__name__}.")
+    return conversion.model, Origin(kind, version, path, model, links(conversion))
+
+
+def _verified(model: Any, convert: Callable[[Any], Conversion]) -> Conversion:
+    try:
+        conversion = convert(model)
+        verify(conversion)
+    except InputError:
+        raise
+    except Exception as error:  # layers raise anything when they are built or called
+        raise InputError(
+            f"model {model.name!r} can't be converted to tf_keras: {reason(error)}. Give a "
+            "function that builds it in tf_keras, as package.module:function."
+        ) from error
+    return conversion
+
+
+def links(conversion: Conversion) -> tuple[Link, ...]:
+    """Return the source layers of a conversion beside the names of their new layers."""
+    return tuple(Link(old, new.name) for old, new in conversion.pairs)
+
+
+def _load(path: Path, kind: str, *, trust: bool) -> Any:
+    library = keras3() if kind.startswith("keras3") else keras2()
+    options = {"compile": False}
+    if kind != origin.SAVEDMODEL:
+        options["safe_mode"] = not trust
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a loader's advice to its own callers
+        try:
+            return library.models.load_model(path, **options)
+        except InputError:
+            raise
+        except Exception as error:
+            # Loaders raise whatever their layers raise; which it is says nothing to the user.
+            hint = H5_OPERATIONS if kind == origin.KERAS3_H5 else ""
+            raise InputError(
+                f"model file {os.fspath(path)!r} was not accepted by {library.__name__} "
+                f"{library.__version__}: {reason(error)}. If it holds custom layers, give the "
+                "function that builds the model, as package.module:function; if not, the file is "
+                f"damaged.{hint}"
+            ) from error
+
+
+def _check_finite(model: Any, file: str) -> None:
+    for weight in model.weights:
+        array = values(weight)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(
+                f"model file {file!r}: weight {short_name(weight)!r} holds values that are not "
+                "finite (nan or infinite). Training had diverged, or the file is damaged."
+            )

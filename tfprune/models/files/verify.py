@@ -1,0 +1,182 @@
+"""Proof that a converted network computes what the original does: forwards and backwards.
+
+Both networks answer the same random input, in inference and in one training step, of which the
+outputs, every operation's gradients and the batch-norm means are compared. Both are left as
+they were, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.models.files.compare import difference, scale
+from tfprune.models.files.convert import Conversion
+from tfprune.models.files.libraries import is_keras3_model
+from tfprune.models.files.lockstep import Mismatch, compare_operations
+from tfprune.models.files.probes import random_inputs
+from tfprune.models.files.quiet import quiet
+from tfprune.models.files.weights import short_name, values
+
+# Largest difference of two float32 results of one formula, as a share of the largest value.
+TOLERANCE = 1e-4
+# The same for the gradients of one operation, about a hundred times what was measured.
+GRADIENT_TOLERANCE = 1e-3
+# The same for a whole network in training, where batch norm over few values magnifies rounding.
+TRAINING_TOLERANCE = 1e-2
+HALF_TOLERANCE = 3e-2
+
+REMEDY = (
+    "The converted model can't be used: replace that layer, or give a function that builds the "
+    "model in tf_keras, as package.module:function."
+)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far a converted network is from its source.
+
+    output: largest absolute difference of the outputs in inference. gradient: largest difference
+    of any operation's gradients, as a share of that gradient's largest value; None where no
+    training step was compared.
+    """
+
+    output: float
+    gradient: float | None
+
+
+def verify(conversion: Conversion, *, training: bool = True, seed: int = 0) -> Verification:
+    """Return how far a converted network is from its source; InputError if it is too far.
+
+    The message names the layer at which the difference starts. Random layers (dropout, noise,
+    augmentation) run in inference mode during the training step; that both networks *would* run
+    them in training mode is compared apart.
+    """
+    half = any("16" in new.dtype_policy.compute_dtype for _, new in conversion.pairs)
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
+    loose = HALF_TOLERANCE if half else TRAINING_TOLERANCE
+    from_keras3 = is_keras3_model(conversion.source)
+    inputs = random_inputs(conversion.model if from_keras3 else conversion.source, seed=seed)
+    with _left_unchanged(conversion):
+        output = _compare_outputs(conversion, inputs, tolerance, training=False)
+        if not training:
+            return Verification(output, None)
+        with quiet(conversion.source) as modes, quiet(conversion.model) as new_modes:
+            narrow = HALF_TOLERANCE if half else GRADIENT_TOLERANCE
+            gradient = _compare_step(conversion, inputs, narrow, seed)
+            for calls in (*modes.values(), *new_modes.values()):
+                calls.clear()
+            _compare_outputs(conversion, inputs, loose, training=True)
+        _compare_modes(conversion, modes, new_modes)
+        _compare_means(conversion, loose)
+    return Verification(output, gradient)
+
+
+def _run(model: Any, inputs: list[np.ndarray], *, training: bool) -> list[Any]:
+    import tensorflow as tf
+
+    given = [tf.constant(x) for x in inputs]
+    result = model(given[0] if len(given) == 1 else given, training=training)
+    return list(tf.nest.flatten(result))
+
+
+def _compare_outputs(
+    conversion: Conversion, inputs: list[np.ndarray], tolerance: float, *, training: bool
+) -> float:
+    """Return the largest difference of the outputs of both networks."""
+    ours = _run(conversion.source, inputs, training=training)
+    theirs = _run(conversion.model, inputs, training=training)
+    worst = 0.0
+    for a, b in zip(ours, theirs, strict=True):
+        found = difference(a, b)
+        worst = max(worst, found)
+        if not found <= tolerance * scale(a):
+            mode = "in training mode" if training else "in inference"
+            raise InputError(
+                f"the converted model answers differently {mode} (largest difference "
+                f"{found:.3g}); it starts at {_where(conversion, inputs, tolerance, training)}. "
+                f"{REMEDY}"
+            )
+    return worst
+
+
+def _where(
+    conversion: Conversion, inputs: list[np.ndarray], tolerance: float, training: bool
+) -> str:
+    try:
+        compare_operations(
+            conversion,
+            inputs,
+            training=training,
+            tolerance=tolerance,
+            gradient_tolerance=float("inf"),
+        )
+    except Mismatch as mismatch:
+        return str(mismatch)
+    return "no single layer: the layers agree one by one, but not as they are wired"
+
+
+def _compare_step(
+    conversion: Conversion, inputs: list[np.ndarray], tolerance: float, seed: int
+) -> float:
+    try:
+        return compare_operations(
+            conversion,
+            inputs,
+            training=True,
+            tolerance=tolerance,
+            gradient_tolerance=tolerance,
+            seed=seed,
+        )
+    except Mismatch as mismatch:
+        raise InputError(
+            f"the converted model {mismatch.what} differently in a training step (largest "
+            f"difference {mismatch.found:.3g}); it starts at {mismatch}. {REMEDY}"
+        ) from None
+
+
+def _compare_modes(
+    conversion: Conversion, modes: dict[int, list[bool]], new_modes: dict[int, list[bool]]
+) -> None:
+    for old, new in conversion.pairs:
+        if modes.get(id(old)) != new_modes.get(id(new)):
+            raise InputError(
+                f"layer {old.name!r} ({type(old).__name__}) is random while training in only one "
+                f"of the original and the converted model. {REMEDY}"
+            )
+
+
+def _compare_means(conversion: Conversion, tolerance: float) -> None:
+    """Hold the moving means together: they show whether momentum survived.
+
+    Moving variances are left out. The fused kernel of tf_keras divides by n - 1, Keras 3 by n.
+    """
+    for old, new in conversion.pairs:
+        means = [
+            [values(w) for w in layer.weights if short_name(w) == "moving_mean"]
+            for layer in (old, new)
+        ]
+        for a, b in zip(*means, strict=True):
+            if not difference(a, b) <= tolerance * scale(a):
+                raise InputError(
+                    f"layer {old.name!r}: its moving mean after one training step differs by "
+                    f"{difference(a, b):.3g} in the converted model. {REMEDY}"
+                )
+
+
+@contextmanager
+def _left_unchanged(conversion: Conversion) -> Iterator[None]:
+    """Put every variable of both models back when done, random states included."""
+    models = (conversion.source, conversion.model)
+    variables = [v for m in models for v in (m.variables if is_keras3_model(m) else m.weights)]
+    before = [(v, values(v).copy()) for v in variables]
+    try:
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)

@@ -1,0 +1,61 @@
+"""Copy of weights from one layer to its counterpart, whichever library each is from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+
+# The same weight under two names.
+_ALIASES = {"depthwise_kernel": "kernel"}
+
+
+def copy_layer(source: Any, target: Any) -> None:
+    """Copy every weight of `source` into `target`; random states are no weights.
+
+    Weights are paired by their own names where these are unique in the layer, else in order.
+    Raises InputError naming the layer when numbers or shapes differ.
+    """
+    ours, theirs = _weights(source), _weights(target)
+    if type(source).__name__ == "Normalization":  # a count of samples seen is kept by one library
+        names = {short_name(w) for w in ours} & {short_name(w) for w in theirs}
+        ours = [w for w in ours if short_name(w) in names]
+        theirs = [w for w in theirs if short_name(w) in names]
+    if len(ours) != len(theirs):
+        raise InputError(
+            f"layer {source.name!r} ({type(source).__name__}) holds {len(ours)} weights, its "
+            f"counterpart {len(theirs)}: it can't be converted."
+        )
+    by_name = {_alias(w): w for w in theirs}
+    if len(by_name) == len(theirs) and {_alias(w) for w in ours} == set(by_name):
+        theirs = [by_name[_alias(w)] for w in ours]
+    for old, new in zip(ours, theirs, strict=True):
+        if tuple(old.shape) != tuple(new.shape):
+            raise InputError(
+                f"layer {source.name!r}: weight {short_name(old)!r} has shape {tuple(old.shape)}, "
+                f"its counterpart {tuple(new.shape)}: it can't be converted."
+            )
+        new.assign(values(old))
+    if type(target).__name__ == "Normalization" and ours:
+        target.finalize_state()
+
+
+def _weights(layer: Any) -> list[Any]:
+    return [w for w in layer.weights if "seed" not in short_name(w) and "StateVar" not in w.name]
+
+
+def short_name(weight: Any) -> str:
+    """Return the last part of a weight's name: `kernel` for `block/conv/kernel:0`."""
+    return str(weight.name).partition(":")[0].rpartition("/")[2]
+
+
+def _alias(weight: Any) -> str:
+    name = short_name(weight)
+    return _ALIASES.get(name, name)
+
+
+def values(weight: Any) -> np.ndarray:
+    """Return a weight of either library as an array."""
+    return np.asarray(weight.numpy() if hasattr(weight, "numpy") else weight)

@@ -1,0 +1,156 @@
+"""The next level's masks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tfprune.errors import InputError, RunError
+from tfprune.pruning.budgets import Group, Stock, plan
+from tfprune.pruning.rates import Rates
+from tfprune.pruning.selection import smallest
+from tfprune.pruning.strategy import Scores, Strategy, load_strategy
+from tfprune.pruning.tensors import Mask, Masks, PrunableTensor, PruningContext, count_kept
+
+
+def prune(
+    context: PruningContext,
+    *,
+    strategy: str | Strategy = "magnitude",
+    scope: str = "global",
+    rates: Rates | float = 0.2,
+    allow_empty: bool = False,
+) -> dict[str, Mask]:
+    """Masks of the next level, layer -> bool array (True = kept), in model order.
+
+    Of each ranked group (`budgets.plan`) exactly floor(rate * n_surviving) units go, those with
+    the smallest scores; ties go in layer order, then by flat index. A unit is a weight, or the
+    filter or block that a structured strategy removes whole. Masks only ever shrink. The output
+    layer keeps all its filters, and a pattern strategy stops at its pattern. All arrays are new.
+
+    Raises InputError when the strategy needs something that the context lacks, when the rates do
+    not suit model or scope, and when a layer would lose its last weight (unless `allow_empty`);
+    RunError when a score is not finite.
+    """
+    if isinstance(strategy, str):
+        strategy = load_strategy(strategy)
+    if not isinstance(rates, Rates):
+        rates = Rates.uniform(rates)
+    for need in sorted(strategy.needs):
+        if getattr(context, need) is None:
+            raise InputError(
+                f"strategy {strategy.name!r} needs {need!r}, which the context does not hold: "
+                f"pass PruningContext({need}=...), or choose another strategy."
+            )
+    by_layer = unit_rates(context.tensors, rates=rates, strategy=strategy)
+    groups = plan(_stocks(context, strategy), rates=by_layer, scope=scope)
+    pool = tuple(t for t in context.tensors if by_layer[t.name] > 0)
+    masks: dict[str, Mask] = {t.name: context.masks[t.name] for t in context.tensors}
+    for step in range(1, strategy.rounds + 1):
+        current = replace(context, masks=masks)
+        scores = _checked(strategy.score(current, pool), pool, masks, strategy)
+        masks = masks | _remove(groups, scores, current, strategy, step=step, start=context.masks)
+    if not allow_empty:
+        _refuse_empty(context, masks, strategy, scope)
+    untouched = {name for name, mask in masks.items() if mask is context.masks[name]}
+    return {name: mask.copy() if name in untouched else mask for name, mask in masks.items()}
+
+
+def unit_rates(
+    tensors: Sequence[PrunableTensor], *, rates: Rates, strategy: Strategy
+) -> dict[str, float]:
+    """Return layer -> rate for this strategy: 0 for an output layer that it spares."""
+    resolved = rates.resolve(tensors)
+    if strategy.unit.spares_output:
+        resolved |= {t.name: 0.0 for t in tensors if t.is_output}
+    return resolved
+
+
+def _stocks(context: PruningContext, strategy: Strategy) -> list[Stock]:
+    unit = strategy.unit
+    return [
+        Stock(t, unit.count(t), int(np.count_nonzero(unit.survivors(context.masks[t.name], t))))
+        for t in context.tensors
+    ]
+
+
+def _remove(
+    groups: Sequence[Group],
+    scores: Scores,
+    context: PruningContext,
+    strategy: Strategy,
+    *,
+    step: int,
+    start: Masks,
+) -> dict[str, Mask]:
+    """Masks of the groups' layers after round `step`, counted from the masks at the `start`."""
+    tensors = {t.name: t for t in context.tensors}
+    unit = strategy.unit
+    result: dict[str, Mask] = {}
+    for group in groups:
+        members = [tensors[name] for name in group.names]
+        eligible = [unit.survivors(context.masks[t.name], t) for t in members]
+        n_now = sum(int(np.count_nonzero(flags)) for flags in eligible)
+        n_start = sum(int(np.count_nonzero(unit.survivors(start[t.name], t))) for t in members)
+        n_kept = _kept_after(n_start, group.n_remove, step=step, rounds=strategy.rounds)
+        ranked = [scores[t.name] for t in members]
+        if strategy.protect is not None:
+            eligible = [
+                flags & ~strategy.protect(score, flags, t)
+                for score, flags, t in zip(ranked, eligible, members, strict=True)
+            ]
+        n_free = sum(int(np.count_nonzero(flags)) for flags in eligible)
+        removed = smallest(ranked, eligible, count=min(n_now - n_kept, n_free))
+        for tensor, flags in zip(members, removed, strict=True):
+            np.logical_not(flags, out=flags)
+            result[tensor.name] = context.masks[tensor.name] & unit.expand(flags, tensor)
+    return result
+
+
+def _kept_after(n_start: int, n_remove: int, *, step: int, rounds: int) -> int:
+    """Units kept after a round: n * density^(step / rounds), exact at the last (Tanaka 2020)."""
+    n_final = n_start - n_remove
+    if step == rounds or n_remove == 0:
+        return n_final
+    return max(n_final, round(n_start * math.pow(n_final / n_start, step / rounds)))
+
+
+def _checked(
+    scores: Scores, pool: Sequence[PrunableTensor], masks: Masks, strategy: Strategy
+) -> Scores:
+    unit = strategy.unit
+    for tensor in pool:
+        score = scores.get(tensor.name)
+        flags = unit.survivors(masks[tensor.name], tensor)
+        if score is None or score.shape != flags.shape:
+            got = "nothing" if score is None else f"shape {score.shape}"
+            raise InputError(
+                f"strategy {strategy.name!r} must score every {unit.name} of {tensor.name!r}: "
+                f"expected shape {flags.shape}, got {got}."
+            )
+        finite = np.isfinite(score)
+        if not finite.all() and not finite[flags].all():
+            n_bad = int(np.count_nonzero(~finite[flags]))
+            raise RunError(
+                f"strategy {strategy.name!r}: {n_bad} of {int(np.count_nonzero(flags))} scores of "
+                f"{tensor.name!r} are not finite: the training has diverged, or "
+                f"the criterion overflowed. Lower the learning rate, or choose another strategy."
+            )
+    return scores
+
+
+def _refuse_empty(
+    context: PruningContext, masks: Mapping[str, Mask], strategy: Strategy, scope: str
+) -> None:
+    before, after = count_kept(context.masks), count_kept(masks)
+    emptied = [name for name, n in after.items() if n == 0 and before[name] > 0]
+    if emptied:
+        listed = ", ".join(f"{name!r} (its last {before[name]} weights)" for name in emptied)
+        raise InputError(
+            f"level {context.level} would empty {listed} with strategy {strategy.name!r} and scope "
+            f"{scope!r}: no signal would pass. Use scope 'layer', lower the rate, exclude the "
+            f"layer, or allow empty layers."
+        )

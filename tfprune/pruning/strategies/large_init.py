@@ -1,0 +1,25 @@
+"""Large init (Zhou et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfprune.pruning.strategy import Scores, Strategy
+from tfprune.pruning.tensors import PrunableTensor, PruningContext
+
+
+def _score(context: PruningContext, tensors: Sequence[PrunableTensor]) -> Scores:
+    assert context.initial is not None
+    return {t.name: np.abs(context.initial[t.name]) for t in tensors}
+
+
+def large_init() -> Strategy:
+    """Score |w_i| of the weight at initialisation; training has no say."""
+    return Strategy(
+        name="large-init",
+        score=_score,
+        paper="Zhou et al. 2019",
+        needs=frozenset({"initial"}),
+    )

@@ -1,0 +1,131 @@
+"""Linear mode connectivity: the loss on the straight line between two trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.training.batches import stratified_batches
+from tfprune.training.generators import reset_generators
+from tfprune.training.lend import check_variables, lent_network
+from tfprune.training.prunable import leaf_layers
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from tfprune.data import Examples
+    from tfprune.training.trainer import Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Loss and accuracy along (1 - alpha) * first + alpha * second.
+
+    alphas: (n,) from 0 to 1, both included. loss, accuracy: (n,) float64, means over examples.
+    recalibrated: whether batch-norm statistics were estimated anew at every point.
+    """
+
+    alphas: np.ndarray
+    loss: np.ndarray
+    accuracy: np.ndarray
+    recalibrated: bool
+
+    @property
+    def loss_barrier(self) -> float:
+        """Largest loss on the line minus the mean loss of its two ends; at least 0."""
+        return _barrier(self.loss)
+
+    @property
+    def error_barrier(self) -> float:
+        """Largest error (1 - accuracy) on the line minus the mean error of its ends, in [0, 1]."""
+        return _barrier(1 - self.accuracy)
+
+
+def _barrier(values: np.ndarray) -> float:
+    return float(values.max() - (values[0] + values[-1]) / 2)
+
+
+def line_between(
+    trainer: Trainer,
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    *,
+    examples: Examples,
+    n_points: int = 11,
+    recalibrate: int = 0,
+) -> Line:
+    """Return the line between two sets of values of the trainer's network, evaluated on `examples`.
+
+    first, second: values of `network.variables` in its order (`TrainingState.variables`), each
+    masked as its own network is: the trainer's masks are not applied. Two seeds of one
+    architecture may be compared as well as two levels.
+
+    The barrier is that of Frankle et al. (2020, section 2): the supremum of the error over the
+    line minus the mean of the errors at the ends; here over `n_points` equally spaced alphas,
+    ends included, for the loss and for the error rate. They call two networks linearly connected
+    where the barrier is below 2 % error.
+
+    Moving statistics of batch norm are interpolated like weights, as in the paper's code. They
+    are not those of the interpolated network, whose activations have less variance than either
+    end's (Jordan et al. 2023), so part of such a barrier is the statistics' and not the weights'.
+    With `recalibrate` above 0 they are estimated anew at every point, ends included, on that many
+    training images (in whole batches): the means over batches of the batch means and variances.
+    Networks without batch norm are the same either way.
+
+    The trainer is left as it was, bit for bit. Raises InputError when the values are not of this
+    network or `n_points` is below 2.
+    """
+    if n_points < 2:
+        raise InputError(f"a line has at least its 2 ends: expected n_points >= 2, got {n_points}.")
+    alphas = np.linspace(0.0, 1.0, n_points)
+    loss, accuracy = np.zeros(n_points), np.zeros(n_points)
+    for end in (first, second):
+        check_variables(trainer.prunable.network, end)
+    for i, alpha in enumerate(alphas):
+        between = [_mixed(a, b, alpha) for a, b in zip(first, second, strict=True)]
+        with lent_network(trainer, variables=between) as network:
+            if recalibrate:
+                recalibrate_norms(trainer, network, n_examples=recalibrate)
+            found = trainer.answers(examples)
+        loss[i], accuracy[i] = found.loss, found.accuracy
+    return Line(alphas, loss, accuracy, recalibrated=recalibrate > 0)
+
+
+def _mixed(a: np.ndarray, b: np.ndarray, alpha: float) -> np.ndarray:
+    """Return (1 - alpha) * a + alpha * b in a's dtype, exactly a and b at the ends."""
+    if alpha in (0.0, 1.0) or not np.issubdtype(a.dtype, np.floating):
+        return b if alpha == 1.0 else a
+    return ((1 - alpha) * a.astype(np.float64) + alpha * b.astype(np.float64)).astype(a.dtype)
+
+
+def recalibrate_norms(
+    trainer: Trainer, network: tf_keras.Model, *, n_examples: int, seed: int = 0
+) -> None:
+    """Set the moving statistics of every batch norm to means over stratified training batches.
+
+    The mean of batch means and the mean of batch variances, unbiased as Keras keeps them for
+    feature maps (what a momentum of t / (t + 1) at batch t gives); all layers at once, in
+    training mode as regards batch norm and dropout alike.
+    """
+    import tensorflow as tf
+
+    norms = [layer for layer in leaf_layers(network) if "BatchNorm" in type(layer).__name__]
+    if not norms:
+        return
+    train = trainer.dataset.train
+    batches = stratified_batches(train, size=n_examples, batch_size=trainer.batch_size, seed=seed)
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for t, positions in enumerate(batches):
+            for norm in norms:
+                norm.momentum = t / (t + 1)
+            reset_generators(network, seed=seed, epoch=0, step=t)
+            images: Any = tf.constant(train.images[positions])
+            network(trainer.normalization.apply(images), training=True)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -1,0 +1,87 @@
+"""Training in 16 bits: layers compute in bfloat16, variables stay float32.
+
+A network that can do both is built so that its variables can cast themselves (Keras's
+`mixed_bfloat16` policy) and then set to float32, in which it is evaluated, compared, copied and
+saved. Only while the training step is traced do its layers stand on bfloat16.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tfprune.errors import unknown_name
+
+if TYPE_CHECKING:
+    import tf_keras
+
+PRECISIONS = {
+    "float32": "every number in 32 bits",
+    "bfloat16": "training steps compute in bfloat16, weights and all else stay in float32",
+}
+
+
+def check_precision(precision: str) -> str:
+    """Return `precision` if it is known; raise InputError with the nearest name if not."""
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    return precision
+
+
+def castable_copy(model: tf_keras.Model) -> tf_keras.Model:
+    """Return a float32 copy of a model, sharing nothing, whose layers can compute in bfloat16."""
+    copy = _with_casting_variables(model)
+    copy.set_weights(model.get_weights())
+    for layer in _layers(copy):
+        layer._set_dtype_policy("float32")
+    return copy
+
+
+def _with_casting_variables(model: tf_keras.Model) -> tf_keras.Model:
+    import tf_keras
+
+    def mixed(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if isinstance(layer, tf_keras.Model):
+            return _with_casting_variables(layer)
+        config = layer.get_config()
+        if "dtype" in config:
+            config["dtype"] = "mixed_bfloat16"
+        return layer.__class__.from_config(config)
+
+    return tf_keras.models.clone_model(model, clone_function=mixed)
+
+
+@contextlib.contextmanager
+def computing_in(precision: str, model: tf_keras.Model) -> Iterator[None]:
+    """Let the layers of a model compute in `precision` while the block traces them.
+
+    Those that make the outputs stay in float32: logits rounded to 8 bits would blur the loss.
+    """
+    if precision == "float32":
+        yield
+        return
+    last = {id(tensor._keras_history.layer) for tensor in model.outputs}
+    outer = [layer for layer in _layers(model) if id(layer) not in last]
+    wrapped = [layer.layer for layer in outer if hasattr(layer, "layer")]  # tfmot's wrappers
+    changed = [*outer, *wrapped]
+    try:
+        for layer in changed:
+            layer._set_dtype_policy("mixed_bfloat16")
+        yield
+    finally:
+        for layer in changed:
+            layer._set_dtype_policy("float32")
+
+
+def _layers(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
+    """Return the layers of a model and of nested ones, but no input layers and no models."""
+    import tf_keras
+
+    found: list[tf_keras.layers.Layer] = []
+    for layer in model.layers:
+        if isinstance(layer, tf_keras.Model):
+            found += _layers(layer)
+        elif not isinstance(layer, tf_keras.layers.InputLayer):
+            found.append(layer)
+    return found

@@ -1,0 +1,322 @@
+"""Training and evaluation of one network, compiled once for all levels.
+
+The images lie in memory as they were read. One TensorFlow function gathers a batch,
+augments, normalises and takes the optimizer step, many steps in one call: no input pipeline
+stands between the steps, and the order of the examples is what `epoch_plan` says, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune.config import TrainingConfig
+from tfprune.data import Augmentation, Normalization, augment, epoch_plan
+from tfprune.errors import RunError
+from tfprune.training.generators import make_generators_settable, reset_generators
+from tfprune.training.optimizers import make_optimizer
+from tfprune.training.precision import computing_in
+from tfprune.training.prunable import PrunableNetwork
+from tfprune.training.schedule import learning_rates
+from tfprune.training.state import TrainingState, read_state, restore_state
+
+if TYPE_CHECKING:
+    from tfprune.data import Dataset, Examples
+    from tfprune.training.pull import Pull
+
+STEPS_PER_CALL = 16  # bounds how long an interrupt waits; has no influence on the arithmetic
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch of training showed; losses are means per example, without penalties."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network's answers on a set of examples, and their mean loss and accuracy in [0, 1]."""
+
+    loss: float
+    accuracy: float
+    predictions: np.ndarray  # (n_examples,) class indices
+
+
+class Trainer:
+    """Trains a PrunableNetwork on a data set from any step to any other.
+
+    Order and augmentation are functions of (seed, epoch, example) alone, so that two levels
+    see the same batches and differ by their masks only.
+    """
+
+    def __init__(
+        self,
+        prunable: PrunableNetwork,
+        dataset: Dataset,
+        training: TrainingConfig,
+        *,
+        seed: int,
+        normalization: Normalization,
+        augmentation: Augmentation | None = None,
+        from_logits: bool = True,
+        track_movement: bool = False,
+        pull: Pull | None = None,
+    ) -> None:
+        import tensorflow as tf
+
+        self.prunable = prunable
+        self.dataset = dataset
+        self.seed = seed
+        self.augmentation = augmentation
+        self.normalization = normalization
+        self.batch_size = training.batch_size
+        n_train = len(dataset.train.labels)
+        self.steps_per_epoch = -(-n_train // training.batch_size)
+        self.rates = learning_rates(training, steps_per_epoch=self.steps_per_epoch)
+        self.n_steps = len(self.rates)
+        self.n_traces = 0  # how often a training function was traced; 1 for all levels
+        self.optimizer = make_optimizer(training)
+        self.optimizer.build(prunable.trainable.trainable_variables)
+        make_generators_settable(prunable.network)
+        self.from_logits = from_logits
+        self._movement = self._movement_variables(tf) if track_movement else None
+        self._pull = pull
+        self._rates = tf.Variable(self.rates, trainable=False)
+        self._run_steps = self._compile_steps(training, tf)
+        self._predict = self._compile_predict(tf)
+
+    def _movement_variables(self, tf: Any) -> dict[str, Any]:
+        return {
+            name: tf.Variable(tf.zeros(kernel.shape, kernel.dtype), trainable=False)
+            for name, kernel in self.prunable.kernels().items()
+        }
+
+    def cross_entropy(self, labels: Any, outputs: Any) -> Any:
+        """Return the cross-entropy of each example, (batch,), in a graph or outside."""
+        if self.from_logits:
+            import tensorflow as tf
+
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=outputs)
+        import tf_keras
+
+        return tf_keras.losses.sparse_categorical_crossentropy(labels, outputs)
+
+    def _compile_steps(self, training: TrainingConfig, tf: Any) -> Any:
+        model, optimizer = self.prunable.trainable, self.optimizer
+        variables = model.trainable_variables
+        images = tf.constant(self.dataset.train.images)
+        labels = tf.constant(self.dataset.train.labels)
+        rates = self._rates
+        n_train, batch_size = len(self.dataset.train.labels), self.batch_size
+        decay, l1, varied = training.weight_decay, training.l1, self.augmentation
+
+        def gradients(x: Any, y: Any) -> tuple[Any, Any, Any]:
+            with tf.GradientTape() as tape:
+                with computing_in(self.prunable.precision, model):
+                    outputs = tf.cast(model(x, training=True), tf.float32)
+                losses = tf.cast(self.cross_entropy(y, outputs), tf.float32)
+                total = tf.reduce_mean(losses) + tf.add_n([tf.constant(0.0), *model.losses])
+            found = tape.gradient(total, variables)
+            self._track(variables, found)
+            if decay or l1:
+                found = [
+                    g + decay * v + l1 * tf.sign(v) if len(v.shape) > 1 else g
+                    for g, v in zip(found, variables, strict=True)
+                ]
+            if self._pull is not None:
+                found = [g + self._pull.gradient(v) for g, v in zip(found, variables, strict=True)]
+            return found, losses, outputs
+
+        def batch(order: Any, step: Any) -> Any:
+            start = step * batch_size
+            if n_train % batch_size == 0:  # a static shape lets the graph be folded further
+                return tf.slice(order, [start], [batch_size])
+            return order[start : tf.minimum(start + batch_size, n_train)]
+
+        # no loop or condition of Python's needs converting, and converting all layers takes long
+        @tf.function(jit_compile=False, autograph=False)
+        def run_steps(order: Any, shift: Any, flip: Any, first: Any, last: Any) -> Any:
+            """Take the steps [first, last) of the epoch whose plan is given."""
+            self.n_traces += 1
+
+            def one_step(step: Any, loss: Any, correct: Any, seen: Any) -> Any:
+                chosen = batch(order, step)
+                x = self.normalization.apply(tf.gather(images, chosen))
+                if varied is not None:
+                    x = augment(
+                        x,
+                        None if shift is None else tf.gather(shift, chosen),
+                        None if flip is None else tf.gather(flip, chosen),
+                        padding=varied.padding,
+                    )
+                y = tf.gather(labels, chosen)
+                optimizer.learning_rate.assign(rates[tf.cast(optimizer.iterations, tf.int32)])
+                found, losses, outputs = gradients(x, y)
+                optimizer.apply_gradients(zip(found, variables, strict=True))
+                hits = tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), y)
+                return (
+                    step + 1,
+                    loss + tf.cast(tf.reduce_sum(losses), tf.float64),
+                    correct + tf.reduce_sum(tf.cast(hits, tf.int32)),
+                    seen + tf.size(y),
+                )
+
+            start = (first, tf.constant(0.0, tf.float64), tf.constant(0), tf.constant(0))
+            return tf.while_loop(
+                lambda step, *_: step < last, one_step, start, parallel_iterations=1
+            )[1:]
+
+        return run_steps
+
+    def _compile_predict(self, tf: Any) -> Any:
+        model = self.prunable.network
+
+        @tf.function(jit_compile=False, reduce_retracing=True)
+        def predict(images: Any, labels: Any) -> Any:
+            outputs = model(self.normalization.apply(images), training=False)
+            return tf.argmax(outputs, axis=-1), self.cross_entropy(labels, outputs)
+
+        return predict
+
+    def _track(self, variables: Any, gradients: Any) -> None:
+        """Add a step's -w * dL/dw to the movement; adds nothing to the graph when not tracked."""
+        if self._movement is None:
+            return
+        kernels = self.prunable.kernels()
+        names = {id(kernel): name for name, kernel in kernels.items()}
+        for variable, gradient in zip(variables, gradients, strict=True):
+            name = names.get(id(variable))
+            if name is not None and gradient is not None:
+                self._movement[name].assign_sub(variable * gradient)
+
+    def movement(self) -> dict[str, np.ndarray] | None:
+        """Return layer -> -sum_t w_t * dL/dw_t over the steps since the level's start; or None.
+
+        L is the loss without the configuration's penalties, w_t the masked kernel that the
+        step's gradient was taken at. `restore` and `restart_optimizer` start it anew. None when
+        the trainer was not made with `track_movement`.
+        """
+        if self._movement is None:
+            return None
+        return {name: variable.numpy() for name, variable in self._movement.items()}
+
+    def set_movement(self, movement: Mapping[str, np.ndarray] | None) -> None:
+        """Go on adding to a movement that was read before."""
+        for name, variable in (self._movement or {}).items():
+            if movement is not None:
+                variable.assign(movement[name])
+
+    def _forget_movement(self) -> None:
+        for variable in (self._movement or {}).values():
+            variable.assign(np.zeros(variable.shape, variable.dtype.as_numpy_dtype))
+
+    def state(self) -> TrainingState:
+        """Return a copy of the state of network and optimizer, pruned weights at 0."""
+        self.prunable.apply_masks()
+        return read_state(self.prunable.network, self.optimizer)
+
+    def restore(self, state: TrainingState) -> None:
+        """Set network and optimizer to a state, then apply the masks that are in force."""
+        restore_state(state, self.prunable.network, self.optimizer)
+        self.prunable.apply_masks()
+        self._forget_movement()
+
+    def restart_optimizer(self, state: TrainingState) -> None:
+        """Set the optimizer (step, moments, schedule) to a state; the weights stay."""
+        for variable, value in zip(self.optimizer.variables, state.slots, strict=True):
+            variable.assign(value)
+        self._forget_movement()
+
+    def hold_rate(self, rate: float | None) -> None:
+        """Train at one constant learning rate from now on; None goes back to the schedule."""
+        self._rates.assign(self.rates if rate is None else np.full_like(self.rates, rate))
+
+    def train(
+        self,
+        *,
+        until: int | None = None,
+        on_epoch: Callable[[EpochReport], None] = lambda report: None,
+        on_steps: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        """Train from the optimizer's step to step `until` (the end where not given).
+
+        `on_epoch` is called at every epoch's end, `on_steps` with the number of steps taken.
+        Raises RunError when the loss is no longer finite.
+        """
+        step = int(self.optimizer.iterations.numpy())
+        until = self.n_steps if until is None else until
+        while step < until:
+            epoch, first = divmod(step, self.steps_per_epoch)
+            last = min(self.steps_per_epoch, first + until - step)
+            loss, accuracy = self._train_epoch(epoch, first, last, on_steps)
+            step += last - first
+            if last == self.steps_per_epoch or step == self.n_steps:
+                on_epoch(self._report(epoch, loss, accuracy))
+        self.prunable.apply_masks()
+
+    def _train_epoch(
+        self, epoch: int, first: int, last: int, on_steps: Callable[[int], None]
+    ) -> tuple[float, float]:
+        import tensorflow as tf
+
+        n_train = len(self.dataset.train.labels)
+        plan = epoch_plan(n_train, seed=self.seed, epoch=epoch, augmentation=self.augmentation)
+        given = [plan.order, plan.shift, plan.flip]
+        order, shift, flip = (None if part is None else tf.constant(part) for part in given)
+        reset_generators(self.prunable.network, seed=self.seed, epoch=epoch, step=first)
+        totals = np.zeros(3)
+        for start in range(first, last, STEPS_PER_CALL):
+            stop = min(start + STEPS_PER_CALL, last)
+            got = self._run_steps(order, shift, flip, tf.constant(start), tf.constant(stop))
+            totals += [float(part.numpy()) for part in got]
+            if not np.isfinite(totals[0]):
+                raise RunError(
+                    f"training diverged: the loss is {totals[0]} in epoch {epoch + 1}. Lower "
+                    "--learning-rate, or warm it up with --warmup."
+                )
+            on_steps(stop - start)
+        return totals[0] / totals[2], totals[1] / totals[2]
+
+    def _report(self, epoch: int, loss: float, accuracy: float) -> EpochReport:
+        held_out = self.evaluate(self.dataset.validation) if len(self.dataset.validation) else None
+        return EpochReport(
+            epoch=epoch,
+            loss=loss,
+            accuracy=accuracy,
+            validation_loss=held_out.loss if held_out else None,
+            validation_accuracy=held_out.accuracy if held_out else None,
+            learning_rate=float(self.optimizer.learning_rate.numpy()),
+        )
+
+    def evaluate(self, examples: Examples, *, batch_size: int = 500) -> Evaluation:
+        """Return the network's answers in inference mode, pruned weights at 0."""
+        self.prunable.apply_masks()
+        return self.answers(examples, batch_size=batch_size)
+
+    def answers(self, examples: Examples, *, batch_size: int = 500) -> Evaluation:
+        """Return the network's answers in inference mode, with the weights that it holds now."""
+        import tensorflow as tf
+
+        predictions, losses = [], []
+        for start in range(0, len(examples), batch_size):
+            part = slice(start, start + batch_size)
+            found, loss = self._predict(
+                tf.constant(examples.images[part]), tf.constant(examples.labels[part])
+            )
+            predictions.append(found.numpy())
+            losses.append(loss.numpy().astype(np.float64))
+        classes = np.concatenate(predictions)
+        return Evaluation(
+            loss=float(np.concatenate(losses).mean()),
+            accuracy=float((classes == examples.labels).mean()),
+            predictions=classes,
+        )

@@ -1,0 +1,69 @@
+"""Checks at the public boundary, and how numbers of a given precision are judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfprune.errors import InputError
+
+Array = NDArray[Any]
+
+
+def as_matrix(values: object, name: str, caller: str) -> Array:
+    """Return `values` as a finite (n_samples, n_features) float array, or raise InputError."""
+    matrix = np.asarray(values)
+    if matrix.ndim != 2:
+        raise InputError(
+            f"{caller} takes (n_samples, n_features) arrays: {name} has shape {matrix.shape}. "
+            "Reshape it, or choose a layout (pixels, mean, flatten) with Comparison."
+        )
+    matrix = as_floats(matrix, f"{caller}: {name}")
+    if matrix.shape[0] < 2 or matrix.shape[1] < 1:
+        raise InputError(
+            f"{caller} needs at least 2 samples and 1 feature: {name} has shape {matrix.shape}."
+        )
+    check_finite(matrix, f"{caller}: {name}")
+    return matrix
+
+
+def as_floats(values: Array, label: str) -> Array:
+    """Return real `values` as float32 or float64, without a copy where they are so already."""
+    if values.dtype in (np.float32, np.float64):
+        return values
+    if values.dtype.kind in "fV" and values.dtype.itemsize == 2:  # float16, bfloat16
+        return values.astype(np.float32)
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    raise InputError(f"{label} must hold real numbers, got dtype {values.dtype}.")
+
+
+def check_finite(values: Array, label: str) -> None:
+    """Raise InputError, naming `label` and the first place, where a value is NaN or infinite."""
+    with np.errstate(all="ignore"):
+        if np.isfinite(values.sum(dtype=values.dtype)):  # one pass, no temporary
+            return
+        finite = np.isfinite(values)
+    if finite.all():  # the sum overflowed, the values did not
+        return
+    where = tuple(int(i) for i in np.argwhere(~finite)[0])
+    raise InputError(
+        f"{label} must be finite: {values[where]} at index {where}, "
+        f"{int((~finite).sum())} such values in all. Look for diverged training or a bad input."
+    )
+
+
+def check_same_rows(x: Array, y: Array, caller: str) -> None:
+    """Raise InputError unless x and y have one row per common input."""
+    if x.shape[0] != y.shape[0]:
+        raise InputError(
+            f"{caller} pairs rows by input: x has {x.shape[0]} rows, y has {y.shape[0]}. "
+            "Collect both from the same probe set."
+        )
+
+
+def rank_tolerance(dtype: np.dtype[Any]) -> float:
+    """Share of a channel's norm below which what others leave unexplained is rounding noise."""
+    return 1e-11 if np.dtype(dtype).itemsize == 8 else 4e-6

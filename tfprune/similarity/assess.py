@@ -1,0 +1,145 @@
+"""Scores from what a comparison collected: each pair's value, floor, interval and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.channels import ChannelCounts
+from tfprune.similarity.collected import Collected
+from tfprune.similarity.evidence import Evidence
+from tfprune.similarity.floor import null_of
+from tfprune.similarity.measure import Measure
+from tfprune.similarity.pair import Pair
+from tfprune.similarity.products import NARROW, blas_threads, run_tasks
+from tfprune.similarity.score import Score
+from tfprune.similarity.spread import interval_of
+from tfprune.similarity.store import KeyPair
+
+#: fewer images than this per direction, and CCA's own bias is no longer small
+IMAGES_PER_DIRECTION = 10
+
+
+def assess(
+    collected: Collected,
+    measures: list[Measure],
+    masked: Mapping[str, Mapping[str, Array]],
+) -> dict[tuple[str, str, str], Score]:
+    """Return (layer of a, layer of b, measure name) -> Score."""
+    evidence = Evidence(collected)
+    by_pair: dict[KeyPair, list[Score]] = {}
+
+    def work(keys: KeyPair) -> None:
+        counts = tuple(evidence.channels(k, masked[k.side].get(k.layer)) for k in keys)
+        by_pair[keys] = [_score(evidence, keys, measure, counts) for measure in measures]
+
+    # many small problems: threads of BLAS's own would get in each other's way
+    width = evidence.prepare(measures)
+    many = len(collected.pairs) > 1 and width < NARROW
+    with blas_threads(width):
+        run_tasks(list(collected.pairs), work, threaded=many)
+    return {
+        (keys[0].layer, keys[1].layer, score.measure): score
+        for keys in collected.pairs
+        for score in by_pair[keys]
+    }
+
+
+def _score(
+    evidence: Evidence, keys: KeyPair, measure: Measure, counts: tuple[ChannelCounts, ...]
+) -> Score:
+    collected = evidence.collected
+    a, b = counts
+    pair = evidence.pair(keys, measure)
+    warnings: list[str] = []
+    value, interval, floor, live, nominal = float("nan"), None, None, None, None
+    silent = [k for k, side in zip(keys, (pair.x, pair.y), strict=True) if side.live.size == 0]
+    if silent:
+        named = " and ".join(f"{k.layer!r} of network {k.side}" for k in silent)
+        warnings.append(f"no similarity: all channels of layer {named} are dead or constant")
+        directions = (0, 0)
+    else:
+        value = measure(pair)
+        directions = _directions(pair, measure)
+        if measure.whitens and measure.samples == "n > d1 + d2":
+            total = float(pair.correlations.sum())
+            live, nominal = total / min(directions), total / min(a.width, b.width)
+        interval, told = interval_of(evidence, keys, measure, value)
+        warnings += told
+        floor = null_of(evidence, keys, measure)
+        warnings += _sample_warnings(evidence, keys, measure, pair, directions)
+    return Score(
+        measure=measure.name,
+        value=value,
+        interval=interval,
+        null=None if floor is None else floor.mean,
+        null_high=None if floor is None else floor.high,
+        null_method=None if floor is None else floor.method,
+        n_samples=collected.n_rows[keys[0]],
+        n_images=collected.n_images,
+        rank=min(directions),
+        rank_a=directions[0],
+        rank_b=directions[1],
+        width_a=a.width,
+        width_b=b.width,
+        live=live,
+        nominal=nominal,
+        dead_a=a.dead,
+        dead_b=b.dead,
+        constant_a=a.constant,
+        constant_b=b.constant,
+        masked_a=a.masked,
+        masked_b=b.masked,
+        duplicate_a=a.duplicate,
+        duplicate_b=b.duplicate,
+        layout=collected.settings.layout,
+        dtype=str(np.result_type(*(collected.dtype[k] for k in keys))),
+        definition=_definition(measure),
+        warnings=tuple(warnings),
+    )
+
+
+def _directions(pair: Pair, measure: Measure) -> tuple[int, int]:
+    """Return how many directions of each side enter the measure."""
+    if "variance" in measure.options:
+        variance = measure.options["variance"]
+        return pair.x.principal(variance).shape[1], pair.y.principal(variance).shape[1]
+    if measure.whitens:
+        return pair.ranks
+    return pair.x.whitening.rank, pair.y.whitening.rank
+
+
+def _definition(measure: Measure) -> str:
+    options = ", ".join(f"{name}={value:g}" for name, value in sorted(measure.options.items()))
+    return f"{measure.definition} ({options})" if options else measure.definition
+
+
+def _sample_warnings(
+    evidence: Evidence,
+    keys: KeyPair,
+    measure: Measure,
+    pair: Pair,
+    directions: tuple[int, int],
+) -> list[str]:
+    collected = evidence.collected
+    told = []
+    n_images, needed = collected.n_images, sum(directions)
+    if measure.samples != "any" and n_images < IMAGES_PER_DIRECTION * needed:
+        told.append(
+            f"{n_images / needed:.1f} images per direction ({n_images} images, "
+            f"{directions[0]} + {directions[1]} directions): below {IMAGES_PER_DIRECTION}, "
+            "unrelated layers look alike; raise the probe size and read the value beside its null"
+        )
+    if measure.source == "rows" and collected.n_rows[keys[0]] > collected.settings.sample_size:
+        told.append(
+            f"computed on a random sample of {collected.settings.sample_size} of "
+            f"{collected.n_rows[keys[0]]} data points (seed {collected.settings.seed})"
+        )
+    if measure.whitens and pair.is_coarse:
+        told.append(
+            "channels are so nearly dependent that float64 moments lose digits; raise the memory "
+            "bound so that rows are kept, or compare on fewer images"
+        )
+    return told

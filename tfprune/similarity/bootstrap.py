@@ -1,0 +1,51 @@
+"""Intervals by resampling blocks of images: the block moments are summed again, no data is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array
+
+#: fewer blocks than this say nothing about spread
+MIN_BLOCKS = 8
+
+
+def default_replicates(width: int) -> int:
+    """Return how many replicates a layer of this width is worth: each costs O(width^3)."""
+    return int(np.clip(200 * (64 / max(width, 1)) ** 2, 24, 200))
+
+
+def resampling_weights(n_blocks: int, replicates: int, seed: int) -> Array:
+    """Return (replicates, n_blocks) counts of how often each block is drawn, with replacement."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=replicates)
+
+
+def bootstrap_interval(
+    value: float,
+    replicate: Callable[[Array], float],
+    weights: Array,
+    *,
+    confidence: float,
+    value_range: tuple[float, float],
+) -> tuple[float, float] | None:
+    """Return the interval at `confidence` around `value` from replicates at the given weights.
+
+    Drawing with replacement repeats images, which raises CCA and CKA as if there were fewer of
+    them; so the replicates' own mean is moved onto `value` before quantiles are taken. Below
+    100 replicates the quantiles are those of a normal law with the replicates' deviation.
+    """
+    draws = np.array([replicate(w.astype(np.float64)) for w in weights])
+    draws = draws[np.isfinite(draws)]
+    if draws.size < 8:
+        return None
+    tail = (1 - confidence) / 2
+    if draws.size < 100:
+        reach = NormalDist().inv_cdf(1 - tail) * float(draws.std(ddof=1))
+        low, high = value - reach, value + reach
+    else:
+        low, high = np.quantile(draws, [tail, 1 - tail]) - draws.mean() + value
+    return max(value_range[0], float(low)), min(value_range[1], float(high))

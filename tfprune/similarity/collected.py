@@ -1,0 +1,222 @@
+"""What a comparison keeps of the batches: rows while they fit, moments from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array, rank_tolerance
+from tfprune.similarity.layouts import Layout
+from tfprune.similarity.measure import Measure
+from tfprune.similarity.minibatches import MinibatchSums
+from tfprune.similarity.moments import first_shift
+from tfprune.similarity.qr import StreamingR, ill_conditioned
+from tfprune.similarity.sampling import RowSample
+from tfprune.similarity.store import Key, KeyPair, MomentStore, Piece
+
+#: images per block piece where the number of images isn't known beforehand
+RUN = 16
+
+#: bytes that block moments may always take
+_BLOCK_MEMORY = 64 * 2**20
+
+#: each costs one more cross-product per batch once rows are not kept
+STREAMED_PERMUTATIONS = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a comparison is taken; see `Comparison`."""
+
+    layout: Layout
+    blocks: int
+    replicates: int | None
+    confidence: float
+    permutations: int
+    sample_size: int
+    memory: int
+    seed: int
+    n_images: int | None
+    first_image: int
+
+
+class Collected:
+    """Rows of every layer, or their moments; besides, samples and minibatch sums as asked."""
+
+    def __init__(self, pairs: list[KeyPair], measures: list[Measure], settings: Settings) -> None:
+        self.pairs = pairs
+        self.settings = settings
+        self.n_images = 0
+        self.n_rows: dict[Key, int] = {}
+        self.tolerance: dict[Key, float] = {}
+        self.dtype: dict[Key, np.dtype[Any]] = {}
+        self.store: MomentStore | None = None
+        self.nulls: list[MomentStore] = []
+        self.factors: dict[KeyPair, StreamingR] = {}
+        self.measures = measures
+        sources = {measure.source for measure in measures}
+        size, seed = settings.sample_size, settings.seed
+        self.samples = {p: RowSample(size, seed) for p in pairs if "rows" in sources}
+        self.minibatches = {p: MinibatchSums() for p in pairs if "minibatches" in sources}
+        self._batches: list[tuple[dict[Key, Array], dict[Key, int], int]] = []
+        self._bytes = 0
+
+    def add(self, rows: Mapping[Key, Array], per_image: Mapping[Key, int], n: int) -> None:
+        """Add one checked batch of n images."""
+        settings = self.settings
+        for key, values in rows.items():
+            self.n_rows[key] = self.n_rows.get(key, 0) + values.shape[0]
+            self.dtype[key] = values.dtype
+            tolerance = rank_tolerance(values.dtype)
+            self.tolerance[key] = max(tolerance, self.tolerance.get(key, 0.0))
+        for pair, sample in self.samples.items():
+            first = (settings.first_image + self.n_images) * per_image[pair[0]]
+            sample.add(rows[pair[0]], rows[pair[1]], first)
+        for pair, sums in self.minibatches.items():
+            sums.add(rows[pair[0]], rows[pair[1]], per_image[pair[0]])
+        size = sum(values.nbytes for values in rows.values())
+        if self.store is not None:
+            self._stream(rows, per_image, self.settings.first_image + self.n_images, n)
+            self.n_images += n
+            return
+        fits = self._bytes + size <= self.settings.memory
+        kept = {key: values.copy() if fits else values for key, values in rows.items()}
+        self._batches.append((kept, dict(per_image), n))
+        self._bytes += size
+        self.n_images += n
+        if not fits:
+            self.spill()
+
+    def spill(self) -> None:
+        """Turn kept rows into moments and keep no rows from now on."""
+        if self.store is not None:
+            return
+        settings = self.settings
+        widths = {k: v.shape[1] for k, v in self._batches[0][0].items()} if self._batches else {}
+        blocks = blocks_that_fit(self.pairs, widths, settings.blocks, settings.memory)
+        whitening = any(m.whitens for m in self.measures)
+        for pair in self.pairs if whitening and self._batches else ():
+            x, y = (self._batches[0][0][k] for k in pair)
+            if ill_conditioned(x) or ill_conditioned(y):
+                self.factors[pair] = StreamingR(first_shift(x), first_shift(y))
+        self.store = MomentStore(self.pairs, n_blocks=blocks)
+        n_nulls = min(settings.permutations, STREAMED_PERMUTATIONS)
+        self.nulls = [MomentStore(self.pairs, cross_only=True) for _ in range(n_nulls)]
+        first = settings.first_image
+        for rows, per_image, n in self._batches:
+            self._stream(rows, per_image, first, n)
+            first += n
+        self._batches, self._bytes = [], 0
+
+    def _stream(
+        self, rows: Mapping[Key, Array], per_image: Mapping[Key, int], first: int, n: int
+    ) -> None:
+        assert self.store is not None
+        run = run_length(self.settings.n_images, self.store.n_blocks)
+        self.store.add(rows, per_image, pieces_of(first, n, run, self.store.n_blocks))
+        for (a, b), factor in self.factors.items():
+            factor.update(rows[a], rows[b])
+        for index, null in enumerate(self.nulls):
+            if n < 2:
+                break
+            mixed = permuted_images(rows, per_image, n, (self.settings.seed, index, first))
+            null.add(mixed, per_image, [Piece(0, n, 0)])
+
+    def merge(self, other: Collected) -> None:
+        """Add what was collected of other images for the same pairs and settings."""
+        if other.n_images == 0:
+            return
+        if self.store is not None or other.store is not None:
+            self.spill()
+            other.spill()
+        self.n_images += other.n_images
+        for key, n in other.n_rows.items():
+            self.n_rows[key] = self.n_rows.get(key, 0) + n
+            self.dtype.setdefault(key, other.dtype[key])
+            self.tolerance[key] = max(self.tolerance.get(key, 0.0), other.tolerance[key])
+        for pair, sample in self.samples.items():
+            sample.merge(other.samples[pair])
+        for pair, sums in self.minibatches.items():
+            sums.merge(other.minibatches[pair])
+        self._batches += other._batches
+        self._bytes += other._bytes
+        if self.store is not None and other.store is not None:
+            self.store.merge(other.store)
+            for mine, theirs in zip(self.nulls, other.nulls, strict=True):
+                mine.merge(theirs)
+            if set(self.factors) != set(other.factors):
+                self.factors = {}  # only one side found the layers ill-conditioned
+            for pair, factor in self.factors.items():
+                factor.merge(other.factors[pair])
+        elif self._bytes > self.settings.memory:
+            self.spill()
+
+    def restore_rows(self, rows: dict[Key, Array]) -> None:
+        """Go on from saved rows of all images so far."""
+        self._batches = [(rows, self.per_image, self.n_images)]
+        self._bytes = sum(values.nbytes for values in rows.values())
+
+    def kept_rows(self) -> dict[Key, Array] | None:
+        """Return key -> all rows (n, d) where they are still kept, else None."""
+        if self.store is not None:
+            return None
+        keys = self._batches[0][0]
+        if len(self._batches) > 1:  # join once, so that the next call is free
+            joined = {k: np.concatenate([rows[k] for rows, _, _ in self._batches]) for k in keys}
+            self._batches = [(joined, self._batches[0][1], self.n_images)]
+        return self._batches[0][0]
+
+    @property
+    def per_image(self) -> dict[Key, int]:
+        """Return key -> data points per image."""
+        return {key: n // self.n_images for key, n in self.n_rows.items()}
+
+
+def permuted_images(
+    rows: Mapping[Key, Array], per_image: Mapping[Key, int], n: int, seed: tuple[int, ...]
+) -> dict[Key, Array]:
+    """Return the rows with side b's images in another order, no image in its own place."""
+    order = derangement(n, np.random.default_rng(seed))
+    mixed = dict(rows)
+    for key, values in rows.items():
+        if key.side == "b":
+            images = values.reshape(n, per_image[key], values.shape[1])
+            mixed[key] = images[order].reshape(values.shape)
+    return mixed
+
+
+def derangement(n: int, rng: np.random.Generator) -> Array:
+    """Return a random order of range(n) that leaves nothing in place (n >= 2): one cycle."""
+    cycle = rng.permutation(n)
+    order = np.empty(n, np.int64)
+    order[cycle] = np.roll(cycle, 1)
+    return order
+
+
+def run_length(n_images: int | None, n_blocks: int) -> int:
+    """Return how many consecutive images go to one block before the next one's turn."""
+    return RUN if n_images is None else max(1, -(-n_images // max(n_blocks, 1)))
+
+
+def pieces_of(first: int, n: int, run: int, n_blocks: int) -> list[Piece]:
+    """Return the pieces of images first .. first+n of the stream, in runs of `run` per block."""
+    if n_blocks <= 1:
+        return [Piece(0, n, 0)]
+    edges = [first, *range((first // run + 1) * run, first + n, run), first + n]
+    return [Piece(a - first, b - first, a // run % n_blocks) for a, b in pairwise(edges)]
+
+
+def blocks_that_fit(
+    pairs: list[KeyPair], widths: Mapping[Key, int], blocks: int, memory: int
+) -> int:
+    """Return the number of blocks whose moments fit in `memory` bytes: `blocks` or fewer.
+
+    A small bound on kept rows still leaves `_BLOCK_MEMORY` for blocks.
+    """
+    own = sum((widths[k] + 2) ** 2 for k in {k for pair in pairs for k in pair})
+    cross = sum((widths[a] + 2) * (widths[b] + 2) for a, b in pairs)
+    return max(1, min(blocks, max(memory, _BLOCK_MEMORY) // (8 * (own + cross))))

@@ -1,0 +1,107 @@
+"""The noise floor: what a measure says of the same two layers when the inputs don't match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.collected import permuted_images
+from tfprune.similarity.evidence import Evidence
+from tfprune.similarity.measure import Measure
+from tfprune.similarity.pair import Pair, cross_from_moments
+from tfprune.similarity.store import KeyPair, MomentStore, Piece
+
+#: beyond this many multiplications a permutation is dear, and three must do
+_DEAR = 4e9
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Mean and highest of a null, and in words how it was found (`high` None for closed forms)."""
+
+    mean: float
+    high: float | None
+    method: str
+
+
+def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None:
+    """Return the null of a measure for a pair, or None where there is no way to it.
+
+    By pairing images at random, so that data points of one image stay together and the layers
+    keep their own statistics; without permutations in closed form where there is one.
+    """
+    collected = evidence.collected
+    n = collected.settings.permutations
+    if measure.is_costly:
+        n = min(n, 3)
+    if n and measure.source == "moments":
+        values = [measure(pair) for pair in _permuted_pairs(evidence, keys, measure, n)]
+    elif n and measure.source == "rows":
+        values = _sampled(evidence, keys, measure, n)
+    else:
+        values = []
+    if values:
+        mean, high = float(np.mean(values)), _extreme(values, measure)
+        return Floor(mean, high, f"{len(values)} random pairings of images")
+    if measure.null is None:
+        return None
+    pixels = collected.per_image[keys[0]] > 1
+    caveat = "; takes the pixels of an image as independent, so too low" if pixels else ""
+    pair = evidence.pair(keys, measure)
+    return Floor(float(measure.null(pair)), None, f"closed form{caveat}")
+
+
+def _extreme(values: list[float], measure: Measure) -> float:
+    return float(max(values) if measure.larger_is_more_similar else min(values))
+
+
+def _permuted_pairs(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:
+    moments = evidence.moments(measure)
+    sides = [moments.side(k) for k in keys]
+    pairs = []
+    for store in _null_stores(evidence, keys, measure, n):
+        offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
+        cross = cross_from_moments(store.between[keys].sum(axis=0), *offsets)
+        pair = Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
+        pairs.append(pair)
+    return pairs
+
+
+def _null_stores(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[MomentStore]:
+    collected = evidence.collected
+    if evidence.rows is None:
+        return [store for store in collected.nulls if keys in store.between]
+    compact = measure.is_basis_free
+    source = evidence.compact_rows if compact and evidence.wide else evidence.rows
+    rows = {k: source[k] for k in keys}
+    cost = float(rows[keys[0]].size) * rows[keys[1]].shape[1]
+    if cost > _DEAR:
+        n = min(n, 3)
+    cached = evidence.nulls.setdefault((keys, compact and bool(evidence.wide)), [])
+    per_image = collected.per_image
+    while len(cached) < n:
+        store = MomentStore([keys], cross_only=True)
+        seed = (collected.settings.seed, len(cached))
+        images = collected.n_images
+        mixed = permuted_images(rows, per_image, images, seed)
+        store.add(mixed, per_image, [Piece(0, images, 0)])
+        cached.append(store)
+    return cached[:n]
+
+
+def _sampled(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[float]:
+    pair = evidence.pair(keys, measure)
+    assert pair.rows is not None
+    x, y = pair.rows()
+    values = []
+    for index in range(n):
+        rng = np.random.default_rng((evidence.collected.settings.seed, index))
+        values.append(measure(with_rows(pair, x, y[rng.permutation(len(y))])))
+    return values
+
+
+def with_rows(pair: Pair, x: Array, y: Array) -> Pair:
+    """Return a pair that differs from `pair` in its sampled rows only."""
+    return Pair(pair.x, pair.y, pair.augmented, names=pair.names, rows=lambda: (x, y))

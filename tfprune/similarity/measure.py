@@ -1,0 +1,79 @@
+"""What a similarity measure says about itself: its range, its symmetries, what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from tfprune.errors import InputError
+from tfprune.similarity.registry import MEASURES
+
+if TYPE_CHECKING:
+    from tfprune.similarity.pair import Pair
+
+Invariance = Literal["translation", "scaling", "orthogonal", "permutation", "invertible-linear"]
+
+#: what a measure is computed from: streamed moments, a bounded sample of rows, or minibatches
+Source = Literal["moments", "rows", "minibatches"]
+
+#: which samples it needs: more than d1 + d2, more than those kept, more than d of y, or any
+Samples = Literal["n > d1 + d2", "n > k1 + k2", "n > d2", "n > max(d1, d2)", "any"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One similarity measure: a function of a `Pair` and the facts that tests and tables rest on.
+
+    `value_range` is (lowest, highest); `invariances` name the changes of *one* side that leave
+    the number as it is; `identical` is the value of a layer against itself.
+    """
+
+    name: str
+    summary: str
+    compute: Callable[..., float]
+    value_range: tuple[float, float]
+    paper: str
+    definition: str
+    larger_is_more_similar: bool = True
+    is_symmetric: bool = True
+    identical: float = 1.0
+    invariances: frozenset[Invariance] = frozenset({"translation"})
+    source: Source = "moments"
+    samples: Samples = "any"
+    #: the number depends on which channels there are, not only on the space that they span
+    is_basis_free: bool = True
+    #: canonical directions are whitened, so ill-conditioned layers need the QR way
+    whitens: bool = False
+    #: products of float32 activations lose nothing that matters (about 1e-7 relative)
+    takes_float32: bool = False
+    #: too dear for hundreds of bootstrap replicates
+    is_costly: bool = False
+    #: value expected of unrelated layers, from the pair's own moments; None where unknown
+    null: Callable[[Pair], float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, pair: Pair) -> float:
+        """Return the measure's value for a pair of layers."""
+        return float(self.compute(pair, **self.options))
+
+    def with_options(self, **options: Any) -> Measure:
+        """Return this measure with other options, e.g. `variance=0.95` for svcca."""
+        for name in options:
+            if name not in self.options:
+                known = ", ".join(sorted(self.options)) or "none"
+                raise InputError(f"measure {self.name!r} has no option {name!r}; it has: {known}.")
+        return replace(self, options={**self.options, **options})
+
+
+def find_measure(measure: str | Measure) -> Measure:
+    """Return the `Measure` of that name; raise InputError with the nearest names if none."""
+    if isinstance(measure, Measure):
+        return measure
+    found = MEASURES.get(measure)
+    if not isinstance(found, Measure):
+        raise InputError(
+            f"measure {measure!r} must be a tfprune.similarity.Measure, got "
+            f"{type(found).__name__}. Repair the package that registers it."
+        )
+    return found

@@ -1,0 +1,145 @@
+"""Comparisons on disk: what was collected goes to one .npz file, without pickles."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.collected import Collected
+from tfprune.similarity.qr import StreamingR
+from tfprune.similarity.store import Key, MomentStore
+
+if TYPE_CHECKING:
+    from tfprune.similarity.comparison import Comparison
+
+_FORMAT = 1
+
+
+def save(comparison: Comparison, path: Path) -> None:
+    """Write a comparison's settings and all that it has collected to `path` (.npz)."""
+    head: dict[str, Any] = {
+        "format": _FORMAT,
+        "pairs": comparison.pairs,
+        "measures": [[m.name, dict(m.options)] for m in comparison.measures],
+        "settings": asdict(comparison.settings),
+    }
+    arrays: dict[str, Array] = {}
+    for side, masks in comparison.masked.items():
+        head[f"masked_{side}"] = list(masks)
+        arrays.update({f"masked_{side}/{i}": np.asarray(m) for i, m in enumerate(masks.values())})
+    _pack(comparison.collected, head, arrays)
+    encoded = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    with Path(path).open("wb") as file:
+        np.savez(file, head=encoded, **arrays)  # type: ignore[arg-type]
+
+
+def _pack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) -> None:
+    keys = list(collected.n_rows)
+    head["n_images"] = collected.n_images
+    head["keys"] = [
+        [*k, collected.n_rows[k], collected.tolerance[k], str(collected.dtype[k])] for k in keys
+    ]
+    rows = collected.kept_rows() if collected.n_images else None
+    for i, key in enumerate(keys):
+        if rows is not None:
+            arrays[f"rows/{i}"] = rows[key]
+    stores = [] if collected.store is None else [collected.store, *collected.nulls]
+    head["stores"] = len(stores)
+    for index, store in enumerate(stores):
+        for i, key in enumerate(keys):
+            if key in store.shifts:
+                arrays[f"shift/{index}/{i}"] = store.shifts[key]
+            if key in store.within:
+                arrays[f"within/{index}/{i}"] = store.within[key]
+        for i, pair in enumerate(store.pairs):
+            if pair in store.between:
+                arrays[f"between/{index}/{i}"] = store.between[pair]
+    for i, pair in enumerate(collected.pairs):
+        if pair in collected.factors:
+            factor = collected.factors[pair]
+            arrays[f"factor/{i}"] = factor.factor
+            arrays[f"factor_x/{i}"], arrays[f"factor_y/{i}"] = factor.shift_x, factor.shift_y
+        if pair in collected.samples:
+            sample = collected.samples[pair]
+            arrays[f"sample_keys/{i}"] = sample.keys
+            arrays[f"sample_x/{i}"], arrays[f"sample_y/{i}"] = sample.rows()
+        if pair in collected.minibatches:
+            values, x, y = collected.minibatches[pair].state()
+            arrays.update({f"batch_values/{i}": values, f"batch_x/{i}": x, f"batch_y/{i}": y})
+
+
+def load(path: Path) -> Comparison:
+    """Return the comparison that `save` wrote; InputError when the file is something else."""
+    from tfprune.similarity.comparison import Comparison
+    from tfprune.similarity.measure import find_measure
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        head = json.loads(arrays.pop("head").tobytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is not a comparison that tfprune wrote: {error}. Collect it again."
+        ) from error
+    if head["format"] != _FORMAT:
+        raise InputError(
+            f"{path} has format {head['format']}, this version reads {_FORMAT}. Collect it again."
+        )
+    masked = {
+        side: {
+            layer: arrays[f"masked_{side}/{i}"] for i, layer in enumerate(head[f"masked_{side}"])
+        }
+        for side in "ab"
+    }
+    comparison = Comparison(
+        [(a, b) for a, b in head["pairs"]],
+        measures=[find_measure(name).with_options(**options) for name, options in head["measures"]],
+        masked_a=masked["a"],
+        masked_b=masked["b"],
+        **head["settings"],
+    )
+    _unpack(comparison.collected, head, arrays)
+    return comparison
+
+
+def _unpack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) -> None:
+    keys = [Key(side, layer) for side, layer, *_ in head["keys"]]
+    collected.n_images = head["n_images"]
+    for key, (_, _, n_rows, tolerance, dtype) in zip(keys, head["keys"], strict=True):
+        collected.n_rows[key], collected.tolerance[key] = n_rows, tolerance
+        collected.dtype[key] = np.dtype(dtype)
+    if "rows/0" in arrays:
+        collected.restore_rows({k: arrays[f"rows/{i}"] for i, k in enumerate(keys)})
+    for index in range(head["stores"]):
+        store = MomentStore(collected.pairs, cross_only=index > 0)
+        for i, key in enumerate(keys):
+            if f"shift/{index}/{i}" in arrays:
+                store.shifts[key] = arrays[f"shift/{index}/{i}"]
+                store.widths[key] = store.shifts[key].size + 2
+            if f"within/{index}/{i}" in arrays:
+                store.within[key] = arrays[f"within/{index}/{i}"]
+                store.n_blocks = store.within[key].shape[0]
+        for i, pair in enumerate(store.pairs):
+            if f"between/{index}/{i}" in arrays:
+                store.between[pair] = arrays[f"between/{index}/{i}"]
+        if index == 0:
+            collected.store = store
+        else:
+            collected.nulls.append(store)
+    for i, pair in enumerate(collected.pairs):
+        if f"factor/{i}" in arrays:
+            factor = StreamingR(arrays[f"factor_x/{i}"], arrays[f"factor_y/{i}"])
+            factor.factor = arrays[f"factor/{i}"]
+            collected.factors[pair] = factor
+        if f"sample_keys/{i}" in arrays:
+            rows = arrays[f"sample_x/{i}"], arrays[f"sample_y/{i}"]
+            collected.samples[pair].restore(arrays[f"sample_keys/{i}"], rows)
+        if f"batch_values/{i}" in arrays:
+            state = (arrays[f"batch_{part}/{i}"] for part in ("values", "x", "y"))
+            collected.minibatches[pair].restore(*state)

@@ -1,0 +1,111 @@
+"""Matches between the neurons of two layers (Wang et al. 2018).
+
+A neuron is the vector of its activations over all data points, not centred. Sets X' of x's
+neurons and Y' of y's form an epsilon-approximate match when every one of X' lies within epsilon
+of its own length of span(Y'), and the other way round. Lengths and distances follow from inner
+products, so streamed moments are enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from scipy.linalg import lapack
+
+from tfprune.errors import InputError
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.pair import Pair
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Cosines between the neurons of two layers: (d1, d1), (d2, d2) and (d1, d2)."""
+
+    xx: Array
+    yy: Array
+    xy: Array
+
+    @classmethod
+    def of(cls, pair: Pair) -> Neurons:
+        """Return the cosines of the pair's live neurons; InputError where n can't tell them."""
+        x, y, n = pair.x, pair.y, pair.n_samples
+        widest = max(x.live.size, y.live.size)
+        if n <= widest and not pair.allow_few_samples:
+            raise InputError(
+                f"{pair.caller} needs more samples than neurons: n_samples={int(n)}, neurons="
+                f"{widest}. With fewer, any neuron lies in the span of the others. Add probe "
+                "images, or use a measure without this limit, such as cka-debiased."
+            )
+        products = [
+            (left.scatter if left is right else pair.cross) + n * np.outer(left.mean, right.mean)
+            for left, right in ((x, x), (y, y), (x, y))
+        ]
+        xx, yy, xy = products
+        xx, yy = xx[np.ix_(x.live, x.live)], yy[np.ix_(y.live, y.live)]
+        long_x, long_y = np.sqrt(np.diagonal(xx)), np.sqrt(np.diagonal(yy))
+        return cls(
+            xx / np.outer(long_x, long_x),
+            yy / np.outer(long_y, long_y),
+            xy[np.ix_(x.live, y.live)] / np.outer(long_x, long_y),
+        )
+
+
+def distances_to_span(cosines: Array, span: Array) -> Array:
+    """Return (m,) distances of unit vectors to a span, from cosines (d, m) and (d, d) of it."""
+    if span.shape[0] == 0:
+        return np.ones(cosines.shape[1])
+    factor, pivots, rank, _ = lapack.dpstrf(np.asfortranarray(span), lower=1, tol=1e-12)
+    chosen = pivots[:rank] - 1
+    projected = scipy.linalg.solve_triangular(
+        factor[:rank, :rank], cosines[chosen], lower=True, check_finite=False
+    )
+    return np.asarray(np.sqrt(np.clip(1.0 - (projected * projected).sum(axis=0), 0.0, 1.0)))
+
+
+def maximum_match(
+    neurons: Neurons,
+    epsilon: float,
+    among_x: Array | None = None,
+    among_y: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return which neurons of x and of y (boolean) are in the largest match (Algorithm 1).
+
+    Neurons outside the other side's span are dropped, in turn, until none is left to drop; the
+    match is unique. `among_x`, `among_y` restrict where it is looked for.
+    """
+    keep_x = np.ones(len(neurons.xx), bool) if among_x is None else among_x.copy()
+    keep_y = np.ones(len(neurons.yy), bool) if among_y is None else among_y.copy()
+    slack = epsilon + 1e-9
+    while keep_x.any() and keep_y.any():
+        block = neurons.xy[np.ix_(keep_x, keep_y)]
+        far_x = distances_to_span(block.T, neurons.yy[np.ix_(keep_y, keep_y)]) > slack
+        if far_x.any():
+            keep_x[np.flatnonzero(keep_x)[far_x]] = False
+            continue
+        far_y = distances_to_span(block, neurons.xx[np.ix_(keep_x, keep_x)]) > slack
+        if not far_y.any():
+            return keep_x, keep_y
+        keep_y[np.flatnonzero(keep_y)[far_y]] = False
+    return np.zeros_like(keep_x), np.zeros_like(keep_y)
+
+
+def minimum_match(neurons: Neurons, epsilon: float, neuron: int) -> tuple[Array, Array]:
+    """Return a minimum match that holds the given neuron of x (Algorithm 2): a simple match.
+
+    Neurons are left out one by one, in order, as long as the maximum match of the rest still
+    holds the given one. Empty when no match holds it.
+    """
+    keep_x, keep_y = maximum_match(neurons, epsilon)
+    if not keep_x[neuron]:
+        return np.zeros_like(keep_x), np.zeros_like(keep_y)
+    for kept, index in [(0, i) for i in range(keep_x.size)] + [(1, j) for j in range(keep_y.size)]:
+        if (kept, index) == (0, neuron) or not (keep_x, keep_y)[kept][index]:
+            continue
+        trial = [keep_x.copy(), keep_y.copy()]
+        trial[kept][index] = False
+        smaller_x, smaller_y = maximum_match(neurons, epsilon, *trial)
+        if smaller_x[neuron]:
+            keep_x, keep_y = smaller_x, smaller_y
+    return keep_x, keep_y

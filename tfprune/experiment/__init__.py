@@ -1,0 +1,1 @@
+"""The way of the data: configuration, data, model, train-prune-rewind, compare, record."""

@@ -1,0 +1,254 @@
+"""Where an experiment stands, on disk: written whole or not at all, and read only when whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import RunError
+from tfprune.experiment.results import ControlResult, EpochResult, LevelResult, SimilarityResult
+from tfprune.interrupts import finishing_first
+from tfprune.training.state import TrainingState
+
+_MAGIC = b"tfprune checkpoint 1\n"
+_FACTS = "facts"
+
+
+@dataclass
+class Ledger:
+    """Everything an experiment has found so far, in the order in which it was found."""
+
+    levels: list[LevelResult] = field(default_factory=list)
+    similarities: list[SimilarityResult] = field(default_factory=list)
+    epochs: list[EpochResult] = field(default_factory=list)
+    controls: list[ControlResult] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; floats survive JSON bit for bit."""
+        return {
+            item.name: [dataclasses.asdict(row) for row in getattr(self, item.name)]
+            for item in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, nested: Mapping[str, Any]) -> Ledger:
+        """Return the ledger that `to_dict` wrote."""
+        return cls(
+            levels=[LevelResult(**row) for row in nested["levels"]],
+            similarities=[SimilarityResult(**row) for row in nested["similarities"]],
+            epochs=[EpochResult(**row) for row in nested["epochs"]],
+            controls=[ControlResult(**row) for row in nested["controls"]],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """A moment of a replicate: `level` of `seed` was trained to `state.step`.
+
+    `initial` is theta_0, `rewind` the state that levels go back to (None before it was reached),
+    `dense` the dense network's variables (None before it was trained), `dense_predictions` its
+    answers on the test set.
+    """
+
+    seed: int
+    level: int
+    state: TrainingState
+    masks: Mapping[str, np.ndarray]
+    initial: TrainingState
+    rewind: TrainingState | None
+    dense: Sequence[np.ndarray] | None
+    dense_predictions: np.ndarray | None
+    movement: Mapping[str, np.ndarray] | None = None  # where the strategy adds it up
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader, or a crash, meets the old or the new content, never a part.
+
+    Not `durable`, it outlasts the process but not yet a power cut, and doesn't wait for the disk.
+
+    Raises RunError when it can't be written; the old content then stands.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with finishing_first():
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.replace(part, path)
+            if durable:
+                _flush(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RunError(
+            f"the checkpoint {path} can't be written: {error.strerror}. The one before it is "
+            "whole; make room, then go on with 'tfprune resume'."
+        ) from error
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is past a power cut."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    members: dict[str, Any] = {**arrays, _FACTS: text}
+    np.savez(buffer, **members)
+    body = buffer.getbuffer()
+    return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return what `pack` wrote; None for a file that is not there or not whole."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    start = len(_MAGIC) + 65
+    body = memoryview(data)[start:]
+    if data[:start] != _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n":
+        return None
+    with np.load(io.BytesIO(body)) as loaded:
+        arrays = {name: loaded[name] for name in loaded.files}
+    return arrays, json.loads(arrays.pop(_FACTS).tobytes())
+
+
+def _state_arrays(prefix: str, state: TrainingState) -> dict[str, np.ndarray]:
+    named = {f"{prefix}/variables/{i:05d}": a for i, a in enumerate(state.variables)}
+    return named | {f"{prefix}/slots/{i:05d}": a for i, a in enumerate(state.slots)}
+
+
+def _named(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{prefix}/{index:05d}": array for index, array in enumerate(arrays.values())}
+
+
+def _by_name(
+    arrays: Mapping[str, np.ndarray], prefix: str, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    return {name: arrays[f"{prefix}/{index:05d}"] for index, name in enumerate(names)}
+
+
+def _numbered(arrays: Mapping[str, np.ndarray], prefix: str) -> tuple[np.ndarray, ...]:
+    return tuple(arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}/"))
+
+
+def _state_from(arrays: Mapping[str, np.ndarray], prefix: str, step: int) -> TrainingState:
+    return TrainingState(
+        step, _numbered(arrays, f"{prefix}/variables"), _numbered(arrays, f"{prefix}/slots")
+    )
+
+
+class CheckpointFolder:
+    """The checkpoints of one experiment.
+
+    What never changes (theta_0, the rewind state, the dense network of each seed) is written
+    once; what moves is written anew each time, the one before it kept as `state.previous`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, position: Position, ledger: Ledger, *, durable: bool = True) -> None:
+        """Write where the experiment stands; raises RunError when the disk refuses.
+
+        Not `durable`, it is safe from the end of the process at once, from a power cut with the
+        next durable one: until then the last durable one is kept beside it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fixed: dict[str, TrainingState | None] = {
+            "initial": position.initial,
+            "rewind": position.rewind,
+            "dense": None
+            if position.dense is None
+            else TrainingState(0, tuple(position.dense), ()),
+        }
+        for name, state in fixed.items():
+            path = self._fixed(name, position.seed)
+            if state is not None and not path.exists():
+                write_whole(path, pack(_state_arrays(name, state), {"step": state.step}))
+        arrays = _state_arrays("state", position.state)
+        arrays |= _named("masks", position.masks) | _named("movement", position.movement or {})
+        if position.dense_predictions is not None:
+            arrays["dense_predictions"] = position.dense_predictions
+        facts = {
+            "seed": position.seed,
+            "level": position.level,
+            "step": position.state.step,
+            "masks": list(position.masks),
+            "movement": list(position.movement or {}),
+            "known": [name for name, state in fixed.items() if state is not None],
+            "ledger": ledger.to_dict(),
+        }
+        data = pack(arrays, facts)
+        if durable and self._state.exists():
+            _flush(self._state)
+            os.replace(self._state, self._previous)
+        write_whole(self._state, data, durable=durable)
+
+    def load(self) -> tuple[Position, Ledger] | None:
+        """Return the last moment that was written whole; None where there is none."""
+        for path in (self._state, self._previous):
+            read = unpack(path)
+            if read is None:
+                path.unlink(missing_ok=True)  # or the next save would put it over the whole one
+                continue
+            arrays, facts = read
+            fixed = {name: self._load_fixed(name, facts["seed"]) for name in facts["known"]}
+            if any(state is None for state in fixed.values()):
+                continue
+            dense = fixed.get("dense")
+            initial = fixed["initial"]
+            assert initial is not None  # in every checkpoint, and whole
+            position = Position(
+                seed=facts["seed"],
+                level=facts["level"],
+                state=_state_from(arrays, "state", facts["step"]),
+                masks=_by_name(arrays, "masks", facts["masks"]),
+                initial=initial,
+                rewind=fixed.get("rewind"),
+                dense=None if dense is None else dense.variables,
+                dense_predictions=arrays.get("dense_predictions"),
+                movement=_by_name(arrays, "movement", facts["movement"]) or None,
+            )
+            return position, Ledger.from_dict(facts["ledger"])
+        return None
+
+    def dense_of(self, seed: int) -> tuple[np.ndarray, ...] | None:
+        """Return the dense network's variables of a seed; None where it was not trained yet."""
+        state = self._load_fixed("dense", seed)
+        return None if state is None else state.variables
+
+    def size(self) -> int:
+        """Return the bytes that all checkpoints take on the disk."""
+        return sum(path.stat().st_size for path in self.folder.glob("*") if path.is_file())
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def _previous(self) -> Path:
+        return self.folder / "state.previous"
+
+    def _fixed(self, name: str, seed: int) -> Path:
+        return self.folder / f"{name}-seed{seed}"
+
+    def _load_fixed(self, name: str, seed: int) -> TrainingState | None:
+        read = unpack(self._fixed(name, seed))
+        return None if read is None else _state_from(read[0], name, read[1]["step"])

@@ -1,0 +1,152 @@
+"""`tfprune.compare`: any two networks, every layer of one against every layer of the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune.config import DataConfig, RunConfig
+from tfprune.errors import InputError
+from tfprune.experiment.comparing import compare_layers
+from tfprune.experiment.networks import Network, load_network
+from tfprune.experiment.plan import load_data
+from tfprune.experiment.results import csv_text
+from tfprune.tracking import open_store, resolve_store
+
+if TYPE_CHECKING:
+    from tfprune.similarity import Score
+
+COLUMNS = ("layer_index_a", "layer_a", "layer_index_b", "layer_b")
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonResult:
+    """Two networks compared: `values[measure][i, j]` is layer i of a against layer j of b."""
+
+    a: str
+    b: str
+    layers_a: tuple[str, ...]
+    layers_b: tuple[str, ...]
+    layout: str
+    n_images: int
+    values: Mapping[str, np.ndarray]
+    scores: Mapping[tuple[str, str, str], Score]
+    run_id: str | None = None
+    folder: str | None = None
+
+    def csv(self) -> str:
+        """Return one row per pair of layers and measure, with all that the score knows."""
+        rows = []
+        for (a, b, measure), score in self.scores.items():
+            facts = {k: v for k, v in score.as_dict().items() if k not in ("measure", "value")}
+            facts["warnings"] = "; ".join(score.warnings)
+            low, high = facts.pop("interval") or (None, None)
+            where = (self.layers_a.index(a), a, self.layers_b.index(b), b)
+            rows.append(
+                {**dict(zip(COLUMNS, where, strict=True)), "measure": measure,
+                 "similarity": score.value, "low": low, "high": high, **facts}
+            )  # fmt: skip
+        return csv_text(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def compare(
+    a: str,
+    b: str,
+    *,
+    data: Mapping[str, Any] | None = None,
+    measures: Sequence[str] = ("cka",),
+    layout: str = "mean",
+    probe_size: int = 500,
+    trust: bool = False,
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    folder: str | Path = ".",
+    out: str | Path | None = None,
+    tell: Callable[[str], None] = lambda message: None,
+) -> ComparisonResult:
+    """Return every hidden layer of network `a` against every one of network `b`.
+
+    `a` and `b` are each a run (its last level), `run:level`, `run:level:seed`, or a model file;
+    the architectures may differ. `data` overrides data settings (`dataset`, `data_dir`, ...);
+    by default the data are those of the run. Layout `pixels` needs feature maps of one size,
+    which two different layers rarely have, hence `mean`. The result is logged as a run of kind
+    'comparison', with its matrix as CSV and its heat maps; `out` is a folder for copies of them.
+
+    Raises InputError when a network, the data set or a measure's needs are not met.
+    """
+    from tfprune.training.backend import start_tensorflow
+
+    location = resolve_store(tracking_uri, experiment, folder=folder)
+    start_tensorflow()
+    have_store = location.database is None or location.database.exists()
+    store = open_store(location) if have_store else None  # a new one is made for a result only
+    networks = [load_network(reference, store, trust=trust) for reference in (a, b)]
+    config = _config(networks, data or {})
+    result = _compare(networks, config, tuple(measures), layout, probe_size)
+    from tfprune.experiment.record import record_comparison
+    from tfprune.report.matrix import save_matrix_figures
+
+    store = store or open_store(location)
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / "similarity.csv").write_text(result.csv(), encoding="utf-8")
+        save_matrix_figures(Path(out), result)
+    with tempfile.TemporaryDirectory() as temporary:
+        run_id = record_comparison(store, result, Path(temporary), config, tell)
+    return dataclasses.replace(result, run_id=run_id, folder=None if out is None else str(out))
+
+
+def _config(networks: Sequence[Network], data: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration that the data are read by."""
+    known = [network.config for network in networks if network.config is not None]
+    if not known and "dataset" not in data:
+        raise InputError(
+            "two model files don't say which data they are compared on; give --dataset NAME."
+        )
+    base = known[0] if known else RunConfig()
+    merged = {item.name: getattr(base.data, item.name) for item in dataclasses.fields(DataConfig)}
+    return dataclasses.replace(base, data=DataConfig(**{**merged, **data}))
+
+
+def _compare(
+    networks: Sequence[Network],
+    config: RunConfig,
+    measures: tuple[str, ...],
+    layout: str,
+    probe_size: int,
+) -> ComparisonResult:
+    from tfprune.activations import ActivationReader
+    from tfprune.data import normalization, probe_set
+    from tfprune.models.files import check_fits
+
+    dataset = load_data(config, seed=config.seed)
+    for network in networks:
+        check_fits(network.model, dataset.input_shape, dataset.n_classes)
+    probe = probe_set(dataset, size=probe_size)
+    probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
+    scale = normalization(dataset.train.images, config.data.normalization)
+    readers = [ActivationReader(network.model, normalization=scale) for network in networks]
+    pairs = [(x.name, y.name) for x in readers[0].layers for y in readers[1].layers]
+    scores = compare_layers(
+        readers[0], readers[1], probe.images, pairs, measures=measures, layout=layout
+    )
+    names = [tuple(layer.name for layer in reader.layers) for reader in readers]
+    return ComparisonResult(
+        a=networks[0].title,
+        b=networks[1].title,
+        layers_a=names[0],
+        layers_b=names[1],
+        layout=layout,
+        n_images=len(probe),
+        values={
+            measure: np.array([[float(scores[x, y, measure]) for y in names[1]] for x in names[0]])
+            for measure in measures
+        },
+        scores=scores,
+    )

@@ -1,0 +1,177 @@
+"""Levels against the dense network: activations in, similarity records out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfprune.config import ComparisonConfig
+from tfprune.experiment.results import DENSE, SimilarityResult
+from tfprune.similarity import Comparison, check_probe_size
+
+if TYPE_CHECKING:
+    from tfprune.activations import ActivationReader, HiddenLayer
+    from tfprune.similarity.score import Score
+
+Batch = Mapping[str, np.ndarray]
+
+
+def check_comparison(
+    comparison: ComparisonConfig, hidden: Sequence[HiddenLayer], *, n_images: Mapping[str, int]
+) -> None:
+    """Raise InputError when a measure would mean nothing on a layer with so many images."""
+    for layer in hidden:
+        check_probe_size(
+            comparison.measures,
+            {layer.name: layer.width},
+            n_images[layer.name],
+            layout=comparison.layout,
+            map_sizes={layer.name: layer.n_pixels},
+        )
+
+
+def reference_memory(comparison: ComparisonConfig) -> int:
+    """Return the bytes that the dense network's activations may take, half the stated bound."""
+    return int(comparison.memory * 2**30 / 2)
+
+
+class Reference:
+    """The dense network's activations on the probe set, kept in memory when they fit.
+
+    `n_images` says of how many of the first images each layer is compared. `memory` is the bound
+    in bytes; what does not fit is computed anew for every level.
+    """
+
+    def __init__(
+        self,
+        reader: ActivationReader,
+        images: np.ndarray,
+        *,
+        n_images: Mapping[str, int],
+        memory: int,
+    ) -> None:
+        self.layers = reader.layers
+        self.n_images = n_images
+        self._reader = reader
+        self._images = images
+        sizes = (n_images[layer.name] * int(np.prod(layer.shape)) for layer in reader.layers)
+        self.kept = 4 * sum(sizes) <= memory
+        self._batches = list(self._read()) if self.kept else None
+
+    def _read(self) -> Iterator[Batch]:
+        return self._reader.batches(self._images, n_images=self.n_images)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield layer -> activations, batch by batch, in the order of the probe set."""
+        yield from self._batches if self._batches is not None else self._read()
+
+
+def masked_channels(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return layer -> (n_channels,) bool: output channels whose incoming weights are all pruned."""
+    return {
+        name: np.logical_not(mask.any(axis=tuple(range(mask.ndim - 1))))
+        for name, mask in masks.items()
+    }
+
+
+def compare_layers(
+    a: ActivationReader,
+    b: ActivationReader,
+    images: np.ndarray,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    measures: Sequence[str],
+    layout: str,
+) -> dict[tuple[str, str, str], Score]:
+    """Return (layer of a, layer of b, measure) -> Score, without intervals and nulls."""
+    engine = Comparison(
+        pairs, measures=measures, layout=layout, blocks=0, permutations=0, n_images=len(images)
+    )
+    for left, right in zip(a.batches(images), b.batches(images), strict=True):
+        engine.update(left, right)
+    return engine.scores()
+
+
+def compare_with_reference(
+    reference: Reference,
+    reader: ActivationReader,
+    images: np.ndarray,
+    comparison: ComparisonConfig,
+    *,
+    masks: Mapping[str, np.ndarray],
+    seed: int,
+    level: int,
+    against: str = DENSE,
+    null: bool = True,
+) -> tuple[SimilarityResult, ...]:
+    """Return a record for every hidden layer and measure, the reference being side a.
+
+    Both networks see the same images once; all layers and measures come out of that pass.
+    """
+    dead = masked_channels(masks)
+    itself = level == 0 and against == DENSE  # 1 by construction: no interval, no null
+    interval = comparison.bootstrap != 0 and not itself
+    groups = _by_count(reference.n_images)
+    engines = {
+        n: Comparison(
+            pairs=[(name, name) for name in names],
+            measures=comparison.measures,
+            layout=comparison.layout,
+            masked_b={name: dead[name] for name in names if name in dead},
+            blocks=min(50, n) if interval else 0,
+            replicates=comparison.bootstrap or None,
+            permutations=10 if null and not itself else 0,
+            n_images=n,
+            memory=reference_memory(comparison) // len(groups),
+        )
+        for n, names in groups.items()
+    }
+    pairs = zip(
+        reference.batches(), reader.batches(images, n_images=reference.n_images), strict=True
+    )
+    for a, b in pairs:
+        for engine in engines.values():
+            if engine.pairs[0][0] in a:  # its layers are not done yet
+                engine.update(a, b)
+    scores = {key: score for engine in engines.values() for key, score in engine.scores().items()}
+    return tuple(
+        _record(layer, measure, scores[layer.name, layer.name, measure], seed, level, against)
+        for layer in reference.layers
+        for measure in comparison.measures
+    )
+
+
+def _by_count(n_images: Mapping[str, int]) -> dict[int, list[str]]:
+    """Return number of images -> layers that are compared on that many."""
+    groups: dict[int, list[str]] = {}
+    for name, n in n_images.items():
+        groups.setdefault(n, []).append(name)
+    return groups
+
+
+def _record(
+    layer: HiddenLayer, measure: str, score: Score, seed: int, level: int, against: str
+) -> SimilarityResult:
+    low, high = score.interval if score.interval is not None else (None, None)
+    taken = {
+        item.name: getattr(score, item.name)
+        for item in fields(SimilarityResult)
+        if hasattr(score, item.name) and item.name not in ("measure", "warnings")
+    }
+    return SimilarityResult(
+        seed=seed,
+        level=level,
+        layer_index=layer.index,
+        layer=layer.name,
+        measure=measure,
+        similarity=score.value,
+        low=low,
+        high=high,
+        width=layer.width,
+        against=against,
+        warnings="; ".join(score.warnings),
+        **taken,
+    )

@@ -1,0 +1,100 @@
+"""Siblings of a ticket at its per-layer sparsity, without which no claim about tickets stands.
+
+Each trains as the ticket did, from other weights or under another mask, and is compared with
+the same dense network (Frankle & Carbin 2019; Frankle et al. 2021; Su et al. 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfprune.config import CONTROLS
+from tfprune.pruning.checks import check_counts
+from tfprune.pruning.controls import random_masks, shuffled_filters, shuffled_masks
+from tfprune.pruning.tensors import count_kept
+from tfprune.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from tfprune.experiment.replicate import Replicate
+    from tfprune.training.trainer import Evaluation
+
+Masks = Mapping[str, np.ndarray]
+_FRESH = 1_000_003  # offsets the seed of re-initialised weights from those of replicates
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedControl:
+    """A control after its training; the replicate holds its network until the next step."""
+
+    control: str
+    masks: Masks
+    test: Evaluation
+    validation: Evaluation | None
+
+
+def _random(replicate: Replicate) -> Masks:
+    if replicate.plan.strategy.unit.name == "filter":  # scattered zeros would be another pattern
+        return shuffled_filters(replicate.masks, replicate.prunable.tensors, seed=replicate.seed)
+    return random_masks(replicate.masks, seed=replicate.seed)
+
+
+def _shuffled(replicate: Replicate) -> Masks:
+    return shuffled_masks(replicate.masks, seed=replicate.seed)
+
+
+def _same(replicate: Replicate) -> Masks:
+    return replicate.masks
+
+
+# control -> (its masks, whether its weights are drawn anew)
+_MAKERS: dict[str, tuple[Callable[[Replicate], Masks], bool]] = {
+    "random-mask": (_random, False),
+    "shuffled-mask": (_shuffled, False),
+    "reinitialised": (_same, True),
+    "sparse-scratch": (_random, True),
+}
+assert tuple(_MAKERS) == CONTROLS
+
+
+def train_controls(replicate: Replicate) -> Iterator[TrainedControl]:
+    """Train the present level's controls one after the other, then put the ticket back.
+
+    A control with the ticket's kind of start begins at the rewind state (at theta_0 when
+    fine-tuning, which has none); a re-initialised one at newly drawn weights and step 0. Each
+    trains to the same last step, and has exactly the ticket's number of weights in every layer.
+    """
+    trainer, prunable = replicate.trainer, replicate.prunable
+    ticket, movement = trainer.state(), trainer.movement()
+    kept = count_kept(replicate.masks)
+    validation = replicate.dataset.validation
+    try:
+        for control in replicate.plan.config.pruning.controls:
+            make, fresh = _MAKERS[control]
+            masks = make(replicate)
+            check_counts(masks, kept)
+            prunable.set_masks(masks)
+            trainer.hold_rate(None)
+            trainer.restore(_fresh(replicate) if fresh else replicate.start_state)
+            trainer.train(on_steps=replicate.observer.steps_taken)
+            yield TrainedControl(
+                control=control,
+                masks=masks,
+                test=trainer.evaluate(replicate.dataset.test),
+                validation=trainer.evaluate(validation) if len(validation) else None,
+            )
+    finally:
+        prunable.set_masks(replicate.masks)
+        trainer.restore(ticket)
+        trainer.set_movement(movement)
+
+
+def _fresh(replicate: Replicate) -> TrainingState:
+    """Newly drawn weights with an untouched optimizer, other than those of any replicate."""
+    from tfprune.training.fresh import fresh_variables
+
+    values = fresh_variables(replicate.network, seed=replicate.seed + _FRESH)
+    return TrainingState(0, values, replicate.initial.slots)

@@ -1,0 +1,66 @@
+"""What an experiment would do, before any of it is done: counts exact, time estimated."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from tfprune.config import RunConfig
+from tfprune.experiment.plan import Plan, augmentation_of, build_network, make_plan
+
+TIMED_STEPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class DryRun:
+    """A checked plan with the time that its training would take.
+
+    `first_step` holds the tracing of the training function, once for all levels; `per_step` is
+    the mean of a few further steps. Evaluation, comparison and logging come on top.
+    """
+
+    plan: Plan
+    first_step: float  # seconds
+    per_step: float  # seconds
+    n_traces: int
+
+    @property
+    def training_seconds(self) -> float:
+        """Estimated seconds of training, for all levels, replicates and controls."""
+        return self.config.replicates * self.first_step + self.plan.total_steps * self.per_step
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration looked at."""
+        return self.plan.config
+
+
+def dry_run(config: RunConfig) -> DryRun:
+    """Return what `run` would do with this configuration; trains a few steps of a copy to time it.
+
+    Raises InputError for whatever `run` would refuse. Nothing is written.
+    """
+    from tfprune.data import normalization
+    from tfprune.models.files import output_kind
+    from tfprune.training.prunable import PrunableNetwork
+    from tfprune.training.trainer import Trainer
+
+    plan = make_plan(config)
+    network = build_network(config, plan.dataset, seed=config.seed)
+    trainer = Trainer(
+        PrunableNetwork(network, precision=config.training.precision),
+        plan.dataset,
+        config.training,
+        seed=config.seed,
+        normalization=normalization(plan.dataset.train.images, config.data.normalization),
+        augmentation=augmentation_of(config),
+        from_logits=output_kind(network) == "logits",
+    )
+    started = time.perf_counter()
+    trainer.train(until=1)
+    first = time.perf_counter() - started
+    last = min(1 + TIMED_STEPS, plan.n_steps)
+    started = time.perf_counter()
+    trainer.train(until=last)
+    per_step = (time.perf_counter() - started) / max(last - 1, 1)
+    return DryRun(plan, first_step=first, per_step=per_step, n_traces=trainer.n_traces)

@@ -1,0 +1,199 @@
+"""The experiment itself: every replicate, every level, compared as soon as it is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
+from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
+from tfprune.experiment.controls import train_controls
+from tfprune.experiment.facts import barriers, ticket_facts
+from tfprune.experiment.observer import Observer, Observers
+from tfprune.experiment.plan import Plan
+from tfprune.experiment.replicate import Replicate, assign_all, level_result
+from tfprune.experiment.results import SEED_FLOOR, ControlResult, EpochResult
+from tfprune.experiment.shelf import Shelf
+from tfprune.pruning.tensors import count_kept, full_masks
+
+if TYPE_CHECKING:
+    from tfprune.training.trainer import EpochReport
+
+DURABLE_SECONDS = 5.0  # at most this much work is lost to a power cut, none to a kill
+
+
+class _EpochKeeper(Observer):
+    """Enters every epoch into the ledger, once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known = {(row.seed, row.level, row.epoch) for row in ledger.epochs}
+
+    def epoch_finished(self, seed: int, level: int, report: EpochReport) -> None:
+        if (seed, level, report.epoch) not in self._known:
+            self._known.add((seed, level, report.epoch))
+            row = EpochResult(seed=seed, level=level, **dataclasses.asdict(report))
+            self._ledger.epochs.append(row)
+
+
+def execute(
+    plan: Plan,
+    observer: Observer,
+    *,
+    checkpoints: CheckpointFolder | None = None,
+    checkpoint_every: int = 1,
+    before_checkpoint: Callable[[], object] = lambda: None,
+) -> Ledger:
+    """Run a checked experiment; return the records of all epochs, levels and layers.
+
+    Side a of every comparison is the dense network. With several replicates the dense network
+    of each later seed is compared with the first one's too: the seed floor. With `checkpoints`
+    the experiment goes on from the last one, and writes one every `checkpoint_every` epochs and
+    at every level's end. `before_checkpoint` puts on the disk what a resumed run will not say
+    again.
+    """
+    position, ledger = (checkpoints.load() if checkpoints else None) or (None, Ledger())
+    watched = Observers(_EpochKeeper(ledger), observer)
+
+    due = [0.0]  # when the next checkpoint waits for the disk
+
+    def save(moment: Position) -> None:
+        if checkpoints is None:
+            return
+        epoch = -(-moment.state.step // plan.steps_per_epoch)
+        at_end = moment.state.step == plan.n_steps
+        if epoch % checkpoint_every and not at_end:
+            return
+        durable = at_end or time.monotonic() >= due[0]
+        if durable:
+            before_checkpoint()
+        checkpoints.save(moment, ledger, durable=durable)
+        if durable:
+            due[0] = time.monotonic() + DURABLE_SECONDS
+
+    shelf = Shelf(checkpoints.folder if checkpoints is not None else None)
+    watched.run_started(plan, ledger)
+    first: Reference | None = None
+    for seed in plan.config.seeds:
+        if position is not None and seed < position.seed:
+            first = first or _finished_reference(plan, seed, checkpoints)
+            continue
+        here = position if position is not None and seed == position.seed else None
+        replicate = Replicate(plan, seed=seed, observer=watched, position=here, save=save)
+        reference = _run_levels(plan, replicate, first, ledger, watched, shelf)
+        first = first or reference
+    return ledger
+
+
+def _run_levels(
+    plan: Plan,
+    replicate: Replicate,
+    first: Reference | None,
+    ledger: Ledger,
+    observer: Observer,
+    shelf: Shelf,
+) -> Reference:
+    """Train and compare all levels of a replicate that are left; return its dense reference."""
+    seed, comparison, images = replicate.seed, plan.config.comparison, plan.probe.images
+    reader = replicate.reader
+    reference: Reference | None = None
+    for trained in replicate.levels():
+        if reference is None:
+            reference = Reference(
+                replicate.dense_reader,
+                images,
+                n_images=plan.n_probe,
+                memory=reference_memory(plan.config.comparison),
+            )
+        found = compare_with_reference(
+            reference, reader, images, comparison,
+            masks=trained.masks, seed=seed, level=trained.level,
+        )  # fmt: skip
+        result = level_result(plan, trained, facts=_facts(plan, replicate, shelf))
+        ledger.levels.append(result)
+        ledger.similarities += found
+        _run_controls(plan, replicate, reference, ledger, observer)
+        observer.level_finished(result, found, trained)
+        if trained.level == 0 and first is not None:
+            floor = compare_with_reference(
+                first, reader, images, comparison,
+                masks=full_masks(plan.tensors), seed=seed, level=0, against=SEED_FLOOR,
+            )  # fmt: skip
+            ledger.similarities += floor
+            observer.floor_measured(floor)
+    assert reference is not None
+    return reference
+
+
+def _facts(plan: Plan, replicate: Replicate, shelf: Shelf) -> dict[str, float]:
+    """Return the ticket facts of the present level; the first replicate's levels are shelved."""
+    level, connectivity = replicate.level, plan.config.pruning.connectivity
+    values = [variable.numpy() for variable in replicate.network.variables]
+    if replicate.seed == plan.config.seed:
+        if plan.config.replicates > 1:
+            shelf.put(level, replicate.masks, values if connectivity else [])
+        masks, others = None, None
+    else:
+        masks, others = shelf.get(level)
+    facts = ticket_facts(replicate, first=masks)
+    if connectivity:
+        facts |= barriers(replicate, replicate.dense_values, values, of="dense")
+        if others:
+            facts |= barriers(replicate, others, values, of="seed")
+    return facts
+
+
+def _run_controls(
+    plan: Plan, replicate: Replicate, reference: Reference, ledger: Ledger, observer: Observer
+) -> None:
+    """Train and compare the present level's controls; the dense level has none."""
+    if replicate.level == 0 or not plan.config.pruning.controls:
+        return
+    for trained in train_controls(replicate):
+        scores = compare_with_reference(
+            reference, replicate.reader, plan.probe.images,
+            dataclasses.replace(plan.config.comparison, bootstrap=0),
+            masks=trained.masks, seed=replicate.seed, level=replicate.level, null=False,
+        )  # fmt: skip
+        similarity: dict[str, dict[str, float]] = {}
+        for row in scores:
+            similarity.setdefault(row.measure, {})[row.layer] = row.similarity
+        kept = sum(count_kept(trained.masks).values())
+        result = ControlResult(
+            control=trained.control,
+            seed=replicate.seed,
+            level=replicate.level,
+            sparsity=1 - kept / sum(tensor.size for tensor in plan.tensors),
+            accuracy_validation=trained.validation.accuracy if trained.validation else None,
+            accuracy_test=trained.test.accuracy,
+            loss_test=trained.test.loss,
+            similarity=similarity,
+        )
+        ledger.controls.append(result)
+        observer.control_finished(result)
+
+
+def _finished_reference(
+    plan: Plan, seed: int, checkpoints: CheckpointFolder | None
+) -> Reference | None:
+    """Return the dense reference of a replicate that an earlier process has finished."""
+    from tfprune.activations import ActivationReader
+    from tfprune.data import normalization
+    from tfprune.experiment.plan import build_network, load_data
+
+    values = checkpoints.dense_of(seed) if checkpoints else None
+    if values is None:
+        return None
+    data = plan.dataset if seed == plan.config.seed else load_data(plan.config, seed=seed)
+    network = build_network(plan.config, data, seed=seed)
+    assign_all(network.variables, values)
+    scale = normalization(data.train.images, plan.config.data.normalization)
+    reader = ActivationReader(network, normalization=scale)
+    return Reference(
+        reader,
+        plan.probe.images,
+        n_images=plan.n_probe,
+        memory=reference_memory(plan.config.comparison),
+    )

@@ -1,0 +1,85 @@
+"""What a level's ticket is, beyond its accuracy: size, cost, dead ends, signs, neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfprune.pruning.facts import (
+    dead_filters,
+    gzip_size,
+    n_nonzero,
+    n_parameters,
+    sign_agreement,
+    sparsity,
+)
+from tfprune.pruning.overlap import mask_overlap
+from tfprune.pruning.paths import effective_masks
+
+if TYPE_CHECKING:
+    from tfprune.experiment.replicate import Replicate
+
+Masks = Mapping[str, np.ndarray]
+
+
+def ticket_facts(replicate: Replicate, *, first: Masks | None) -> dict[str, float]:
+    """Return fact name -> number for the replicate's present level.
+
+    parameters, nonzero: of the whole network. flops_dense, flops_sparse: per image, multiply and
+    add counted apart. gzip_bytes: the stripped network's variables, compressed. dead_filters:
+    prunable filters and neurons without any incoming weight. effective_sparsity: share of
+    prunable weights on no path from input to output (Vysogorets & Kempe 2023). sign_agreement:
+    share of survivors whose sign is that of the state they were rewound to (Zhou et al. 2019).
+    `first` are the masks of the first replicate at this level: jaccard is their overlap with
+    this one's, jaccard_chance what two random masks of these counts would have.
+    """
+    from tfprune.models.shrink_cost import flops
+    from tfprune.models.topology import channel_graph
+
+    prunable, masks = replicate.prunable, replicate.masks
+    arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(replicate.network.variables)}
+    graph = channel_graph(replicate.network, set(masks))
+    cost = flops(replicate.network, masks)
+    facts = {
+        "parameters": n_parameters(arrays),
+        "nonzero": n_nonzero(arrays),
+        "flops_dense": sum(layer.dense for layer in cost.values()),
+        "flops_sparse": sum(layer.sparse for layer in cost.values()),
+        "gzip_bytes": gzip_size(arrays, level=1),
+        "dead_filters": sum(
+            int(dead.sum()) for dead in dead_filters(masks, prunable.tensors).values()
+        ),
+        "effective_sparsity": sparsity(effective_masks(masks, prunable.tensors, graph)),
+        "sign_agreement": sign_agreement(
+            prunable.weights(), replicate.kernels_of(replicate.start_state), masks
+        ),
+    }
+    if first is not None:
+        overlap = mask_overlap(first, masks)
+        facts |= {"jaccard": overlap.jaccard, "jaccard_chance": overlap.by_chance}
+    return {name: float(value) for name, value in facts.items()}
+
+
+def barriers(
+    replicate: Replicate,
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    *,
+    of: str,
+) -> dict[str, float]:
+    """Return the loss and error barriers on the line between two sets of weights.
+
+    `of` says whose: 'dense' (the level and the dense network) or 'seed' (this level of two
+    seeds). Measured on the validation images, on the test images where there are none.
+    """
+    from tfprune.training.connectivity import line_between
+
+    data = replicate.dataset
+    examples = data.validation if len(data.validation) else data.test
+    line = line_between(replicate.trainer, first, second, examples=examples)
+    return {
+        f"barrier_loss_{of}": line.loss_barrier,
+        f"barrier_error_{of}": line.error_barrier,
+    }

@@ -1,0 +1,99 @@
+"""Networks by what a user calls them: a logged run, a level of it, or a model file."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfprune.config import RunConfig, from_dict
+from tfprune.errors import InputError
+
+if TYPE_CHECKING:
+    from tfprune.tracking import RunInfo, Store
+
+_LEVEL = re.compile(r"^(?P<run>.+?):(?P<level>\d+)(?::(?P<seed>\d+))?$")
+_FILES = (".keras", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network with the name to show it by, and the configuration it was trained with.
+
+    `config` is None for a model file, `run` the MLflow run of its level where it has one.
+    """
+
+    title: str
+    model: Any
+    config: RunConfig | None = None
+    run: RunInfo | None = None
+
+
+def is_file(reference: str) -> bool:
+    """Whether a reference means a model file or folder, not a run."""
+    return reference.lower().endswith(_FILES) or os.path.exists(reference)
+
+
+def run_config(store: Store, run: RunInfo) -> RunConfig:
+    """Return the configuration that a parent run was logged with; InputError where it has none."""
+    import yaml
+
+    if "config.yaml" not in store.list_artifacts(run.id):
+        raise InputError(
+            f"run {run.name!r} ({run.id}) was not made by 'tfprune run', or was interrupted before "
+            "it logged its configuration; it has no networks. 'tfprune ui' shows all runs."
+        )
+    return from_dict(yaml.safe_load(store.read_text(run.id, "config.yaml")))
+
+
+def level_run(store: Store, reference: str) -> tuple[RunInfo, RunInfo]:
+    """Return the parent and the level's run that RUN, RUN:LEVEL or RUN:LEVEL:SEED means.
+
+    A parent alone means its last level, of its first seed; a level's own id means that level.
+    Raises InputError when there is no such run or level.
+    """
+    match = _LEVEL.match(reference)
+    if match is not None:
+        parent = store.find_run(match["run"])
+        config = run_config(store, parent)
+        seed = int(match["seed"]) if match["seed"] else config.seed
+        return parent, store.child(parent.id, level=int(match["level"]), seed=seed)
+    run = store.find_run(reference)
+    if run.kind == "level" and run.parent_id is not None:
+        return store.find_run(run.parent_id), run
+    if run.kind != "experiment":
+        raise InputError(f"run {reference!r} was not made by 'tfprune run'; it has no networks.")
+    config = run_config(store, run)
+    children = [
+        c
+        for c in store.children(run.id)
+        if c.kind == "level" and c.params.get("seed") == str(config.seed)
+    ]
+    done = [c for c in children if "model.keras" in store.list_artifacts(c.id)]
+    if not done:
+        raise InputError(f"run {reference!r} has no finished level yet; wait, or resume it.")
+    return run, done[-1]
+
+
+def load_network(reference: str, store: Store | None, *, trust: bool = False) -> Network:
+    """Return the network that a user means; raises InputError with what to do when there is none.
+
+    `store` is where runs are looked for, None where there is no store yet.
+    """
+    from tfprune.models.files import load_model
+
+    if is_file(reference):
+        return Network(Path(reference).name, load_model(reference, trust=trust))
+    if store is None:
+        raise InputError(
+            f"{reference!r} is neither a model file nor a run: there is no MLflow store here. "
+            "Name a .keras or .h5 file, or go to the folder where 'tfprune run' was started."
+        )
+    parent, child = level_run(store, reference)
+    path = store.download_artifact(child.id, "model.keras")
+    config = run_config(store, parent)
+    model = Path(config.model.name).name
+    title = f"{model} level {child.params['level']} seed {child.params['seed']}"
+    return Network(title, load_model(path), config, child)

@@ -1,0 +1,94 @@
+"""What a report shows of a level beyond its numbers: matrix, filters, flipped examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfprune.experiment.comparing import compare_layers
+from tfprune.report.data import FirstLayerFilters, FlippedExample, LayerMatrix, ReportData
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from tfprune.data import Examples
+    from tfprune.experiment.plan import Plan
+    from tfprune.experiment.replicate import Replicate, TrainedLevel
+
+MATRIX_MEASURE = "cka"  # means the same for layers of any two widths
+N_FILTERS = 64
+N_FLIPPED = 12
+
+
+def level_pictures(plan: Plan, trained: TrainedLevel) -> ReportData:
+    """Return the pictures of one level as report data without tables."""
+    replicate, level = trained.replicate, trained.level
+    return ReportData(
+        name="",
+        levels=(),
+        matrices=(_matrix(plan, replicate, level),),
+        filters=tuple(_filters(plan, replicate, level)),
+        flipped=tuple(_flipped(plan, trained)),
+    )
+
+
+def _matrix(plan: Plan, replicate: Replicate, level: int) -> LayerMatrix:
+    """Every dense layer against every layer of the level; maps enter by their spatial mean."""
+    names = tuple(layer.name for layer in plan.hidden)
+    pairs = [(a, b) for a in names for b in names]
+    scores = compare_layers(
+        replicate.dense_reader,
+        replicate.reader,
+        plan.probe.images,
+        pairs,
+        measures=(MATRIX_MEASURE,),
+        layout="mean",
+    )
+    values = [float(scores[a, b, MATRIX_MEASURE]) for a, b in pairs]
+    square = np.array(values).reshape(len(names), len(names))
+    return LayerMatrix(replicate.seed, level, MATRIX_MEASURE, names, names, square)
+
+
+def _first_kernel(network: tf_keras.Model, name: str) -> np.ndarray:
+    kernel: np.ndarray = network.get_layer(name).kernel.numpy()[..., :N_FILTERS]
+    return kernel
+
+
+def _filters(plan: Plan, replicate: Replicate, level: int) -> list[FirstLayerFilters]:
+    """The first convolution's kernels, dense and pruned; none where it is not a picture."""
+    convolutions = [tensor for tensor in plan.tensors if len(tensor.shape) == 4]
+    if not convolutions or convolutions[0].shape[2] not in (1, 3):
+        return []
+    name = convolutions[0].name
+    dense, pruned = (_first_kernel(net, name) for net in (replicate.dense, replicate.network))
+    return [FirstLayerFilters(replicate.seed, level, name, dense, pruned)]
+
+
+def _as_uint8(examples: Examples, position: int) -> np.ndarray:
+    """An image as a picture: 8-bit values as they are, others stretched to their data's range."""
+    image = examples.images[position]
+    largest = examples.images.max()
+    if examples.images.dtype == np.uint8 and largest > 16:
+        return image
+    return np.round(np.clip(image / max(float(largest), 1e-12), 0, 1) * 255).astype(np.uint8)
+
+
+def _flipped(plan: Plan, trained: TrainedLevel) -> list[FlippedExample]:
+    """The first test images that the level answers differently than the dense network."""
+    replicate = trained.replicate
+    dense, now = replicate.dense_predictions, trained.test.predictions
+    if dense is None:
+        return []
+    test, names = replicate.dataset.test, replicate.dataset.class_names
+    return [
+        FlippedExample(
+            seed=replicate.seed,
+            level=trained.level,
+            image=_as_uint8(test, position),
+            label=str(names[test.labels[position]]),
+            dense_prediction=str(names[dense[position]]),
+            pruned_prediction=str(names[now[position]]),
+        )
+        for position in np.flatnonzero(dense != now)[:N_FLIPPED]
+    ]

@@ -1,0 +1,300 @@
+"""Whatever can be wrong is found here, before training and before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfprune.config import ComparisonConfig, ConfigError, Duration, PruningConfig, RunConfig
+from tfprune.errors import InputError
+from tfprune.pruning.projection import project
+from tfprune.pruning.strategy import load_strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import tf_keras
+
+    from tfprune.activations import HiddenLayer
+    from tfprune.data import Augmentation, Dataset, Examples
+    from tfprune.experiment.tickets import Ticket
+    from tfprune.pruning.projection import Projection
+    from tfprune.pruning.rates import Rates
+    from tfprune.pruning.strategy import Strategy
+    from tfprune.pruning.tensors import PrunableTensor
+
+_LEAST_PROBE = 500
+_PER_DIRECTION = 10  # images; below, unrelated layers look alike by the CCA family
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A checked experiment: what will be trained, pruned and compared."""
+
+    config: RunConfig
+    dataset: Dataset  # of the first seed
+    probe: Examples  # the fixed inputs on which layers are compared, the same for all seeds
+    n_probe: Mapping[str, int]  # layer -> how many of the first of them it is compared on
+    tensors: tuple[PrunableTensor, ...]
+    hidden: tuple[HiddenLayer, ...]
+    n_parameters: int
+    steps_per_epoch: int
+    n_steps: int
+    rewind_step: int | None  # None: nothing goes back (fine-tuning)
+    start: str  # of training: init, fine-tune, or trained (level 0 is the model as it came)
+    strategy: Strategy
+    projection: Projection
+    left_out: tuple[str, ...]  # layers with kernels that can't be pruned
+    ticket: Ticket | None = None
+
+    @cached_property
+    def data_digest(self) -> dict[str, str]:
+        """SHA-256 of the data as read, by split: what a resumed run must find unchanged."""
+        from tfprune.pruning.checks import digest
+
+        splits = {"train": self.dataset.train, "validation": self.dataset.validation,
+                  "test": self.dataset.test}  # fmt: skip
+        return {
+            name: digest({"images": part.images, "labels": part.labels})[:16]
+            for name, part in splits.items()
+        }
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole experiment."""
+        later = self.n_steps - (self.rewind_step or 0)
+        pruning = self.config.pruning
+        fresh = sum(name in ("reinitialised", "sparse-scratch") for name in pruning.controls)
+        level = later * (1 + len(pruning.controls) - fresh) + self.n_steps * fresh
+        first = 0 if self.start == "trained" else self.n_steps
+        if pruning.admm:
+            level += self.n_steps
+        return self.config.replicates * (first + pruning.levels * level)
+
+
+def load_data(config: RunConfig, *, seed: int) -> Dataset:
+    """Return the data set of one replicate: `seed` decides what is held out for validation."""
+    from tfprune.data import load_dataset
+
+    data = config.data
+    return load_dataset(
+        data.dataset,
+        data_dir=data.data_dir,
+        train_split=data.train_split,
+        test_split=data.test_split,
+        validation_fraction=data.validation_fraction,
+        image_size=data.image_size,
+        seed=seed,
+    )
+
+
+def build_network(config: RunConfig, dataset: Dataset, *, seed: int) -> tf_keras.Model:
+    """Return the network of one replicate, freshly initialised by `seed`."""
+    from tfprune.models import build_model
+
+    return build_model(
+        config.model.name,
+        input_shape=dataset.input_shape,
+        n_classes=dataset.n_classes,
+        seed=seed,
+        trust=config.model.trust,
+    )
+
+
+def augmentation_of(config: RunConfig) -> Augmentation | None:
+    """Return how training images are varied, None for not at all."""
+    from tfprune.data import Augmentation
+
+    return Augmentation() if config.data.augment else None
+
+
+def rates_of(pruning: PruningConfig) -> Rates:
+    """Return the share of surviving weights that each layer loses at every level."""
+    from tfprune.pruning.rates import Rates
+
+    def share(given: float | None) -> float:
+        return pruning.fraction if given is None else given
+
+    return Rates(
+        conv=share(pruning.conv_fraction),
+        dense=share(pruning.dense_fraction),
+        output=pruning.output_fraction,
+        layers=pruning.layer_fractions,
+        exclude=pruning.exclude,
+    )
+
+
+def rewind_step(config: RunConfig, *, steps_per_epoch: int, n_steps: int) -> int | None:
+    """Return the optimizer step that survivors are set back to; None for fine-tuning.
+
+    Raises ConfigError when it lies past the end of training.
+    """
+    text = config.pruning.rewind_to
+    if text == "final":
+        return None
+    step = 0 if text == "init" else Duration.parse(text).steps(steps_per_epoch)
+    if step >= n_steps:
+        raise ConfigError(
+            "pruning.rewind_to",
+            f"{text} is past the end of training ({n_steps} steps); nothing would be trained "
+            "after it. Give an earlier moment, or final to fine-tune.",
+        )
+    return step
+
+
+def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
+    """Return the checked plan of an experiment; raises InputError for whatever can't be done.
+
+    With a `ticket` its masks and values take the place of pruning and initialisation.
+    """
+    from tfprune.training.backend import start_tensorflow
+
+    _check_moments(config)
+    try:
+        strategy = load_strategy(config.pruning.strategy)
+    except InputError as error:
+        raise ConfigError("pruning.strategy", str(error)) from error
+    if config.pruning.admm and (strategy.needs or strategy.name == "random"):
+        raise ConfigError(
+            "pruning.admm",
+            f"it draws weights toward what the strategy keeps of them, and {strategy.name!r} looks "
+            "at more than the weights. Use magnitude, filter-l1 or filter-l2.",
+        )
+    start_tensorflow()
+    from tfprune.activations import hidden_layers
+    from tfprune.data import probe_set
+    from tfprune.experiment.comparing import check_comparison
+    from tfprune.experiment.tickets import fit_ticket
+    from tfprune.training.prunable import PrunableNetwork, left_out
+
+    dataset = load_data(config, seed=config.seed)
+    batch = config.training.batch_size
+    if batch > len(dataset.train):
+        raise ConfigError(
+            "training.batch_size",
+            f"{batch} is more than the {len(dataset.train)} training images. Lower it, or give a "
+            "larger --train-split.",
+        )
+    steps_per_epoch = -(-len(dataset.train) // batch)
+    n_steps = config.training.epochs.steps(steps_per_epoch)
+    step = rewind_step(config, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
+    network = build_network(config, dataset, seed=config.seed)
+    hidden = hidden_layers(network)
+    if not hidden:
+        raise ConfigError(
+            "model.name", f"model {network.name!r} has no hidden layer, so nothing to compare."
+        )
+    comparison = config.comparison
+    counts = _probe_counts(dataset, comparison, hidden)
+    probe = probe_set(dataset, size=max(counts.values()), split=comparison.probe_split)
+    # in random order: the bootstrap draws blocks of consecutive images
+    probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
+    check_comparison(comparison, hidden, n_images=counts)
+    prunable = PrunableNetwork(network)
+    if ticket is not None:
+        fit_ticket(ticket, network)
+    projection = _projection(config.pruning, strategy, prunable.tensors)
+    return Plan(
+        config=config,
+        dataset=dataset,
+        probe=probe,
+        n_probe=counts,
+        tensors=prunable.tensors,
+        hidden=hidden,
+        n_parameters=int(network.count_params()),
+        steps_per_epoch=steps_per_epoch,
+        n_steps=n_steps,
+        rewind_step=step,
+        start=_start(config),
+        strategy=strategy,
+        projection=projection,
+        left_out=left_out(network),
+        ticket=ticket,
+    )
+
+
+def _start(config: RunConfig) -> str:
+    """Return where level 0 begins; refuse what the model or the rewind point rules out."""
+    from tfprune.models import MODELS
+    from tfprune.models.build import is_file
+
+    name, start = config.model.name, config.model.start
+    if start == "auto":
+        return "fine-tune" if is_file(name) else "init"
+    if start == "trained":
+        if name in MODELS:
+            raise ConfigError(
+                "model.start", f"the built-in {name!r} comes untrained. Give a model file, or init."
+            )
+        if config.pruning.rewind_to not in ("init", "final"):
+            raise ConfigError(
+                "pruning.rewind_to",
+                f"{config.pruning.rewind_to} is a moment of the first training, and with --start "
+                "trained there is none. Give init or final.",
+            )
+    return start
+
+
+def _projection(
+    pruning: PruningConfig, strategy: Strategy, tensors: Sequence[PrunableTensor]
+) -> Projection:
+    """Return what every level will keep; refuse rates that would empty a layer."""
+    projection = project(
+        tensors,
+        levels=pruning.levels,
+        strategy=strategy,
+        scope=pruning.scope,
+        rates=rates_of(pruning),
+    )
+    if projection.emptied:
+        named = ", ".join(f"{layer!r} at level {level}" for layer, level in projection.emptied)
+        raise ConfigError(
+            "pruning.levels",
+            f"{pruning.levels} levels would leave nothing of {named}. Prune fewer levels or a "
+            "smaller share, or --exclude the layer.",
+        )
+    kept, unit = projection.n_kept, projection.unit.name
+    if kept[1] == kept[0]:
+        raise ConfigError(
+            "pruning.exclude" if pruning.exclude else "pruning.fraction",
+            f"level 1 would remove nothing of the {kept[0]} {unit}s. Raise --fraction, or exclude "
+            "fewer layers.",
+        )
+    idle = next((n for n in range(1, len(kept)) if kept[n] == kept[n - 1]), None)
+    if idle is not None and strategy.floor is None:
+        raise ConfigError(
+            "pruning.levels",
+            f"level {idle} of {pruning.levels} would remove nothing: {kept[idle]} {unit}s are "
+            f"left. Prune at most {idle - 1} levels, or a smaller share.",
+        )
+    return projection
+
+
+def _probe_counts(
+    dataset: Dataset, comparison: ComparisonConfig, hidden: Sequence[HiddenLayer]
+) -> dict[str, int]:
+    """Return layer -> images it is compared on: as given, or 10 for each direction compared."""
+    available = len(getattr(dataset, comparison.probe_split))
+    if comparison.probe_size is not None:
+        return {layer.name: comparison.probe_size for layer in hidden}
+    return {
+        layer.name: min(max(_LEAST_PROBE, _PER_DIRECTION * 2 * layer.width), available)
+        for layer in hidden
+    }
+
+
+def _check_moments(config: RunConfig) -> None:
+    """Refuse what is past the end of training where that is known without the data."""
+    epochs, text = config.training.epochs, config.pruning.rewind_to
+    if text in ("init", "final"):
+        return
+    moment = Duration.parse(text)
+    if moment.unit == epochs.unit and moment.count >= epochs.count:
+        raise ConfigError(
+            "pruning.rewind_to",
+            f"{text} is past the end of training ({epochs}); nothing would be trained after it. "
+            "Give an earlier moment, or final to fine-tune.",
+        )

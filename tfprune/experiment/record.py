@@ -1,0 +1,238 @@
+"""An experiment as MLflow runs: a parent, and one child per seed and level."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune import __version__
+from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
+from tfprune.experiment.checkpoint import Ledger
+from tfprune.experiment.observer import Observer
+from tfprune.experiment.results import (
+    DENSE,
+    ControlResult,
+    EpochResult,
+    LevelResult,
+    SimilarityResult,
+    controls_csv,
+    levels_csv,
+    similarity_csv,
+)
+from tfprune.experiment.tickets import REWIND_FILE, write_rewind
+from tfprune.pruning.mask_files import save_masks
+from tfprune.report.note import markdown_note
+from tfprune.tracking import layer_key, level_run_name, run_color
+
+if TYPE_CHECKING:
+    from tfprune.experiment.compare import ComparisonResult
+    from tfprune.experiment.plan import Plan
+    from tfprune.experiment.replicate import TrainedLevel
+    from tfprune.tracking import Recorder, Run, Store
+    from tfprune.training.trainer import EpochReport
+
+
+class RunRecord(Observer):
+    """Writes what an experiment shows into MLflow runs, as CONTRIBUTING's map names them."""
+
+    def __init__(self, recorder: Recorder, config: RunConfig, *, name: str, key: str) -> None:
+        self._recorder = recorder
+        self._config = config
+        self._key = key
+        self._children: dict[tuple[int, int], Run] = {}
+        self._ledger = Ledger()
+        self.parent = recorder.start_run(
+            name,
+            key=key,
+            tags={"tfprune.kind": "experiment", "tfprune.version": __version__,
+                  "tfprune.config_hash": config_hash(config)},
+        )  # fmt: skip
+
+    def run_started(self, plan: Plan, ledger: Ledger) -> None:
+        self._ledger = ledger
+        facts: dict[str, Any] = {
+            "config_hash": config_hash(self._config),
+            "n_parameters": plan.n_parameters,
+            "n_prunable_weights": sum(tensor.size for tensor in plan.tensors),
+            "n_train": len(plan.dataset.train),
+            "n_validation": len(plan.dataset.validation),
+            "n_test": len(plan.dataset.test),
+            "steps_per_level": plan.n_steps,
+        }
+        self.parent.log_params({**flatten(to_dict(self._config)), **facts})
+        self.parent.log_text(to_yaml(self._config), "config.yaml")
+
+    def level_started(self, seed: int, level: int) -> None:
+        n_levels = self._config.pruning.levels
+        target = 1 - (1 - self._config.pruning.fraction) ** level
+        self._children[seed, level] = self._recorder.start_run(
+            level_run_name(level, seed=seed, sparsity=target, n_levels=n_levels),
+            key=f"{self._key}-s{seed}-l{level}",
+            params={"level": level, "seed": seed, "target_sparsity": round(target, 6)},
+            tags={"tfprune.kind": "level", "mlflow.runColor": run_color(level, n_levels)},
+            parent=self.parent,
+        )
+
+        for row in self._ledger.epochs:  # a power cut may have taken them from the journal
+            if (row.seed, row.level) == (seed, level):
+                self._log_epoch(row)
+
+    def epoch_finished(self, seed: int, level: int, report: EpochReport) -> None:
+        self._log_epoch(EpochResult(seed=seed, level=level, **dataclasses.asdict(report)))
+
+    def _log_epoch(self, row: EpochResult) -> None:
+        points = {
+            "epoch/loss": row.loss,
+            "epoch/accuracy": row.accuracy,
+            "epoch/learning_rate": row.learning_rate,
+        }
+        if row.validation_accuracy is not None and row.validation_loss is not None:
+            points["epoch/validation_loss"] = row.validation_loss
+            points["epoch/validation_accuracy"] = row.validation_accuracy
+        self._children[row.seed, row.level].log_metrics(points, step=row.epoch)
+
+    def level_finished(
+        self,
+        result: LevelResult,
+        similarities: tuple[SimilarityResult, ...],
+        trained: TrainedLevel,
+    ) -> None:
+        child = self._children[result.seed, result.level]
+        headline = _headline(result)
+        layers = {f"sparsity/{layer}": share for layer, share in result.layer_sparsity.items()}
+        facts = {f"facts/{name}": value for name, value in result.facts.items()}
+        child.log_metrics(headline | layers | facts | {"flips": result.flips}, step=result.level)
+        for row in similarities:
+            child.log_metrics({f"profile/{row.measure}": row.similarity}, step=row.layer_index)
+            child.log_metrics(
+                {f"{row.measure}/{layer_key(row.layer_index, row.layer)}": row.similarity},
+                step=result.level,
+            )
+        self._log_network(child, trained)
+        self._mirror(result.level)
+        self._log_tables()
+        child.finish("FINISHED")
+
+    def _log_network(self, child: Run, trained: TrainedLevel) -> None:
+        """Store the masks, and the network as a plain Keras file without tfmot's wrappers."""
+        from tfprune.models.files.reproducible import without_clock
+
+        with tempfile.TemporaryDirectory() as folder:
+            masks, model = Path(folder) / "mask.npz", Path(folder) / "model.keras"
+            save_masks(masks, trained.masks)
+            trained.replicate.network.save(model, save_format="keras")
+            child.log_file(masks)
+            if trained.level == 0:
+                start = trained.replicate.start_state
+                child.log_file(write_rewind(Path(folder) / REWIND_FILE, start))
+            child.log_file(without_clock(model))
+
+    def _mirror(self, level: int) -> None:
+        """Show a level on the parent, as the mean over replicates once all of them have it."""
+        rows = [row for row in self._ledger.levels if row.level == level]
+        if len(rows) < self._config.replicates:
+            return
+        named: dict[str, list[float]] = {}
+        for row in rows:
+            for name, value in _headline(row).items():
+                named.setdefault(name, []).append(value)
+        for found in self._ledger.similarities:
+            if found.level == level and found.against == DENSE:
+                key = f"{found.measure}/{layer_key(found.layer_index, found.layer)}"
+                named.setdefault(key, []).append(found.similarity)
+        means = {name: float(np.mean(values)) for name, values in named.items()}
+        self.parent.log_metrics(means, step=level)
+
+    def control_finished(self, result: ControlResult) -> None:
+        n_levels = self._config.pruning.levels
+        name = level_run_name(
+            result.level, seed=result.seed, sparsity=result.sparsity, n_levels=n_levels
+        )
+        run = self._recorder.start_run(
+            f"{result.control} {name}",
+            key=f"{self._key}-s{result.seed}-l{result.level}-{result.control}",
+            params={"level": result.level, "seed": result.seed, "control": result.control},
+            tags={"tfprune.kind": "control"},
+            parent=self.parent,
+        )
+        metrics = {
+            "accuracy/test": result.accuracy_test,
+            "loss/test": result.loss_test,
+            "sparsity/global": result.sparsity,
+        }
+        if result.accuracy_validation is not None:
+            metrics["accuracy/validation"] = result.accuracy_validation
+        run.log_metrics(metrics, step=result.level)
+        for measure, layers in result.similarity.items():
+            for index, value in enumerate(layers.values()):
+                run.log_metrics({f"profile/{measure}": value}, step=index)
+        run.finish("FINISHED")
+
+    def floor_measured(self, similarities: tuple[SimilarityResult, ...]) -> None:
+        child = self._children[similarities[0].seed, 0]
+        for row in similarities:
+            child.log_metrics({f"floor/{row.measure}": row.similarity}, step=row.layer_index)
+
+    def _log_tables(self) -> None:
+        self.parent.log_text(levels_csv(self._ledger.levels), "levels.csv")
+        self.parent.log_text(similarity_csv(self._ledger.similarities), "similarity.csv")
+        if self._ledger.controls:
+            self.parent.log_text(controls_csv(self._ledger.controls), "controls.csv")
+
+    def finish(self, report: Path, models: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+        """Log the tables of all levels, the report, its figures and the models; end the parent."""
+        self._log_tables()
+        self.parent.set_note(markdown_note(self._ledger.levels, self._ledger.similarities))
+        for folder, _ in models:
+            self.parent.log_file(folder)
+        self.parent.log_file(report)
+        self.parent.log_file(report.with_name("report-data.npz"))
+        self.parent.log_file(report.with_name("plots"))
+        self.parent.finish("FINISHED")
+
+
+def _headline(result: LevelResult) -> dict[str, float]:
+    """Return the metrics that stand on the parent as well as on the level's own run."""
+    found = {
+        "accuracy/test": result.accuracy_test,
+        "loss/test": result.loss_test,
+        "sparsity/global": result.sparsity,
+    }
+    if result.accuracy_validation is not None and result.loss_validation is not None:
+        found["accuracy/validation"] = result.accuracy_validation
+        found["loss/validation"] = result.loss_validation
+    return found
+
+
+def record_comparison(
+    store: Store,
+    result: ComparisonResult,
+    folder: Path,
+    config: RunConfig,
+    tell: Callable[[str], None],
+) -> str:
+    """Log a comparison of two networks as a run of its own; return its id."""
+    from tfprune.report.matrix import save_matrix_figures
+
+    with store.record(folder / "journal", on_gap=tell) as recorder:
+        run = recorder.start_run(
+            f"{result.a} vs {result.b}",
+            params={"a": result.a, "b": result.b, "layout": result.layout,
+                    "n_images": result.n_images, "dataset": config.data.dataset},
+            tags={"tfprune.kind": "comparison", "tfprune.version": __version__},
+        )  # fmt: skip
+        same = [(i, name) for i, name in enumerate(result.layers_a) if name in result.layers_b]
+        for measure, values in result.values.items():
+            for i, name in same:
+                value = float(values[i, result.layers_b.index(name)])
+                run.log_metrics({f"profile/{measure}": value}, step=i)
+        run.log_text(result.csv(), "similarity.csv")
+        run.log_file(save_matrix_figures(folder / "plots", result))
+        run.finish("FINISHED")
+        recorder.flush()
+        return run.id

@@ -1,0 +1,314 @@
+"""One replicate: train the dense network, then prune, rewind and train level after level."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune.errors import InputError, RunError
+from tfprune.experiment.admm import draw_toward_sparsity
+from tfprune.experiment.checkpoint import Position
+from tfprune.experiment.observer import Observer
+from tfprune.experiment.plan import Plan, augmentation_of, build_network, load_data, rates_of
+from tfprune.experiment.results import LevelResult
+from tfprune.pruning.checks import (
+    check_as_projected,
+    check_counts,
+    check_monotone,
+    check_pruned_are_zero,
+    check_survivors_equal,
+    check_untouched,
+    digest,
+)
+from tfprune.pruning.masks import prune
+from tfprune.pruning.tensors import PruningContext, count_kept, full_masks
+
+SCORED_EARLY = ("snip", "grasp", "synflow")  # pruning before training, as their papers have it
+
+if TYPE_CHECKING:
+    from tfprune.data import Dataset
+    from tfprune.training.state import TrainingState
+    from tfprune.training.trainer import EpochReport, Evaluation, Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLevel:
+    """A level after its training; the replicate holds its network until the next one begins."""
+
+    replicate: Replicate
+    level: int
+    masks: Mapping[str, np.ndarray]
+    test: Evaluation
+    validation: Evaluation | None
+    seconds: float
+
+
+class Replicate:
+    """The network of one seed with its trainer, and the levels that come out of it.
+
+    `save` is called at the end of every epoch with where the replicate stands; given such a
+    `position`, another Replicate goes on from there, bit for bit.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        seed: int,
+        observer: Observer,
+        position: Position | None = None,
+        save: Callable[[Position], None] = lambda position: None,
+    ) -> None:
+        from tfprune.activations import ActivationReader
+        from tfprune.data import normalization
+        from tfprune.experiment.tickets import fit_ticket
+        from tfprune.models import MODELS
+        from tfprune.models.files import output_kind
+        from tfprune.training.fresh import fresh_variables
+        from tfprune.training.prunable import PrunableNetwork, plain_copy
+        from tfprune.training.pull import Pull
+        from tfprune.training.trainer import Trainer
+
+        config = plan.config
+        self.plan = plan
+        self.seed = seed
+        self.observer = observer
+        self.dataset: Dataset = (
+            plan.dataset if seed == config.seed else load_data(config, seed=seed)
+        )
+        self.normalization = normalization(self.dataset.train.images, config.data.normalization)
+        self.prunable = PrunableNetwork(
+            build_network(config, self.dataset, seed=seed), precision=config.training.precision
+        )
+        self.network = self.prunable.network
+        self._ticket_masks: Mapping[str, np.ndarray] | None = None
+        if plan.ticket is not None:
+            values, self._ticket_masks = fit_ticket(plan.ticket, self.network)
+            assign_all(self.network.variables, values)
+        elif plan.start == "init" and config.model.name not in MODELS:
+            assign_all(self.network.variables, fresh_variables(self.network, seed=seed))
+        self.dense = plain_copy(self.network)  # takes the dense weights once they are trained
+        self.dense_predictions: np.ndarray | None = None
+        self.reader = ActivationReader(self.network, normalization=self.normalization)
+        self.dense_reader = ActivationReader(self.dense, normalization=self.normalization)
+        admm = config.pruning.admm
+        self._pull = Pull(self.prunable, rho=admm) if admm else None
+        self.trainer: Trainer = Trainer(
+            self.prunable,
+            self.dataset,
+            config.training,
+            seed=seed,
+            normalization=self.normalization,
+            augmentation=augmentation_of(config),
+            from_logits=output_kind(self.network) == "logits",
+            track_movement="accumulated_movement" in plan.strategy.needs,
+            pull=self._pull,
+        )
+        self._save = save
+        self.level = 0
+        self.masks: Mapping[str, np.ndarray] = full_masks(self.prunable.tensors)
+        self.initial = self.trainer.state()
+        self._rewind: TrainingState | None = None
+        self._fingerprint: str | None = None
+        self._under_way = position is not None
+        if position is not None:
+            self._go_to(position)
+
+    def _go_to(self, position: Position) -> None:
+        self.level = position.level
+        self.masks = position.masks
+        self.initial, self._rewind = position.initial, position.rewind
+        self.dense_predictions = position.dense_predictions
+        if position.dense is not None:
+            self._remember_dense(position.dense)
+        self.prunable.set_masks(position.masks)
+        self.trainer.restore(position.state)
+        self.trainer.set_movement(position.movement)
+
+    def position(self) -> Position:
+        return Position(
+            seed=self.seed,
+            level=self.level,
+            state=self.trainer.state(),
+            masks=self.masks,
+            initial=self.initial,
+            rewind=self._rewind,
+            dense=self.dense_values if self._fingerprint else None,
+            dense_predictions=self.dense_predictions,
+            movement=self.trainer.movement(),
+        )
+
+    def levels(self) -> Iterator[TrainedLevel]:
+        """Yield every level from where the replicate stands, dense first.
+
+        Raises InvariantError when a promise is broken.
+        """
+        for level in range(self.level, self.plan.config.pruning.levels + 1):
+            started = time.perf_counter()
+            self.level = level
+            self.observer.level_started(self.seed, level)
+            if level > 0 and self.plan.rewind_step is None:
+                self.trainer.hold_rate(float(self.trainer.rates[-1]))
+            if level > 0 and not self._under_way:
+                self._prune()
+                self._go_back()
+            self._under_way = False
+            self._train_level()
+            self._check()
+            yield self._trained(started)
+
+    def _prune(self) -> None:
+        """Compute the level's masks, and lay them on."""
+        if self._ticket_masks is not None:
+            self.masks = self._ticket_masks
+            self.prunable.set_masks(self.masks)
+            return
+        pruning = self.plan.config.pruning
+        if self._pull is not None:
+            draw_toward_sparsity(self, self._pull)
+        try:
+            masks = prune(
+                self._context(),
+                strategy=self.plan.strategy,
+                scope=pruning.scope,
+                rates=rates_of(pruning),
+            )
+        except InputError as error:  # a layer would be emptied: known only now
+            raise RunError(f"level {self.level} can't be pruned: {error}") from error
+        check_monotone(self.masks, masks)
+        check_as_projected(masks, self.plan.projection, level=self.level)
+        self.masks = masks
+        self.prunable.set_masks(masks)
+
+    def _context(self) -> PruningContext:
+        """What the strategy may look at: the trained state, or the one that is gone back to."""
+        from tfprune.training.context import make_context
+
+        assert self._rewind is not None
+        pruning = self.plan.config.pruning
+        early = pruning.scored == "rewound" or (
+            pruning.scored == "auto" and self.plan.strategy.name in SCORED_EARLY
+        )
+        return make_context(
+            self.trainer,
+            needs=self.plan.strategy.needs,
+            masks=self.masks,
+            level=self.level,
+            seed=self.seed,
+            state=self._rewind if early else None,
+            initial=self.kernels_of(self.initial),
+            rewind=self.kernels_of(self._rewind),
+        )
+
+    def _go_back(self) -> None:
+        """Set weights, optimizer and schedule back as the configuration says."""
+        assert self._rewind is not None
+        if self.plan.rewind_step is None:
+            self.trainer.restart_optimizer(self.initial)
+        elif self.plan.config.pruning.rewind == "learning-rate":
+            self.trainer.restart_optimizer(self._rewind)
+        else:
+            self.trainer.restore(self._rewind)
+            check_survivors_equal(
+                self.prunable.weights(), self.kernels_of(self._rewind), self.masks
+            )
+
+    def _train_level(self) -> None:
+        """Train to the level's end; on the way of level 0, keep the state to go back to.
+
+        A network that comes trained is its own level 0 as it is.
+        """
+        if self._rewind is None:
+            self._train(until=self.plan.rewind_step or 0)
+            self._rewind = self.trainer.state()
+        if self.level > 0 or self.plan.start != "trained":
+            self._train()
+        if self.level == 0:
+            self._remember_dense([variable.numpy() for variable in self.network.variables])
+
+    def _train(self, until: int | None = None) -> None:
+        def on_epoch(report: EpochReport) -> None:
+            self.observer.epoch_finished(self.seed, self.level, report)
+            self._save(self.position())
+
+        self.trainer.train(until=until, on_epoch=on_epoch, on_steps=self.observer.steps_taken)
+
+    def _remember_dense(self, values: Sequence[np.ndarray]) -> None:
+        assign_all(self.dense.variables, values)
+        self._fingerprint = digest(self._dense_arrays())
+
+    def _check(self) -> None:
+        """Hold the level to what is promised of it."""
+        check_counts(self.prunable.masks(), count_kept(self.masks))
+        check_pruned_are_zero(self.prunable.weights(), self.masks)
+        assert self._fingerprint is not None
+        check_untouched(self._dense_arrays(), self._fingerprint)
+
+    @property
+    def start_state(self) -> TrainingState:
+        """The state that a level is set back to: theta_0 or theta_k (theta_0 for fine-tuning)."""
+        if self.plan.rewind_step is None or self._rewind is None:
+            return self.initial
+        return self._rewind
+
+    @property
+    def dense_values(self) -> list[np.ndarray]:
+        """Values of the dense network's variables, in the order of `network.variables`."""
+        return [variable.numpy() for variable in self.dense.variables]
+
+    def kernels_of(self, state: TrainingState) -> dict[str, np.ndarray]:
+        """Return the prunable kernels within a state, by layer name."""
+        pairs = zip(self.network.variables, state.variables, strict=True)
+        values = {id(variable): value for variable, value in pairs}
+        return {name: values[id(v)] for name, v in self.prunable.kernels().items()}
+
+    def _dense_arrays(self) -> dict[str, np.ndarray]:
+        return {f"{i:05d}": v.numpy() for i, v in enumerate(self.dense.variables)}
+
+    def _trained(self, started: float) -> TrainedLevel:
+        validation = self.dataset.validation
+        test = self.trainer.evaluate(self.dataset.test)
+        if self.level == 0:
+            self.dense_predictions = test.predictions
+        return TrainedLevel(
+            replicate=self,
+            level=self.level,
+            masks=self.masks,
+            test=test,
+            validation=self.trainer.evaluate(validation) if len(validation) else None,
+            seconds=time.perf_counter() - started,
+        )
+
+
+def assign_all(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Assign values to variables, in their order."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def level_result(plan: Plan, trained: TrainedLevel, *, facts: Mapping[str, float]) -> LevelResult:
+    """Return the record of a trained level."""
+    dense_predictions = trained.replicate.dense_predictions
+    assert dense_predictions is not None
+    kept = count_kept(trained.masks)
+    sizes = {tensor.name: tensor.size for tensor in plan.tensors}
+    n_weights, n_kept = sum(sizes.values()), sum(kept.values())
+    validation = trained.validation
+    return LevelResult(
+        seed=trained.replicate.seed,
+        level=trained.level,
+        sparsity=1 - n_kept / n_weights,
+        n_weights=n_weights,
+        n_kept=n_kept,
+        accuracy_validation=validation.accuracy if validation else None,
+        accuracy_test=trained.test.accuracy,
+        loss_validation=validation.loss if validation else None,
+        loss_test=trained.test.loss,
+        flips=float(np.mean(trained.test.predictions != dense_predictions)),
+        facts=facts,
+        layer_sparsity={name: 1 - kept[name] / sizes[name] for name in sizes},
+    )

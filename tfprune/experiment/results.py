@@ -1,0 +1,176 @@
+"""What an experiment finds: one record per level, one per compared layer, and their tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+DENSE = "dense"  # the network a level is compared with: its own dense network
+SEED_FLOOR = "seed"  # ... or, for the floor, the dense network of another seed
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """One level of one replicate. Accuracies and sparsities lie in [0, 1], losses are means."""
+
+    seed: int
+    level: int
+    sparsity: float
+    n_weights: int
+    n_kept: int
+    accuracy_validation: float | None
+    accuracy_test: float
+    loss_validation: float | None
+    loss_test: float
+    flips: float  # share of test examples answered differently than by the dense network
+    facts: Mapping[str, float] = field(default_factory=dict)  # see experiment.facts
+    layer_sparsity: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ControlResult:
+    """One control of one level: a sibling of the ticket at the same per-layer sparsity.
+
+    `similarity` maps measure -> layer -> similarity with the dense network.
+    """
+
+    control: str
+    seed: int
+    level: int
+    sparsity: float
+    accuracy_validation: float | None
+    accuracy_test: float
+    loss_test: float
+    similarity: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch of one level: mean losses per example, accuracies in [0, 1]."""
+
+    seed: int
+    level: int
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class SimilarityResult:
+    """One hidden layer of one level against the dense network, by one measure.
+
+    `against` is 'dense' or, for the seed floor, 'seed'. Side a is the dense network, side b the
+    level's. `low` and `high` bound the bootstrap interval over images; `null` is what unrelated
+    representations of this size would show. Channels are counted once: `dead` are 0 for every
+    input of the probe set, `constant` another value, `masked` lost all incoming weights to
+    pruning; `duplicate` channels repeat another up to shift and scale.
+    """
+
+    seed: int
+    level: int
+    layer_index: int
+    layer: str
+    measure: str
+    similarity: float
+    low: float | None
+    high: float | None
+    null: float | None
+    n_samples: int
+    n_images: int
+    width: int
+    rank_a: int
+    rank_b: int
+    live: float | None
+    nominal: float | None
+    dead_a: int
+    dead_b: int
+    constant_a: int
+    constant_b: int
+    masked_a: int
+    masked_b: int
+    duplicate_a: int
+    duplicate_b: int
+    layout: str
+    against: str
+    warnings: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `tfprune.run` returns: the tables, and where they were logged.
+
+    `run_id` is MLflow's id of the parent run, `report` the path of its HTML report;
+    `undelivered` records still wait for a store that does not answer.
+    """
+
+    name: str
+    run_id: str | None
+    levels: tuple[LevelResult, ...]
+    similarities: tuple[SimilarityResult, ...]
+    epochs: tuple[EpochResult, ...] = ()
+    controls: tuple[ControlResult, ...] = ()
+    report: str | None = None
+    undelivered: int = 0
+
+    def similarity(self, measure: str, *, seed: int, level: int) -> dict[str, float]:
+        """Return layer -> similarity of one level with its dense network, input side first."""
+        return {
+            row.layer: row.similarity
+            for row in self.similarities
+            if (row.measure, row.seed, row.level, row.against) == (measure, seed, level, DENSE)
+        }
+
+
+_MAPPINGS = ("layer_sparsity", "facts")
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def levels_csv(levels: Iterable[LevelResult]) -> str:
+    """Return `levels.csv`; a column for every fact, and `sparsity/<layer>` per prunable layer."""
+    levels = list(levels)
+    names = [item.name for item in fields(LevelResult) if item.name not in _MAPPINGS]
+    facts = list(dict.fromkeys(name for row in levels for name in row.facts))
+    layers = list(dict.fromkeys(layer for row in levels for layer in row.layer_sparsity))
+    rows = [
+        [*(_cell(getattr(row, name)) for name in names),
+         *(_cell(row.facts.get(name)) for name in facts),
+         *(_cell(row.layer_sparsity.get(layer)) for layer in layers)]
+        for row in levels
+    ]  # fmt: skip
+    return csv_text([*names, *facts, *(f"sparsity/{layer}" for layer in layers)], rows)
+
+
+def similarity_csv(similarities: Iterable[SimilarityResult]) -> str:
+    """Return `similarity.csv`: a row per seed, level, layer and measure."""
+    names = [item.name for item in fields(SimilarityResult)]
+    return csv_text(names, [[_cell(getattr(row, name)) for name in names] for row in similarities])
+
+
+def controls_csv(controls: Iterable[ControlResult]) -> str:
+    """Return `controls.csv`: a row per control, seed, level, layer and measure."""
+    names = [item.name for item in fields(ControlResult) if item.name != "similarity"]
+    rows = [
+        [*(_cell(getattr(row, name)) for name in names), measure, layer, value]
+        for row in controls
+        for measure, layers in row.similarity.items()
+        for layer, value in layers.items()
+    ]
+    return csv_text([*names, "measure", "layer", "similarity"], rows)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table as CSV, lines ended by a newline alone."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()

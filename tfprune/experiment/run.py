@@ -1,0 +1,276 @@
+"""`tfprune.run` and `tfprune.resume`: from a configuration to tables, MLflow runs and a report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfprune.config import RunConfig, from_dict, run_name
+from tfprune.errors import InputError, RunError
+from tfprune.experiment import workspace as workspaces
+from tfprune.experiment.execute import execute
+from tfprune.experiment.models import ModelKeeper
+from tfprune.experiment.observer import Observer, Observers
+from tfprune.experiment.plan import make_plan
+from tfprune.experiment.record import RunRecord
+from tfprune.experiment.reporting import Reporter
+from tfprune.experiment.results import RunResult
+from tfprune.experiment.workspace import Workspace
+from tfprune.tracking import open_store, resolve_store
+from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER
+
+if TYPE_CHECKING:
+    from tfprune.experiment.plan import Plan
+    from tfprune.tracking import Delivery, Store, StoreLocation
+
+
+def _tell_on_stderr(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def run(
+    config: RunConfig | Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    experiment: str | None = None,
+    tracking_uri: str | None = None,
+    folder: str | Path = ".",
+    observer: Observer | None = None,
+    tell: Callable[[str], None] = _tell_on_stderr,
+    checkpoint_every: int = 1,
+    fresh: bool = False,
+    register: str | None = None,
+    deterministic: bool = False,
+) -> RunResult:
+    """Return the result of one experiment, after training, pruning, comparing and logging it.
+
+    `config` is a RunConfig, its nested mapping (as in the YAML file), or None for the embedded
+    default. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
+    (by default `mlruns/mlflow.db` in `folder`). `tell` hears what is worth knowing on the way.
+    `register` is a name in MLflow's model registry for the last level's network. Every
+    `checkpoint_every` epochs the state is written to disk, 0 for never. A run of the same
+    configuration that was interrupted goes on, unless `fresh`. `deterministic` asks TensorFlow
+    for deterministic operators on a fixed number of threads: slower, and the same bits whatever
+    the number of cores.
+
+    Raises InputError before anything is written when the configuration can't be run, RunError
+    when training fails; what was logged until then stays.
+    """
+    if not isinstance(config, RunConfig):
+        config = from_dict(config or {})
+    root = Path(folder)
+    location = resolve_store(tracking_uri, experiment, folder=root)
+    _start_tensorflow(deterministic)
+    plan = _plan(config, location)
+    config = plan.config
+    workspaces.check_place(root)
+    # before the run has a folder: where the store does not answer, nothing is written
+    opened = open_store(location)
+    store = _store_facts(location, root)
+    workspace = (
+        None
+        if fresh
+        else workspaces.find_interrupted(root, config, store=store, deterministic=deterministic)
+    )
+    if workspace is not None and workspace.facts["data"] != plan.data_digest:
+        workspace.close()
+        workspace = None
+    if workspace is not None:
+        tell(f"Going on with the interrupted run {workspace.key}; --fresh starts anew.")
+        _tell_other_machine(workspace, tell)
+    else:
+        workspace = workspaces.create(
+            root,
+            uuid.uuid4().hex[:12],
+            config,
+            name=name or run_name(config),
+            store=store,
+            data=plan.data_digest,
+            register=register,
+            deterministic=deterministic,
+            machine=_machine(),
+        )
+    return _carry_out(plan, workspace, opened, observer, tell, checkpoint_every)
+
+
+def resume(
+    reference: str,
+    *,
+    folder: str | Path = ".",
+    observer: Observer | None = None,
+    tell: Callable[[str], None] = _tell_on_stderr,
+    checkpoint_every: int = 1,
+) -> RunResult:
+    """Return the result of an interrupted run, after going on from its last checkpoint.
+
+    `reference` is its key, its MLflow id, or its name. The result is what the uninterrupted run
+    would have given, bit for bit. Raises InputError when there is no such run, when it has
+    finished, and when code, libraries or data are no longer what they were.
+    """
+    root = Path(folder)
+    workspace = workspaces.open_run(root, reference)
+    try:
+        location = _store_of(workspace.folder, workspace.facts["store"], root)
+        unchanged = {"environment": workspaces.environment(), "data": workspace.facts["data"]}
+        workspace.check_unchanged(unchanged)
+        _start_tensorflow(workspace.facts.get("deterministic", False))
+        plan = _plan(workspace.config, location)
+        workspace.check_unchanged(unchanged | {"data": plan.data_digest})
+        opened = open_store(location)
+    except BaseException:
+        workspace.close()
+        raise
+    _tell_other_machine(workspace, tell)
+    return _carry_out(plan, workspace, opened, observer, tell, checkpoint_every)
+
+
+def _start_tensorflow(deterministic: bool) -> None:
+    from tfprune.training.backend import start_tensorflow
+
+    start_tensorflow(deterministic=deterministic)
+
+
+def _machine() -> dict[str, str]:
+    """Return what the last bits of a result depend on beside code and libraries."""
+    from tfprune.training.backend import n_threads
+
+    return {"threads": str(n_threads()), "processor": workspaces.processor()}
+
+
+def _tell_other_machine(workspace: Workspace, tell: Callable[[str], None]) -> None:
+    """Say so where a run goes on under conditions in which the last bits may differ."""
+    then, now = workspace.facts.get("machine", {}), _machine()
+    changed = [f"{what} {then[what]}, now {now[what]}" for what in then if then[what] != now[what]]
+    if changed:
+        tell(
+            f"The run began with {'; '.join(changed)}: from here on its last bits may differ from "
+            "an uninterrupted run's."
+        )
+
+
+def _plan(config: RunConfig, location: StoreLocation) -> Plan:
+    """Return the plan of an experiment, with the ticket it names fetched from the store."""
+    if config.pruning.ticket is None:
+        return make_plan(config)
+    from tfprune.experiment.tickets import ticket_from, with_ticket
+
+    ticket = ticket_from(open_store(location, create=False), config.pruning.ticket)
+    return make_plan(with_ticket(config, ticket), ticket=ticket)
+
+
+def sync(reference: str, *, folder: str | Path = ".") -> Delivery:
+    """Deliver what a run could not log; return how many records went, are left, were refused.
+
+    Raises InputError when there is no such run, or while it is still going.
+    """
+    root = Path(folder)
+    run_folder, facts = workspaces.find_run(root, reference)
+    location = _store_of(run_folder, facts["store"], root)
+    return open_store(location).sync(run_folder)
+
+
+def _store_facts(location: StoreLocation, root: Path) -> dict[str, str | None]:
+    """Return where a run logs, without secrets; uri None stands for the default of the folder."""
+    default = location.database == Path(os.path.abspath(root / DEFAULT_FOLDER / DATABASE_NAME))
+    return {"uri": None if default else location.shown, "experiment": location.experiment}
+
+
+def _store_of(run_folder: Path, given: Mapping[str, str | None], root: Path) -> StoreLocation:
+    """Return the store a run was started with; the environment says it where it holds a secret."""
+    uri = None if given["uri"] and "***@" in given["uri"] else given["uri"]
+    location = resolve_store(uri, given["experiment"], folder=root)
+    if _store_facts(location, root) != given:
+        raise InputError(
+            f"run {run_folder.name} logs to {given['uri'] or 'the store in mlruns'}, but "
+            f"MLFLOW_TRACKING_URI leads to {location.shown}. Set it to what it was."
+        )
+    return location
+
+
+def _register(
+    workspace: Workspace,
+    store: Store,
+    run_id: str,
+    models: Sequence[tuple[Path, Mapping[str, Any]]],
+    tell: Callable[[str], None],
+) -> None:
+    """Register the last level's network under the name the run was started with, if any."""
+    name = workspace.facts.get("register")
+    if not name:
+        return
+    folder, facts = models[-1]
+    tags = {"sparsity": f"{facts['sparsity']:.6f}", "level": str(facts["level"])}
+    version = store.register_model(name, run_id, folder.name, tags=tags)
+    tell(f"Registered as {name} version {version}.")
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn what a full or failing disk raises into a RunError that says so."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or "a file of the run"
+        raise RunError(
+            f"{place} can't be written: {error.strerror or error}. Make room, then go on with "
+            "'tfprune resume': what was logged is kept."
+        ) from error
+
+
+def _carry_out(
+    plan: Plan,
+    workspace: Workspace,
+    store: Store,
+    observer: Observer | None,
+    tell: Callable[[str], None],
+    checkpoint_every: int,
+) -> RunResult:
+    name = workspace.facts["name"]
+    if plan.left_out:
+        tell(f"Not pruned, for tfmot can't wrap them: {', '.join(plan.left_out)}.")
+    try:
+        with store.record(workspace.folder, on_gap=tell) as recorder, _disk_errors():
+            record = RunRecord(recorder, plan.config, name=name, key=workspace.key)
+            reporter = Reporter(workspace.folder, name=name)
+            models = ModelKeeper(workspace.folder / "models")
+            ledger = execute(
+                plan,
+                Observers(reporter, models, record, observer or Observer()),
+                checkpoints=workspace.checkpoints if checkpoint_every else None,
+                checkpoint_every=checkpoint_every,
+                before_checkpoint=recorder.journal.sync_to_disk,
+            )
+            page = reporter.write(record.parent.id)
+            written = models.write()
+            record.finish(page, written)
+            standing = recorder.flush()
+            workspace.note(run_id=record.parent.id)
+        _register(workspace, store, record.parent.id, written, tell)
+        if standing.left:
+            tell(
+                f"{standing.left} records are not delivered yet, the store does not answer. "
+                f"Deliver them with: tfprune sync {workspace.key}"
+            )
+        workspace.finish()
+    except BaseException:  # whatever ended the run, it can go on
+        size = workspace.checkpoints.size()
+        moment = f"from the last checkpoint ({size / 1e6:.1f} MB)" if size else "from its start"
+        tell(f"Go on {moment} with: tfprune resume {workspace.key}")
+        raise
+    finally:
+        workspace.close()
+    return RunResult(
+        name=name,
+        run_id=record.parent.id,
+        levels=tuple(ledger.levels),
+        similarities=tuple(ledger.similarities),
+        epochs=tuple(ledger.epochs),
+        controls=tuple(ledger.controls),
+        report=str(page),
+        undelivered=standing.left,
+    )

@@ -1,0 +1,156 @@
+"""A ticket as an object: masks, the state survivors are set back to, and where it came from.
+
+It can be trained elsewhere: on another data set (Morcos et al. 2019), by another optimizer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfprune.config import RunConfig
+from tfprune.errors import InputError
+from tfprune.experiment.checkpoint import pack, unpack, write_whole
+from tfprune.pruning.mask_files import load_masks
+from tfprune.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from tfprune.tracking import Store
+
+REWIND_FILE = "rewind.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket:
+    """A sparse network to be trained: `masks` (True = kept) over the values it starts from.
+
+    `variables` are the network's in its order, as they stood after `step` steps of the first
+    training; `config` is the experiment's. `source` says which run and level it is.
+    """
+
+    source: str
+    seed: int
+    level: int
+    step: int
+    masks: Mapping[str, np.ndarray]
+    variables: tuple[np.ndarray, ...]
+    config: RunConfig
+
+    @property
+    def sparsity(self) -> float:
+        """Share of the prunable weights that the masks remove, in [0, 1]."""
+        kept = sum(int(mask.sum()) for mask in self.masks.values())
+        return 1 - kept / sum(mask.size for mask in self.masks.values())
+
+    def network(self, input_shape: tuple[int, int, int], n_classes: int) -> Any:
+        """Return the ticket as a plain tf_keras model, pruned weights at 0.
+
+        Built for the given images and classes; a weight whose shape then differs (the output
+        layer, for another number of classes) is drawn anew. Raises InputError when a pruned
+        layer other than the output has another shape.
+        """
+        from tfprune.models import build_model
+        from tfprune.training.backend import start_tensorflow
+
+        start_tensorflow()
+        model = build_model(
+            self.config.model.name, input_shape=input_shape, n_classes=n_classes, seed=self.seed
+        )
+        values, masks = fit_ticket(self, model)
+        for variable, value in zip(model.variables, values, strict=True):
+            variable.assign(value)
+        for name, mask in masks.items():
+            kernel = model.get_layer(name).kernel
+            kernel.assign(kernel * mask)
+        return model
+
+
+def write_rewind(path: Path, state: TrainingState) -> Path:
+    """Write the state that survivors are set back to, as a run logs it; return the path."""
+    arrays = {f"{i:05d}": value for i, value in enumerate(state.variables)}
+    write_whole(path, pack(arrays, {"step": state.step}), durable=False)
+    return path
+
+
+def load_ticket(
+    reference: str,
+    *,
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    folder: str | Path = ".",
+) -> Ticket:
+    """Return the ticket RUN:LEVEL (or RUN:LEVEL:SEED) of a logged experiment.
+
+    RUN alone means its last level. Raises InputError when there is no such run or level, or
+    when the run logged no state to go back to.
+    """
+    from tfprune.tracking import open_store, resolve_store
+
+    location = resolve_store(tracking_uri, experiment, folder=folder)
+    return ticket_from(open_store(location, create=False), reference)
+
+
+def ticket_from(store: Store, reference: str) -> Ticket:
+    """Return the ticket of a logged level; see `load_ticket`."""
+    from tfprune.experiment.networks import level_run, run_config
+
+    parent, child = level_run(store, reference)
+    seed, level = int(child.params["seed"]), int(child.params["level"])
+    dense = store.child(parent.id, level=0, seed=seed)
+    if REWIND_FILE not in store.list_artifacts(dense.id):
+        raise InputError(f"run {parent.name!r} logged no {REWIND_FILE}: it holds no tickets.")
+    read = unpack(store.download_artifact(dense.id, REWIND_FILE))
+    if read is None:
+        raise InputError(f"{REWIND_FILE} of run {parent.name!r} is damaged; it can't be used.")
+    arrays, facts = read
+    return Ticket(
+        source=f"{parent.id}:{level}:{seed}",
+        seed=seed,
+        level=level,
+        step=facts["step"],
+        masks=load_masks(store.download_artifact(child.id, "mask.npz")),
+        variables=tuple(arrays[name] for name in sorted(arrays)),
+        config=run_config(store, parent),
+    )
+
+
+def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+    """Return the ticket's values and masks for a model of the same architecture.
+
+    Where only the output layer differs (another number of classes) the model's own values stand
+    there and nothing of it is pruned, as in Morcos et al. 2019. Raises InputError when any other
+    layer differs.
+    """
+    own = [variable.numpy() for variable in model.variables]
+    if len(own) != len(ticket.variables):
+        raise InputError(
+            f"ticket {ticket.source} has {len(ticket.variables)} weights, model {model.name!r} has "
+            f"{len(own)}: a ticket needs its own architecture."
+        )
+    names = [variable.name.split(":")[0] for variable in model.variables]
+    last = [layer.name for layer in model.layers if layer.name in ticket.masks][-1]
+    values = []
+    for name, given, mine in zip(names, ticket.variables, own, strict=True):
+        if given.shape != mine.shape and name.split("/")[0] != last:
+            raise InputError(
+                f"ticket {ticket.source} does not fit: {name} has shape {given.shape} in the "
+                f"ticket and {mine.shape} here. Give images of the ticket's size (--image-size)."
+            )
+        values.append(given if given.shape == mine.shape else mine)
+    masks = {}
+    for name, mask in ticket.masks.items():
+        kernel = model.get_layer(name).kernel
+        fits = tuple(kernel.shape) == mask.shape
+        masks[name] = mask if fits else np.ones(tuple(kernel.shape), bool)
+    return tuple(values), masks
+
+
+def with_ticket(config: RunConfig, ticket: Ticket) -> RunConfig:
+    """Return the configuration of an experiment on a ticket: its model, one level."""
+    pruning = dataclasses.replace(config.pruning, levels=1, ticket=ticket.source)
+    return dataclasses.replace(config, model=ticket.config.model, pruning=pruning)

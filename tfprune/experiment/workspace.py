@@ -1,0 +1,250 @@
+"""The folder of one run: what it is, its journal, its checkpoints, and who has it open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import tfprune
+from tfprune.config import RunConfig, config_hash, from_dict, to_dict
+from tfprune.errors import InputError, RunError, unknown_name
+from tfprune.experiment.checkpoint import CheckpointFolder, write_whole
+
+RUNS = Path("mlruns") / "runs"
+
+
+def code_digest() -> str:
+    """Return 12 hex digits that change with any line of tfprune's code."""
+    root = Path(tfprune.__file__).parent
+    sha = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        sha.update(f"{path.relative_to(root)}\n".encode())
+        sha.update(path.read_bytes())
+    return sha.hexdigest()[:12]
+
+
+def environment() -> dict[str, str]:
+    """Return what a resumed run must find unchanged to be the same run: code and libraries."""
+    libraries = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "scipy")
+    return {
+        "tfprune": f"{tfprune.__version__} ({code_digest()})",
+        **{name: version(name) for name in libraries},
+    }
+
+
+def processor() -> str:
+    """Return the processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+class Workspace:
+    """The folder `mlruns/runs/<key>` of a run, held by one process at a time.
+
+    `facts` is what `run.json` says: name, configuration, store, environment, data, whether it
+    has finished.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], lock: FileLock) -> None:
+        self.folder = folder
+        self.facts = facts
+        self._lock = lock
+
+    @property
+    def key(self) -> str:
+        """tfprune's own id of the run."""
+        return self.folder.name
+
+    @property
+    def checkpoints(self) -> CheckpointFolder:
+        """Where the run's state is kept until it has finished."""
+        return CheckpointFolder(self.folder / "checkpoint")
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration the run was started with."""
+        return from_dict(self.facts["config"])
+
+    def note(self, **facts: Any) -> None:
+        """Add to what `run.json` says."""
+        self.facts |= facts
+        write_whole(self.folder / "run.json", json.dumps(self.facts, indent=1).encode())
+
+    def finish(self) -> None:
+        """Note that the run is done; free the disk of its checkpoints and of what was logged."""
+        self.note(finished=True)
+        for done in (self.checkpoints.folder, self.folder / "models"):
+            shutil.rmtree(done, ignore_errors=True)
+        for torn in self.folder.rglob(".*"):  # of a process that was killed while it wrote
+            if torn.is_file():
+                torn.unlink()
+
+    def check_unchanged(self, now: Mapping[str, Any]) -> None:
+        """Raise InputError naming what differs from when the run was started."""
+        for what in ("environment", "data"):
+            then, found = self.facts.get(what), now[what]
+            if then is None or then == found:
+                continue
+            pairs = [
+                f"{name} was {then.get(name)}, is {found.get(name)}"
+                for name in sorted({*then, *found})
+                if then.get(name) != found.get(name)
+            ]
+            raise InputError(
+                f"run {self.key} can't go on as the same run, its {what} changed: "
+                f"{'; '.join(pairs)}. Bring that back, or start anew with 'tfprune run'."
+            )
+        written, found = self.facts["config_hash"], config_hash(self.config)
+        if written != found:
+            raise InputError(
+                f"run {self.key} can't go on as the same run, its configuration changed in "
+                f"run.json (hash {found}, was {written}). Bring that back, or start anew with "
+                "'tfprune run'."
+            )
+
+    def close(self) -> None:
+        """Let another process open the folder."""
+        self._lock.release()
+
+
+def check_place(root: Path) -> None:
+    """Raise InputError where runs can't have their folders in `root`."""
+    place = root / RUNS
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place} is not a folder, and runs are kept there. Move that file away.")
+
+
+def create(root: Path, key: str, config: RunConfig, **facts: Any) -> Workspace:
+    """Make and lock the folder of a new run; raises RunError when the disk refuses."""
+    folder = root / RUNS / key
+    try:
+        folder.mkdir(parents=True)
+        lock = FileLock(folder / "run.lock")
+        lock.acquire(timeout=0)
+    except OSError as error:
+        raise RunError(f"the folder {folder} can't be made: {error.strerror}.") from error
+    workspace = Workspace(folder, {}, lock)
+    workspace.note(
+        config=to_dict(config),
+        config_hash=config_hash(config),
+        environment=environment(),
+        finished=False,
+        **facts,
+    )
+    return workspace
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    try:
+        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the folders of all runs with their facts, newest first."""
+    found = [path for path in (root / RUNS).glob("*") if path.is_dir()]
+    for folder in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
+        facts = _read(folder)
+        if facts is not None:
+            yield folder, facts
+
+
+def _lock(folder: Path) -> FileLock | None:
+    lock = FileLock(folder / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return lock
+
+
+def find_interrupted(
+    root: Path, config: RunConfig, *, store: Mapping[str, str | None], deterministic: bool = False
+) -> Workspace | None:
+    """Return the interrupted run of this configuration in this store, locked; None without one.
+
+    Runs that another process is working on, and runs of other code, are passed by.
+    """
+    wanted = {"config_hash": config_hash(config), "finished": False, "store": dict(store),
+              "environment": environment(), "deterministic": deterministic}  # fmt: skip
+
+    def is_wanted(facts: Mapping[str, Any]) -> bool:
+        return all(facts.get(name) == value for name, value in wanted.items())
+
+    for folder, facts in _folders(root):
+        lock = _lock(folder) if is_wanted(facts) else None
+        if lock is None:
+            continue
+        now = _read(folder)  # its process may have finished it just before it let go
+        if now is not None and is_wanted(now):
+            return Workspace(folder, now, lock)
+        lock.release()
+    return None
+
+
+def _store_id(folder: Path) -> str | None:
+    """Return MLflow's id of a run that has not noted it yet, as its journal knows it."""
+    try:
+        delivered = json.loads((folder / "delivered.json").read_text(encoding="utf-8"))
+        found: str | None = delivered["runs"].get(folder.name)
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
+    """Return the folder and facts of the run meant by its key, MLflow id or name.
+
+    Four letters of a key or id are enough. Raises InputError when none or several are meant.
+    """
+    runs = list(_folders(root))
+
+    def is_meant(folder: Path, facts: Mapping[str, Any]) -> bool:
+        ids = (folder.name, str(facts.get("run_id") or _store_id(folder)))
+        return facts.get("name") == reference or (
+            len(reference) >= 4 and any(known.startswith(reference) for known in ids)
+        )
+
+    found = [(folder, facts) for folder, facts in runs if is_meant(folder, facts)]
+    if not found:
+        known = [folder.name for folder, _ in runs]
+        raise unknown_name(
+            "run", reference, known, where=f"Runs are looked for in {RUNS} of this folder."
+        )
+    if len(found) > 1:
+        listed = ", ".join(f"{folder.name} ({facts.get('name')})" for folder, facts in found)
+        raise InputError(f"{len(found)} runs are called {reference!r}: {listed}. Give a key.")
+    return found[0]
+
+
+def open_run(root: Path, reference: str) -> Workspace:
+    """Return the interrupted run that `find_run` finds, locked.
+
+    Raises InputError when it has finished, and when another process is working on it.
+    """
+    folder, facts = find_run(root, reference)
+    if facts.get("finished"):
+        raise InputError(
+            f"run {folder.name} ({facts.get('name')}) has finished; there is nothing to go on "
+            "with. See it with 'tfprune ui'."
+        )
+    lock = _lock(folder)
+    if lock is None:
+        raise InputError(
+            f"run {folder.name} is still running in another process. Wait for it, or stop it."
+        )
+    return Workspace(folder, _read(folder) or facts, lock)

@@ -1,0 +1,3 @@
+"""A run, or several side by side, as one HTML file that opens from disk."""
+
+from tfprune.report.html.page import write_report as write_report

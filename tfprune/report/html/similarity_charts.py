@@ -1,0 +1,209 @@
+"""Charts of similarity with the dense network: over depth, and as a layer x level map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfprune.report.data import ReportData
+from tfprune.report.depth import Profile, null_floor, profiles, seed_floor
+from tfprune.report.html.chart import (
+    FAINT,
+    FLOOR,
+    MOST_BANDS,
+    MOST_NAMED,
+    Chart,
+    Row,
+    Spec,
+    heat_layers,
+    layer_axis,
+    level_colour,
+    map_height,
+    number,
+    range_of,
+    tooltip,
+)
+from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
+
+
+def _rows(line: Profile, kind: str, sparsity: Mapping[int, float]) -> list[Row]:
+    return [
+        {
+            "series": kind,
+            "level": line.level,
+            "sparsity": number(sparsity.get(line.level)),
+            "layer_index": index,
+            "layer": name,
+            "similarity": number(line.mean[index]),
+            "low": number(line.low[index]),
+            "high": number(line.high[index]),
+            "replicates": line.n_replicates,
+        }
+        for index, name in enumerate(line.layers)
+    ]
+
+
+def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
+    """Return similarity with the dense network over depth, one line per level."""
+    lines = profiles(data.similarities, measure=measure)
+    if not lines:
+        return None
+    sparsity = sparsity_by_level(data.levels)
+    layers, levels = lines[0].layers, [line.level for line in lines]
+    rows = [row for line in lines for row in _rows(line, "level", sparsity)]
+    floor = seed_floor(data.similarities, measure=measure)
+    if floor is not None:
+        rows += _rows(floor, "other seed", {})
+    null = null_floor(data.similarities, measure=measure)
+    if null is not None:
+        unknown = np.full(len(layers), np.nan)
+        rows += _rows(Profile(0, layers, null, unknown, unknown, 0), "unrelated", {})
+    label = measure_label(measure)
+    values = [row[name] for row in rows for name in ("similarity", "low", "high")]
+    domain = range_of(values, high=0.0 if is_distance(measure) else 1.0)
+    y: Spec = {
+        "field": "similarity",
+        "type": "quantitative",
+        "title": label,
+        "scale": {"domain": domain, "nice": False, "zero": False},
+    }
+    band: Spec = {"x": layer_axis(layers), "y": y | {"field": "low"}, "y2": {"field": "high"}}
+    colour = level_colour(levels, sparsity)
+    shown = "true" if len(levels) <= MOST_BANDS else f"datum.level == {levels[-1]}"
+    faded = {"condition": {"param": "chosen", "value": 1}, "value": 0.12}
+    tip = tooltip(
+        ("layer", "layer", ""),
+        ("level", "level", "d"),
+        ("sparsity", "sparsity", ".1%"),
+        ("similarity", label, ".3f"),
+        ("low", "low", ".3f"),
+        ("high", "high", ".3f"),
+    )
+    floor_tip = tooltip(
+        ("series", "floor", ""), ("layer", "layer", ""), ("similarity", label, ".3f")
+    )
+    here = {"x": layer_axis(layers), "y": y}
+    line_layers: list[Spec] = [
+        {
+            "transform": [{"filter": "datum.series == 'other seed'"}],
+            "mark": {"type": "area", "color": FLOOR, "opacity": 0.15},
+            "encoding": band,
+        },
+        {
+            "transform": [{"filter": f"datum.series == 'level' && {shown}"}],
+            "mark": {"type": "area"},
+            "encoding": band
+            | {
+                "color": colour,
+                "detail": {"field": "level"},
+                "opacity": {"condition": {"param": "chosen", "value": 0.2}, "value": 0.02},
+            },
+        },
+    ]
+    for series, colour_name, dash in (
+        ("other seed", FLOOR, [6, 3]),
+        ("unrelated", FAINT, [2, 3]),
+    ):
+        line_layers.append(
+            {
+                "transform": [{"filter": f"datum.series == '{series}'"}],
+                "mark": {
+                    "type": "line", "color": colour_name, "strokeDash": dash, "strokeWidth": 1.5,
+                    "point": {"filled": True, "size": 70, "opacity": 0, "color": colour_name},
+                },
+                "encoding": here | {"tooltip": floor_tip},
+            }
+        )  # fmt: skip
+    drawn = here | {"color": colour, "detail": {"field": "level"}}
+    only_levels = [{"filter": "datum.series == 'level'"}]
+    line_layers += [
+        {
+            "transform": only_levels,
+            "params": [
+                {
+                    "name": "chosen",
+                    "select": {"type": "point", "fields": ["level"]},
+                    "bind": "legend",
+                }
+            ]
+            if len(levels) > 1 and colour["type"] == "ordinal"
+            else [{"name": "chosen", "select": {"type": "point", "fields": ["level"]}}],
+            "mark": {"type": "line", "strokeWidth": 2},
+            "encoding": drawn | {"opacity": faded},
+        },
+        {
+            "transform": only_levels,
+            "mark": {"type": "point", "filled": True, "size": 30 if len(layers) <= 30 else 12},
+            "encoding": drawn | {"opacity": faded, "tooltip": tip},
+        },
+    ]
+    return Chart(
+        key=key,
+        title=f"{label} with the dense network over depth",
+        caption=_depth_caption(lines, floor is not None, null is not None),
+        rows=rows,
+        spec={"height": 320, "layer": line_layers},
+        measure=measure,
+    )
+
+
+def _depth_caption(lines: tuple[Profile, ...], seeds: bool, null: bool) -> str:
+    several = max(line.n_replicates for line in lines) > 1
+    text = "One line per pruned level; darker on white (lighter on black) means sparser. "
+    text += (
+        "Bands span the replicates. " if several else "Bands are bootstrap intervals over images. "
+    )
+    if seeds:
+        text += "Dashed: dense networks that differ by seed alone, the floor. "
+    if null:
+        text += "Dotted: what unrelated layers of the same size would show. "
+    where = "in the legend" if len(lines) <= MOST_NAMED else "on its line"
+    return text + f"Click a level {where} to single it out, double-click to show all."
+
+
+def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
+    """Return the layer x level map of similarity, means over replicates."""
+    lines = profiles(data.similarities, measure=measure)
+    if not lines:
+        return None
+    sparsity = sparsity_by_level(data.levels)
+    rows = [
+        {k: v for k, v in row.items() if k != "series"}
+        for line in lines
+        for row in _rows(line, "level", sparsity)
+    ]
+    label = measure_label(measure)
+    domain = range_of([r["similarity"] for r in rows], high=0.0 if is_distance(measure) else 1.0)
+    return Chart(
+        key=key,
+        title=f"{label}, layer by level",
+        caption="Every layer of every level against the same layer of the dense network.",
+        rows=rows,
+        spec={
+            "height": map_height(len(lines)),
+            **heat_layers(
+                {
+                    "x": layer_axis(lines[0].layers),
+                    "y": {"field": "level", "type": "ordinal", "title": "Level"},
+                    "color": {
+                        "field": "similarity",
+                        "type": "quantitative",
+                        "scale": {"domain": domain, "scheme": "cividis"},
+                        "legend": {"title": label, "orient": "top", "gradientLength": 200},
+                    },
+                    "tooltip": tooltip(
+                        ("layer", "layer", ""),
+                        ("level", "level", "d"),
+                        ("sparsity", "sparsity", ".1%"),
+                        ("similarity", label, ".3f"),
+                    ),
+                },
+                value="similarity",
+                shape=".2f",
+                n_columns=len(lines[0].layers),
+                middle=domain[0] + 0.55 * (domain[1] - domain[0]),
+            ),
+        },
+        measure=measure,
+    )

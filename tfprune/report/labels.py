@@ -1,0 +1,77 @@
+"""The words that figures and tables share: names of measures, levels and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tfprune.experiment.results import LevelResult
+
+_MEASURES = {
+    "cca": "Mean CCA similarity",
+    "svcca": "SVCCA similarity",
+    "pwcca": "PWCCA similarity",
+    "pwcca-symmetric": "PWCCA similarity (symmetric)",
+    "cka": "Linear CKA",
+    "cka-debiased": "Linear CKA (debiased)",
+    "cka-rbf": "CKA (Gaussian kernel)",
+    "cka-minibatch": "Linear CKA (minibatch)",
+    "procrustes": "Procrustes similarity",
+    "procrustes-distance": "Procrustes distance (rad)",
+    "linear-regression": "Linear regression R²",
+    "rsa": "RSA correlation",
+    "maximum-match": "Maximum match (share of neurons)",
+    "simple-match": "Simple match (share of neurons)",
+}
+
+
+def measure_label(measure: str) -> str:
+    """Return the axis label of a measure, its own name where it is not one of ours."""
+    return _MEASURES.get(measure, measure)
+
+
+def is_distance(measure: str) -> bool:
+    """Return whether smaller values of this measure mean more alike."""
+    return measure.endswith("-distance")
+
+
+def shorten(name: str, length: int = 16) -> str:
+    """Return `name` with its middle left out where it is longer than `length` characters."""
+    if len(name) <= length:
+        return name
+    head = (length - 1) // 2
+    return f"{name[:head]}…{name[-(length - 1 - head) :]}"
+
+
+def percent(share: float, *, digits: int = 1) -> str:
+    """Return a share as a percentage; more decimals next to 0 and 100 %, never a false 100 %."""
+    text = f"{100 * share:.{digits}f}"
+    while digits < 4 and share not in (0.0, 1.0) and float(text) in (0.0, 100.0):
+        digits += 1
+        text = f"{100 * share:.{digits}f}"
+    return f"{text}%"
+
+
+def round_percent(share: float) -> str:
+    """Return a share as a whole percentage, with decimals only from 98.5 % on."""
+    return percent(share, digits=1 if 0.985 <= share < 1 else 0)
+
+
+def sparsity_by_level(levels: Iterable[LevelResult]) -> dict[int, float]:
+    """Return level -> sparsity, mean over replicates."""
+    found: dict[int, list[float]] = {}
+    for row in levels:
+        found.setdefault(row.level, []).append(row.sparsity)
+    return {level: sum(values) / len(values) for level, values in sorted(found.items())}
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters shown as '?', so that a name can't move a cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def listed(names: Iterable[str], *, most: int = 4) -> str:
+    """Return names as an English list: 'a, b and c', or 'a, b and 7 more'."""
+    names = list(names)
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

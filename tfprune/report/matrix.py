@@ -1,0 +1,80 @@
+"""Two networks compared, every layer against every layer: a heat map and a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfprune.report.labels import measure_label, printable, shorten
+from tfprune.report.style import figure_style, new_figure, styled
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from rich.console import Console
+
+    from tfprune.experiment.compare import ComparisonResult
+
+_CELL = 0.42  # inches
+_MOST_NUMBERS = 16  # layers a side up to which every cell bears its number
+
+
+@styled
+def matrix_figure(result: ComparisonResult, *, measure: str) -> Figure:
+    """Return the heat map of one measure: network a down, network b across, input side first."""
+    values = result.values[measure]
+    rows, columns = values.shape
+    figure, axes = new_figure(2.4 + _CELL * columns, 1.7 + _CELL * rows)
+    image = axes.imshow(values, vmin=min(0.0, float(values.min())), vmax=1.0, aspect="equal")
+    axes.set_xticks(range(columns), [shorten(name) for name in result.layers_b], rotation=60,
+                    ha="right", rotation_mode="anchor")  # fmt: skip
+    axes.set_yticks(range(rows), [shorten(name) for name in result.layers_a])
+    axes.set_xlabel(shorten(result.b, 60))
+    axes.set_ylabel(shorten(result.a, 40))
+    axes.grid(False)
+    if max(rows, columns) <= _MOST_NUMBERS:
+        _write_numbers(axes, values)
+    figure.colorbar(image, ax=axes, label=measure_label(measure), shrink=0.85)
+    return figure
+
+
+def _write_numbers(axes: object, values: np.ndarray) -> None:
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            colour = "black" if value > 0.6 else "white"
+            axes.text(  # type: ignore[attr-defined]
+                j, i, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour
+            )
+
+
+def save_matrix_figures(folder: Path, result: ComparisonResult) -> Path:
+    """Write one heat map per measure into `folder`; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with figure_style():
+        for measure in result.values:
+            figure = matrix_figure(result, measure=measure)
+            figure.savefig(folder / f"matrix-{measure}.png", metadata={"Software": None})
+    return folder
+
+
+def print_matrices(result: ComparisonResult, console: Console) -> None:
+    """Print each measure's matrix; columns are numbered, and listed below with their names."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(f"{printable(result.a)} (rows) against {printable(result.b)} (columns)"))
+    for measure, values in result.values.items():
+        table = Table(title=measure_label(measure), title_justify="left", box=None, pad_edge=False)
+        table.add_column("layer")
+        for j in range(len(result.layers_b)):
+            table.add_column(str(j), justify="right")
+        for i, name in enumerate(result.layers_a):
+            cells = [f"{value:.2f}" for value in values[i]]
+            table.add_row(Text(f"{i} {shorten(printable(name))}"), *cells)
+        console.print(table)
+    names = ", ".join(f"{j} {printable(name)}" for j, name in enumerate(result.layers_b))
+    console.print(Text(f"columns: {names}"))
+    console.print(Text(f"{result.n_images} probe images, layout {result.layout}"))
+    warnings = list(dict.fromkeys(w for score in result.scores.values() for w in score.warnings))
+    for warning in warnings[:3]:
+        console.print(Text(f"warning: {warning}"))

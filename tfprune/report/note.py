@@ -1,0 +1,43 @@
+"""The summary of a run as markdown, for the description of its MLflow run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfprune.experiment.results import LevelResult, SimilarityResult
+from tfprune.report.answer import answer
+from tfprune.report.depth import measures_of, profiles
+from tfprune.report.labels import measure_label, percent, printable
+from tfprune.report.summary import level_summaries
+
+_MOST_LAYERS = 12
+
+
+def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
+    """Return the table of all levels, means over replicates, and the answer in two sentences.
+
+    Similarities are by the first measure; of many layers an even choice is shown.
+    """
+    measures = measures_of(similarities)
+    lines = {line.level: line for line in profiles(similarities, measure=measures[0])}
+    layers = next(iter(lines.values())).layers if lines else ()
+    step = max(1, -(-len(layers) // _MOST_LAYERS))
+    shown = range(0, len(layers), step)
+    header = ["level", "sparsity", "validation", "test"]
+    header += [printable(layers[i]).replace("|", "/") for i in shown]
+    rows = [header, ["---:"] * len(header)]
+    for row in level_summaries(levels):
+        validation = row.accuracy_validation
+        line = lines.get(row.level)
+        rows.append(
+            [
+                str(row.level),
+                percent(row.sparsity),
+                "" if validation is None else percent(validation),
+                percent(row.accuracy_test),
+                *("dense" if line is None else f"{line.mean[i]:.3f}" for i in shown),
+            ]
+        )
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    legend = f"Layers: {measure_label(measures[0])} with the dense network."
+    return f"{table}\n\n{legend}\n\n{answer(levels, similarities)}\n"

@@ -1,0 +1,100 @@
+"""A result averaged over replicates, and as the JSON that `--json` prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tfprune.experiment.results import LevelResult, RunResult
+from tfprune.report.answer import answer
+
+#: version of the schema in docs/reference/json.md; grows when a field changes its meaning
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class LevelSummary:
+    """One level, means over its replicates; shares and accuracies lie in [0, 1]."""
+
+    level: int
+    n_replicates: int
+    sparsity: float
+    accuracy_validation: float | None
+    accuracy_test: float
+    accuracy_test_lowest: float
+    accuracy_test_highest: float
+    flips: float
+
+
+def level_summaries(levels: Iterable[LevelResult]) -> tuple[LevelSummary, ...]:
+    """Return one summary per level, dense first."""
+    by_level: dict[int, list[LevelResult]] = {}
+    for row in levels:
+        by_level.setdefault(row.level, []).append(row)
+    return tuple(_summary(level, rows) for level, rows in sorted(by_level.items()))
+
+
+def _summary(level: int, rows: list[LevelResult]) -> LevelSummary:
+    validation = [r.accuracy_validation for r in rows if r.accuracy_validation is not None]
+    test = [row.accuracy_test for row in rows]
+    return LevelSummary(
+        level=level,
+        n_replicates=len(rows),
+        sparsity=_mean([row.sparsity for row in rows]),
+        accuracy_validation=_mean(validation) if validation else None,
+        accuracy_test=_mean(test),
+        accuracy_test_lowest=min(test),
+        accuracy_test_highest=max(test),
+        flips=_mean([row.flips for row in rows]),
+    )
+
+
+def fact_means(levels: Iterable[LevelResult]) -> dict[str, dict[int, float]]:
+    """Return fact -> level -> mean over the replicates that know it; {} where none were taken."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for row in levels:
+        for name, value in row.facts.items():
+            if math.isfinite(value):
+                found.setdefault(name, {}).setdefault(row.level, []).append(value)
+    return {
+        name: {level: _mean(values) for level, values in sorted(by_level.items())}
+        for name, by_level in found.items()
+    }
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def result_json(result: RunResult) -> dict[str, Any]:
+    """Return the result as plain values for `--json`; docs/reference/json.md has the schema.
+
+    What is not a finite number becomes null, as JSON has no other word for it.
+    """
+    document = {
+        "schema": SCHEMA,
+        "name": result.name,
+        "run_id": result.run_id,
+        "report": result.report,
+        "answer": str(answer(result.levels, result.similarities)),
+        "summary": [asdict(row) for row in level_summaries(result.levels)],
+        "levels": [asdict(row) for row in result.levels],
+        "similarities": [asdict(row) for row in result.similarities],
+        "controls": [asdict(row) for row in result.controls],
+    }
+    return {key: plain(value) for key, value in document.items()}
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: lists for tuples, numbers for NumPy's, null for NaN."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "item") and not getattr(value, "shape", ()):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

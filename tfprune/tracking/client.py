@@ -1,0 +1,361 @@
+"""The only module that imports mlflow: every call that tfprune makes of it, and nothing else.
+
+Imports happen inside the functions. What MLflow raises leaves as one of two errors: the store
+is not available now, or it refused for good.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfprune.tracking.errors import RejectedError, UnavailableError
+
+KEY_TAG = "tfprune.key"
+
+# MLflow's own values let one call take 245 s; what can't be delivered waits in the journal.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+# What a repeated call can't cure. All else (a lock, a 500, a lost connection) may pass.
+_FINAL = frozenset(
+    {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric; `time` in ms since 1970, fixed when the point was logged."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as the store knows it; `key` is tfprune's own id of it (tag `tfprune.key`)."""
+
+    id: str
+    name: str
+    status: str
+    experiment_id: str
+    start_time: int
+    end_time: int | None
+    artifact_uri: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str | None:
+        """The id that tfprune gave the run when it began, before the store gave its own."""
+        return self.tags.get(KEY_TAG)
+
+    @property
+    def kind(self) -> str | None:
+        """`experiment` for a parent, `level` for a child; None where tfprune did not make it."""
+        return self.tags.get("tfprune.kind")
+
+    @property
+    def parent_id(self) -> str | None:
+        """The store's id of the parent run, None for a parent."""
+        return self.tags.get("mlflow.parentRunId")
+
+
+def import_mlflow() -> Any:
+    """Return the mlflow package: telemetry off before the import, time limits set, noise off."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    first = "mlflow" not in sys.modules
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+
+        if first and "MLFLOW_LOGGING_LEVEL" not in os.environ:
+            # our own messages say what matters; a locked database logs a traceback per call
+            logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+            logging.getLogger("alembic").setLevel(logging.ERROR)
+            logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    return mlflow
+
+
+@contextlib.contextmanager
+def _store_errors() -> Iterator[None]:
+    """Turn whatever an MLflow call raises into UnavailableError or RejectedError."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (UnavailableError, RejectedError):
+        raise
+    except MlflowException as error:
+        text = _first_line(error)
+        if error.error_code in _FINAL:
+            raise RejectedError(text) from error
+        raise UnavailableError(text) from error
+    # Reason for the breadth: artifact stores and database drivers raise their own types, and
+    # tracking must never end a training, whatever they raise.
+    except Exception as error:
+        raise UnavailableError(_first_line(error) or type(error).__name__) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else ""
+
+
+def migrate_new_database(path: Path, artifact_root: str) -> None:
+    """Create MLflow's tables in the new SQLite file at `path` (1 to 2 s; takes no lock itself).
+
+    Without SQLite's waits for the disk, of which a hundred migrations make seconds: a file that
+    a crash spoils here has not got its name yet. The caller makes it durable.
+    """
+    import_mlflow()
+    with _store_errors():
+        from mlflow.store.tracking import sqlalchemy_store
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        def do_not_wait(connection: Any, _: object) -> None:
+            connection.execute("PRAGMA synchronous = OFF")
+
+        store_class: Any = sqlalchemy_store.SqlAlchemyStore
+        uri = f"sqlite:///{path}"
+        event.listen(Engine, "connect", do_not_wait)
+        try:
+            store_class(uri, artifact_root).engine.dispose()
+        finally:
+            event.remove(Engine, "connect", do_not_wait)
+        store_class._engine_map.pop(uri, None)  # the file is about to get another name
+
+
+def save_keras_model(
+    model: Any, folder: Path, *, example: Any, metadata: Mapping[str, Any]
+) -> None:
+    """Write a Keras 3 model as an MLflow model folder, for `mlflow.keras` and `mlflow.pyfunc`.
+
+    With signature and input example from `example` (a batch), and the requirements said, not
+    inferred: that would load the model in a process of its own.
+    """
+    from importlib.metadata import version
+
+    mlflow = import_mlflow()
+    folder.mkdir(parents=True)  # MLflow writes the example before it makes the folder
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.keras
+        from mlflow.models import infer_signature
+
+        signature = infer_signature(example, model.predict(example, verbose=0))
+        pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow", "numpy")]
+        mlflow.keras.save_model(
+            model,
+            str(folder),
+            save_exported_model=False,
+            signature=signature,
+            input_example=example,
+            pip_requirements=pins,
+            metadata=dict(metadata),
+        )
+
+
+class MlflowClient:
+    """The calls that tfprune makes of one MLflow store, in one experiment.
+
+    Every method raises UnavailableError where trying again later may help and RejectedError
+    where the store refused for good.
+    """
+
+    def __init__(self, uri: str, *, artifact_root: Path | None = None) -> None:
+        mlflow = import_mlflow()
+        with _store_errors():
+            self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._artifact_root = artifact_root
+        self.experiment_id = ""
+        self.identity = ""
+
+    def open_experiment(self, name: str, *, create: bool) -> str | None:
+        """Return None when the experiment is there (or was made), else what is wrong with it.
+
+        The answer is `missing` or `deleted <id>`.
+        """
+        with _store_errors():
+            found = self._client.get_experiment_by_name(name)
+        if found is None and create:
+            location = str(self._artifact_root) if self._artifact_root is not None else None
+            try:
+                with _store_errors():
+                    self._client.create_experiment(name, location)
+            except RejectedError:  # another process made it in the meantime
+                pass
+            with _store_errors():
+                found = self._client.get_experiment_by_name(name)
+        if found is None:
+            return "missing"
+        if found.lifecycle_stage != "active":
+            return f"deleted {found.experiment_id}"
+        self.experiment_id = found.experiment_id
+        # stays what it is when the project folder, and with it the URI, moves
+        self.identity = f"experiment {found.experiment_id} made at {found.creation_time}"
+        return None
+
+    def register_model(self, name: str, source: str, run_id: str, tags: Mapping[str, str]) -> str:
+        """Register the model under `source` as the next version of `name`; return the version."""
+        from mlflow.exceptions import MlflowException
+
+        with _store_errors():
+            with contextlib.suppress(MlflowException):  # it has versions already
+                self._client.create_registered_model(name)
+            made = self._client.create_model_version(name, source, run_id, tags=dict(tags))
+        return str(made.version)
+
+    def find_key(self, key: str) -> str | None:
+        """Return the id of the run whose tag `tfprune.key` is `key`, None when there is none."""
+        with _store_errors():
+            runs = self._client.search_runs(
+                [self.experiment_id], f"tags.`{KEY_TAG}` = '{key}'", max_results=1
+            )
+        return str(runs[0].info.run_id) if runs else None
+
+    def create_run(self, key: str, name: str, tags: Mapping[str, str], time: int) -> str:
+        """Create a run that began at `time` (ms since 1970) and return its id."""
+        full = {
+            "mlflow.user": _user(),
+            "mlflow.source.name": "tfprune",
+            "mlflow.source.type": "LOCAL",
+            **tags,
+            KEY_TAG: key,
+        }
+        with _store_errors():
+            run = self._client.create_run(
+                self.experiment_id, start_time=time, tags=full, run_name=name
+            )
+        return str(run.info.run_id)
+
+    def reopen_run(self, run_id: str) -> None:
+        """Mark an existing run as running again."""
+        with _store_errors():
+            self._client.update_run(run_id, status="RUNNING")
+
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        points: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log points, params and tags in one call; the caller keeps to MLflow's limits."""
+        with _store_errors():
+            from mlflow.entities import Metric, Param, RunTag
+
+            self._client.log_batch(
+                run_id,
+                metrics=[Metric(p.key, p.value, p.time, p.step) for p in points],
+                params=[Param(key, value) for key, value in (params or {}).items()],
+                tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+            )
+
+    def log_artifact(self, run_id: str, path: Path, folder: str | None) -> None:
+        """Store a file, or a folder with all it holds, under its own name in `folder`."""
+        with _store_errors():
+            self._client.log_artifact(run_id, str(path), folder)
+
+    def finish_run(self, run_id: str, status: str, time: int) -> None:
+        """Mark a run as ended at `time` (ms since 1970): FINISHED, FAILED or KILLED."""
+        with _store_errors():
+            self._client.set_terminated(run_id, status, time)
+
+    def get_run(self, run_id: str) -> RunInfo:
+        """Return a run by the store's id of it."""
+        with _store_errors():
+            return _info(self._client.get_run(run_id))
+
+    def search_runs(self, query: str = "", *, everywhere: bool = False) -> list[RunInfo]:
+        """Return the runs that match MLflow's filter string, the newest first."""
+        found: list[RunInfo] = []
+        with _store_errors():
+            ids = [self.experiment_id]
+            if everywhere:
+                ids = [e.experiment_id for e in self._client.search_experiments()]
+            token = None
+            while True:
+                page = self._client.search_runs(
+                    ids, query, max_results=1000, page_token=token, order_by=["start_time DESC"]
+                )
+                found += [_info(run) for run in page]
+                token = page.token
+                if not token:
+                    return found
+
+    def metric_history(self, run_id: str, key: str) -> list[Point]:
+        """Return all points of a metric, ordered by step."""
+        with _store_errors():
+            history = self._client.get_metric_history(run_id, key)
+        points = [Point(m.key, m.value, m.timestamp, m.step) for m in history]
+        return sorted(points, key=lambda point: (point.step, point.time))
+
+    def list_artifacts(self, run_id: str, folder: str | None = None) -> list[str]:
+        """Return the paths of all files among a run's artifacts, sorted."""
+        with _store_errors():
+            paths: list[str] = []
+            folders = [folder]
+            while folders:
+                for item in self._client.list_artifacts(run_id, folders.pop()):
+                    if item.is_dir:
+                        folders.append(item.path)
+                    else:
+                        paths.append(item.path)
+            return sorted(paths)
+
+    def download(self, run_id: str, path: str, destination: Path | None) -> Path:
+        """Return the local path of an artifact: where it lies, or fetched into `destination`."""
+        with _store_errors():
+            root = self._client.get_run(run_id).info.artifact_uri
+            if destination is None and root.startswith("/"):
+                place = Path(root) / path
+                if ".." in Path(path).parts or not place.exists():
+                    raise RejectedError(f"no artifact {path}")
+                return place
+            target = str(destination) if destination is not None else None
+            return Path(self._client.download_artifacts(run_id, path, target))
+
+
+def _info(run: Any) -> RunInfo:
+    info = run.info
+    if info.lifecycle_stage != "active":
+        raise RejectedError(f"run {info.run_id} was deleted")
+    return RunInfo(
+        id=info.run_id,
+        name=info.run_name or "",
+        status=info.status,
+        experiment_id=info.experiment_id,
+        start_time=info.start_time or 0,
+        end_time=info.end_time,
+        artifact_uri=info.artifact_uri or "",
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

@@ -1,0 +1,178 @@
+"""From the journal to MLflow: in order, in batches, and each thing once.
+
+Every operation may be repeated without harm, so a crash between a call and its note in the
+journal duplicates nothing: points carry their journal's timestamp (MLflow drops a point that
+equals one in run, key, step, timestamp and value), a run is looked for by its key before it is
+created, and the other operations set what they set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from tfprune.tracking.client import Point
+from tfprune.tracking.errors import RejectedError, UnavailableError
+from tfprune.tracking.journal import Journal, Record
+from tfprune.tracking.names import metric_value
+
+# MLflow's limits for one call.
+MAX_POINTS = 1000
+MAX_PARAMS = 100
+
+_WINDOW = 500  # records looked at together
+
+
+class Client(Protocol):
+    """What delivery needs of an MLflow store; see `client.MlflowClient`."""
+
+    identity: str
+
+    def find_key(self, key: str) -> str | None: ...
+    def create_run(self, key: str, name: str, tags: Mapping[str, str], time: int) -> str: ...
+    def reopen_run(self, run_id: str) -> None: ...
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        points: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None: ...
+    def log_artifact(self, run_id: str, path: Path, folder: str | None) -> None: ...
+    def finish_run(self, run_id: str, status: str, time: int) -> None: ...
+
+
+class Delivery(NamedTuple):
+    """How many records were delivered, are left, and were refused by the store for good."""
+
+    delivered: int
+    left: int
+    rejected: int
+
+
+def deliver_some(journal: Journal, client: Client, tell: Callable[[str], None]) -> Delivery:
+    """Deliver the next records, at most 500; return how many went and how many are refused.
+
+    Raises UnavailableError when the store can't take them now: what went before is noted, the
+    rest stays. A record that the store refuses is kept in `rejected.jsonl` and told once.
+    """
+    n_delivered = n_rejected = 0
+    pending = journal.pending(_WINDOW)
+    journal.sync_to_disk()  # what the store has and a power cut took would be logged twice
+    for group in _groups(pending):
+        records = [record for record, _ in group]
+        try:
+            _deliver_group(journal, client, records)
+        except RejectedError as error:
+            refused = _deliver_singly(journal, client, records, tell, first=error)
+            n_rejected += refused
+            n_delivered -= refused
+        journal.acknowledge(group)
+        n_delivered += len(group)
+    return Delivery(n_delivered, 0, n_rejected)
+
+
+def _groups(pending: list[tuple[Record, int]]) -> Iterator[list[tuple[Record, int]]]:
+    """Split records, in order, into those that go in one call."""
+    group: list[tuple[Record, int]] = []
+    size = 0
+    for record, end in pending:
+        if group:
+            last = group[-1][0]
+            fits = size + len(record.get("values", ())) <= MAX_POINTS
+            if not (
+                record["op"] == last["op"] == "metrics" and record["run"] == last["run"] and fits
+            ):
+                yield group
+                group, size = [], 0
+        group.append((record, end))
+        size += len(record.get("values", ()))
+    if group:
+        yield group
+
+
+def _deliver_singly(
+    journal: Journal,
+    client: Client,
+    records: list[Record],
+    tell: Callable[[str], None],
+    *,
+    first: RejectedError,
+) -> int:
+    """Deliver one by one what was refused together; return how many are refused for good."""
+    n_refused = 0
+    for record in records:
+        reason = str(first)
+        if len(records) > 1:
+            try:
+                _deliver_group(journal, client, [record])
+                continue
+            except RejectedError as error:
+                reason = str(error)
+        journal.reject(record, reason)
+        n_refused += 1
+    if n_refused:
+        tell(
+            f"MLflow refused {n_refused} record(s) of run {records[0]['run']} for good: {reason} "
+            f"They are kept in {journal.folder / 'rejected.jsonl'}."
+        )
+    return n_refused
+
+
+def _deliver_group(journal: Journal, client: Client, records: list[Record]) -> None:
+    record = records[0]
+    op = record["op"]
+    if op == "start":
+        journal.run_ids[record["run"]] = _start(journal, client, record)
+        return
+    run_id = _run_id(journal, client, record["run"])
+    if op == "metrics":
+        points = [
+            Point(key, metric_value(value), r["time"], r["step"])
+            for r in records
+            for key, value in r["values"].items()
+        ]
+        for begin in range(0, len(points), MAX_POINTS):
+            client.log_batch(run_id, points=points[begin : begin + MAX_POINTS])
+    elif op in ("params", "tags"):
+        items = list(record["values"].items())
+        for begin in range(0, len(items), MAX_PARAMS):
+            chunk = dict(items[begin : begin + MAX_PARAMS])
+            if op == "params":
+                client.log_batch(run_id, params=chunk)
+            else:
+                client.log_batch(run_id, tags=chunk)
+    elif op == "artifact":
+        source = journal.folder / record["file"]
+        if source.exists():  # else it went before, and a power cut took the note of it
+            client.log_artifact(run_id, source, record["folder"])
+    elif op == "finish":
+        client.finish_run(run_id, record["status"], record["time"])
+
+
+def _start(journal: Journal, client: Client, record: Record) -> str:
+    run_id = (
+        record["run_id"] or journal.run_ids.get(record["run"]) or client.find_key(record["run"])
+    )
+    if run_id is not None:
+        client.reopen_run(run_id)
+        return str(run_id)
+    tags = dict(record["tags"])
+    if record["parent"] is not None:
+        tags["mlflow.parentRunId"] = _run_id(journal, client, record["parent"])
+    try:
+        return client.create_run(record["run"], record["name"], tags, record["time"])
+    except RejectedError as error:  # the experiment was deleted: all waits until it is restored
+        raise UnavailableError(str(error)) from error
+
+
+def _run_id(journal: Journal, client: Client, key: str) -> str:
+    known = journal.run_ids.get(key)
+    if known is None:
+        known = client.find_key(key)
+        if known is None:
+            raise RejectedError(f"the store has no run with the key {key}.")
+        journal.run_ids[key] = known
+    return known

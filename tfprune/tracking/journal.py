@@ -1,0 +1,288 @@
+"""The journal: everything logged is on disk here before anything is sent to MLflow.
+
+One folder per experiment run, with
+
+- `records.jsonl`: one JSON object per line, append only. Each has `seq` (growing), `time` (ms
+  since 1970, fixed here and sent as the point's timestamp, so that sending it twice stores it
+  once), `run` (the key of the run it is about), `op` and what that needs;
+- `files/<seq>/`: the artifacts that are still to be sent;
+- `delivered.json`: how far delivery has come, and which run of the store each key became;
+- `rejected.jsonl`: what the store refused for good.
+
+A line counts once its newline is written: a kill in the middle of one leaves a torn end, which
+the next open cuts off. Nothing is sent before it is past a power cut, so MLflow never knows more
+than the journal. Logging again what the journal already holds (the same metric of the same
+run at the same step, as a resumed training does) changes nothing: the first point stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from tfprune.errors import InputError, RunError
+from tfprune.interrupts import finishing_first
+
+Record = dict[str, Any]
+
+
+class Journal:
+    """The records of one folder, open for appending; one process at a time, any of its threads.
+
+    `store` says which store the records go to: the ids of its runs mean nothing to another one.
+    Raises InputError when another process has the folder open and when its records went to
+    another store so far, RunError when it can't be written.
+    """
+
+    def __init__(self, folder: Path, *, store: str = "") -> None:
+        self.folder = folder
+        self._store = store
+        try:
+            (folder / "files").mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / "journal.lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise InputError(
+                f"another process is writing to {folder}. Wait until that run has ended."
+            ) from error
+        except OSError as error:
+            raise RunError(_unwritable(folder, error)) from error
+        self.changed = threading.Condition()
+        self._metrics: set[tuple[str, str, int]] = set()
+        self._params: dict[tuple[str, str], str] = {}
+        self._last_status: dict[str, str] = {}
+        self._seq = 0
+        self._syncing = threading.Lock()
+        self._unsynced: list[Path] = []  # files of artifacts that a power cut could still take
+        try:
+            self._read_delivered()
+        except InputError:
+            self._lock.release()
+            raise
+        self._read_all()
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / "records.jsonl"
+
+    def _read_delivered(self) -> None:
+        try:
+            state = json.loads((self.folder / "delivered.json").read_text())
+        except (FileNotFoundError, ValueError):  # ValueError: a power cut emptied it
+            state = {"seq": 0, "offset": 0, "runs": {}, "store": self._store}
+        if state["store"] != self._store:
+            raise InputError(
+                f"the journal {self.folder} belongs to another MLflow store or experiment "
+                f"({state['store']}, not {self._store}). Give the --tracking-uri and --experiment "
+                "with which the run began."
+            )
+        self.delivered_seq: int = state["seq"]
+        self._offset: int = state["offset"]
+        self.run_ids: dict[str, str] = state["runs"]
+
+    def _read_all(self) -> None:
+        """Learn what was logged so far, cut a torn end off, drop files without a record."""
+        self._end = 0
+        pending: set[str] = set()
+        if self._path.exists():
+            with self._path.open("rb+") as file:
+                for line in file:
+                    record = _parsed(line)
+                    if record is None:
+                        file.truncate(self._end)
+                        break
+                    self._end += len(line)
+                    self._remember(record)
+                    if record["op"] == "artifact" and record["seq"] > self.delivered_seq:
+                        pending.add(str(record["seq"]))
+        self._offset = min(self._offset, self._end)
+        for left in (self.folder / "files").iterdir():
+            if left.name not in pending:
+                shutil.rmtree(left, ignore_errors=True)
+                self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
+
+    def _remember(self, record: Record) -> None:
+        run, op = record["run"], record["op"]
+        self._seq = max(self._seq, record["seq"])
+        if op == "metrics":
+            self._metrics.update((run, key, record["step"]) for key in record["values"])
+        elif op == "params":
+            self._params.update({(run, key): value for key, value in record["values"].items()})
+        elif op in ("start", "finish"):
+            self._last_status[run] = record.get("status", "RUNNING")
+
+    def unlogged_metrics(
+        self, run: str, values: Mapping[str, float], step: int
+    ) -> dict[str, float]:
+        """Return those of the values that the run does not have at this step yet."""
+        return {k: v for k, v in values.items() if (run, k, step) not in self._metrics}
+
+    def param(self, run: str, key: str) -> str | None:
+        """Return a param's value as logged, None where it was not."""
+        return self._params.get((run, key))
+
+    def finish_open_runs(self, status: str) -> None:
+        """Note that the runs that began and did not end have ended now with this status."""
+        for run in [run for run, last in self._last_status.items() if last == "RUNNING"]:
+            self.append(run, "finish", status=status)
+
+    def next_file(self, source: Path, name: str) -> tuple[int, str]:
+        """Copy an artifact into the journal; return its sequence number and its path in there."""
+        with self.changed:
+            self._seq += 1
+            seq = self._seq
+        target = self.folder / "files" / str(seq) / name
+        try:
+            target.parent.mkdir()
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copyfile(source, target)
+        except OSError as error:
+            shutil.rmtree(target.parent, ignore_errors=True)
+            raise RunError(_unwritable(self.folder, error)) from error
+        copied = [target] if target.is_file() else [p for p in target.rglob("*") if p.is_file()]
+        with self.changed:
+            self._unsynced += copied
+        return seq, str(target.relative_to(self.folder))
+
+    def append(self, run: str, op: str, *, seq: int | None = None, **fields: Any) -> None:
+        """Write one record; it is on its way to the disk (past a kill -9) when this returns."""
+        with finishing_first(), self.changed:
+            if seq is None:
+                self._seq += 1
+                seq = self._seq
+            now = time.time_ns() // 1_000_000
+            record: Record = {"seq": seq, "time": now, "run": run, "op": op, **fields}
+            line = json.dumps(_plain(record), allow_nan=False).encode() + b"\n"
+            # measured, not counted: a signal may have cut an earlier call off after its write
+            begin = os.fstat(self._file).st_size
+            try:
+                if os.write(self._file, line) != len(line):  # a disk that fills cuts writes short
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                os.ftruncate(self._file, begin)
+                raise RunError(_unwritable(self.folder, error)) from error
+            self._remember(record)
+            self._end = begin + len(line)
+            self.changed.notify_all()
+
+    def pending(self, limit: int) -> list[tuple[Record, int]]:
+        """Return up to `limit` undelivered records, each with the offset after it."""
+        with self.changed:
+            offset, end = self._offset, self._end
+        found: list[tuple[Record, int]] = []
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            while offset < end and len(found) < limit:
+                line = file.readline()
+                offset += len(line)
+                found.append((_read(line), offset))
+        return found
+
+    def n_pending(self) -> int:
+        """Return how many records are not delivered yet."""
+        with self.changed:
+            offset, end = self._offset, self._end
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            return file.read(end - offset).count(b"\n")
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether nothing is left to send."""
+        with self.changed:
+            return self._offset == self._end
+
+    def acknowledge(self, records: list[tuple[Record, int]]) -> None:
+        """Note that these records, the next ones in order, have been delivered (or refused)."""
+        last, offset = records[-1]
+        state = {
+            "seq": last["seq"],
+            "offset": offset,
+            "runs": self.run_ids,
+            "store": self._store,
+        }
+        temporary = self.folder / "delivered.json.new"
+        temporary.write_text(json.dumps(state))
+        os.replace(temporary, self.folder / "delivered.json")
+        with self.changed:
+            self.delivered_seq, self._offset = last["seq"], offset
+            self.changed.notify_all()
+        for record, _ in records:
+            if record["op"] == "artifact":
+                shutil.rmtree(self.folder / "files" / str(record["seq"]), ignore_errors=True)
+
+    def reject(self, record: Record, reason: str) -> None:
+        """Keep a record that the store refused for good, with its reason."""
+        with (self.folder / "rejected.jsonl").open("a") as file:
+            file.write(json.dumps(_plain({**record, "reason": reason})) + "\n")
+
+    def sync_to_disk(self) -> int:
+        """Return the last record's sequence number once all records are past a power cut."""
+        with self._syncing:  # whoever waits for this returns when the other's files are safe too
+            with self.changed:
+                seq, files, self._unsynced = self._seq, self._unsynced, []
+            for path in files:
+                with contextlib.suppress(FileNotFoundError):  # delivered in the meantime
+                    _fsync(path)
+            os.fsync(self._file)
+            return seq
+
+    def close(self) -> None:
+        """Close the files and let other processes have the journal."""
+        os.close(self._file)
+        self._lock.release()
+
+
+def _parsed(line: bytes) -> Record | None:
+    """Return the record of a line; None where the line was not written to its end."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:  # a power cut can leave a hole in front of the newline
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _fsync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _plain(record: Record) -> Record:
+    """The record with infinities and NaN as strings: plain JSON for any reader."""
+    if record["op"] != "metrics":
+        return record
+    values = {k: v if math.isfinite(v) else str(v) for k, v in record["values"].items()}
+    return {**record, "values": values}
+
+
+def _read(line: bytes) -> Record:
+    record: Record = json.loads(line)
+    if record["op"] == "metrics":
+        record["values"] = {k: float(v) for k, v in record["values"].items()}
+    return record
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return (
+        f"the journal {folder} can't be written: {error.strerror or error}. "
+        "Make space or make it writable, then resume: what was logged is kept."
+    )

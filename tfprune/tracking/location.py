@@ -1,0 +1,143 @@
+"""Where the MLflow store in use is: option, environment or the default in the project folder.
+
+Nothing here imports mlflow or writes anything, so a command can refuse early.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from tfprune.errors import InputError
+
+DEFAULT_EXPERIMENT = "tfprune"
+DEFAULT_FOLDER = "mlruns"
+DATABASE_NAME = "mlflow.db"
+ARTIFACTS_NAME = "artifacts"
+MAX_EXPERIMENT_NAME = 500
+
+
+@dataclass(frozen=True)
+class StoreLocation:
+    """An MLflow store and the experiment in it that a command works on.
+
+    `uri` is MLflow's tracking URI; `database` the SQLite file where there is one;
+    `artifact_root` the folder of the artifacts where the store lies as tfprune lays it
+    (`mlruns/mlflow.db` with `mlruns/artifacts` beside it), else None: then the store decides.
+    """
+
+    uri: str
+    experiment: str
+    database: Path | None = None
+    artifact_root: Path | None = None
+
+    @property
+    def shown(self) -> str:
+        """The URI for people: without user name and password."""
+        parts = urlsplit(self.uri)
+        if "@" not in parts.netloc:
+            return self.uri
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, f"***@{host}", parts.path, parts.query, parts.fragment))
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the store is an MLflow server, spoken to over HTTP."""
+        return self.uri.startswith(("http://", "https://"))
+
+
+def resolve_store(
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    *,
+    folder: Path | str | None = None,
+) -> StoreLocation:
+    """Return the store to use: an argument wins over the environment, that over the default.
+
+    The environment is `MLFLOW_TRACKING_URI` and `MLFLOW_EXPERIMENT_NAME`; the default is
+    `mlruns/mlflow.db` with `mlruns/artifacts` in `folder` (default: the working directory) and
+    the experiment `tfprune`. A SQLite URI with a relative path is taken from `folder` too.
+
+    Raises InputError for a plain folder as a store (MLflow no longer keeps one), for a store
+    that can't be written, and for an impossible experiment name. Nothing is created.
+    """
+    base = Path(folder) if folder is not None else Path.cwd()
+    base = Path(os.path.abspath(base))
+    name = _experiment_name(experiment)
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
+    if not uri:
+        return _sqlite_location(base / DEFAULT_FOLDER / DATABASE_NAME, name)
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)", uri)
+    if scheme is None or scheme.group() == "file":
+        return _file_store(uri, name)
+    if scheme.group() == "sqlite":
+        path = uri.removeprefix("sqlite:///")
+        if path == uri or path in ("", ":memory:"):
+            raise InputError(
+                f"tracking URI {uri!r}: expected sqlite:///FILE, a database file. "
+                "A store in memory would end with the process."
+            )
+        return _sqlite_location(base / path, name)
+    return StoreLocation(uri, name)
+
+
+def _experiment_name(experiment: str | None) -> str:
+    if experiment is not None and not experiment.strip():
+        raise InputError("the experiment name is empty; give --experiment NAME.")
+    name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+    if len(name) > MAX_EXPERIMENT_NAME:
+        raise InputError(
+            f"the experiment name has {len(name)} characters; MLflow takes at most "
+            f"{MAX_EXPERIMENT_NAME}. Give a shorter --experiment NAME."
+        )
+    return name
+
+
+def _file_store(uri: str, experiment: str) -> StoreLocation:
+    if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1"):
+        return StoreLocation(uri, experiment)
+    raise InputError(
+        f"tracking URI {uri!r} is a folder, and MLflow no longer keeps a store in plain files. "
+        "Give a database (sqlite:///FILE) or a server (http://HOST:PORT), or leave it out for "
+        f"the default, {DEFAULT_FOLDER}/{DATABASE_NAME}."
+    )
+
+
+def _sqlite_location(path: Path, experiment: str) -> StoreLocation:
+    database = Path(os.path.abspath(path))
+    if odd := {"?", "%"} & set(str(database)):
+        raise InputError(
+            f"the MLflow store would be {database}, and a SQLite URI can't hold "
+            f"the {min(odd)!r} in that path. Rename the folder or give another --tracking-uri."
+        )
+    _check_writable(database)
+    ours = (database.parent.name, database.name) == (DEFAULT_FOLDER, DATABASE_NAME)
+    return StoreLocation(
+        f"sqlite:///{database}",
+        experiment,
+        database=database,
+        artifact_root=database.parent / ARTIFACTS_NAME if ours else None,
+    )
+
+
+def _check_writable(database: Path) -> None:
+    """Raise InputError where the database could not be written; create nothing to find out."""
+    remedy = "Make it writable, run in another folder, or give --tracking-uri."
+    if database.is_dir():
+        raise InputError(f"the MLflow store {database} is a folder; expected a file. {remedy}")
+    if database.exists() and not os.access(database, os.W_OK):
+        raise InputError(f"the MLflow store {database} is read-only. {remedy}")
+    parent = database.parent
+    while not os.path.lexists(parent):
+        parent = parent.parent
+    if not parent.is_dir():
+        raise InputError(
+            f"the MLflow store would be {database}, but {parent} is not a folder. {remedy}"
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(
+            f"the MLflow store would be {database}, but the folder {parent} is read-only. {remedy}"
+        )

@@ -1,0 +1,195 @@
+"""What a training logs with: runs whose every call returns as soon as the journal has it."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Literal
+
+from tfprune.errors import InputError, RunError
+from tfprune.tracking.client import KEY_TAG
+from tfprune.tracking.delivery import Client, Delivery
+from tfprune.tracking.images import slider_files
+from tfprune.tracking.journal import Journal
+from tfprune.tracking.names import MAX_TAG, cut, metric_key, param_value
+from tfprune.tracking.sender import RETRY_SECONDS, Sender
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+class Run:
+    """One MLflow run that is being written; made by `Recorder.start_run`.
+
+    No method waits for MLflow or fails because of it. RunError is raised only when the journal
+    itself can't be written (disk full).
+    """
+
+    def __init__(self, journal: Journal, key: str, tell: Callable[[str], None]) -> None:
+        self.key = key
+        self._journal = journal
+        self._tell = tell
+
+    @property
+    def id(self) -> str:
+        """MLflow's id of the run; until MLflow has given one the `key`, which finds it as well."""
+        return self._journal.run_ids.get(self.key, self.key)
+
+    def log_metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
+        """Log one point of each metric at `step`.
+
+        A metric has one point per step: what the journal already holds for this run, name and
+        step stands, so a resumed training may log its last steps again. NaN and infinities are
+        shown as gaps by MLflow. Names are made fit by `metric_key`.
+        """
+        named = {metric_key(key): float(value) for key, value in values.items()}
+        new = self._journal.unlogged_metrics(self.key, named, int(step))
+        if new:
+            self._journal.append(self.key, "metrics", step=int(step), values=new)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log params; a param that was logged keeps its first value, and a change is told."""
+        new: dict[str, str] = {}
+        for key, value in params.items():
+            name, text = metric_key(key), param_value(value)
+            logged = self._journal.param(self.key, name)
+            if logged is None:
+                new[name] = text
+            elif logged != text:
+                self._tell(f"param {name!r} of run {self.id} stays {logged!r}, not {text!r}.")
+        if new:
+            self._journal.append(self.key, "params", values=new)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags; the last value of each stands. Beyond 8000 characters a value is cut."""
+        values = {metric_key(key): cut(str(value), MAX_TAG) for key, value in tags.items()}
+        if values:
+            self._journal.append(self.key, "tags", values=values)
+
+    def set_note(self, markdown: str) -> None:
+        """Set the run's description, which the UI renders as markdown; cut at 8000 characters."""
+        self.set_tags({"mlflow.note.content": markdown})
+
+    def log_file(
+        self, path: Path | str, folder: str | None = None, *, name: str | None = None
+    ) -> None:
+        """Store a file, or a folder with all it holds, as an artifact under its name in `folder`.
+
+        The journal keeps a copy until it is delivered: the original may change or go at once.
+        """
+        source = Path(path)
+        if not source.exists():
+            raise InputError(f"no file {source} to log as an artifact.")
+        if folder is not None and (folder.startswith("/") or ".." in PurePosixPath(folder).parts):
+            raise InputError(f"artifact folder {folder!r} must be a relative path without '..'.")
+        seq, kept = self._journal.next_file(source, name or source.name)
+        self._journal.append(self.key, "artifact", seq=seq, file=kept, folder=folder)
+
+    def log_text(self, text: str, path: str) -> None:
+        """Store a text as the artifact `path`, e.g. `levels.csv` or `tables/levels.csv`."""
+        place = PurePosixPath(path)
+        folder = str(place.parent) if place.parent.parts else None
+        with tempfile.TemporaryDirectory() as temporary:
+            file = Path(temporary) / place.name
+            file.write_text(text, encoding="utf-8")
+            self.log_file(file, folder)
+
+    def log_image(self, picture: Path | str, key: str, *, step: int) -> None:
+        """Store a PNG as one step of the picture series `key`; the UI shows those with a slider."""
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            for file in slider_files(Path(picture), key, step=step, run=self.key, folder=folder):
+                self.log_file(file, "images")
+        self.set_tags({"mlflow.loggedImages": "true"})
+
+    def finish(self, status: Status = "FINISHED") -> None:
+        """Mark the run as ended now."""
+        self._journal.append(self.key, "finish", status=status)
+
+
+class Recorder:
+    """Writes runs of one experiment into a journal folder and has them delivered behind it.
+
+    A context manager: an exception that leaves it ends the open runs, KILLED when interrupted,
+    else FAILED. `on_gap` hears, once per gap, that MLflow does not answer and that it does
+    again (called from the delivering thread). Opening the folder again, after a crash or to
+    resume, goes on where delivery had come to. Raises InputError when another process has the
+    folder open or it was begun with another store.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        folder: Path | str,
+        *,
+        on_gap: Callable[[str], None],
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._tell = on_gap
+        self.journal = Journal(Path(folder), store=client.identity)
+        self._sender = Sender(self.journal, client, on_gap, retry_seconds=retry_seconds)
+
+    def start_run(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        parent: Run | None = None,
+        run_id: str | None = None,
+    ) -> Run:
+        """Begin a run, or go on with it: at once, whether MLflow answers or not.
+
+        `key` says which run it is: where the store has a run with that key, the same one goes on
+        (so give a resumed run's children the keys they had); by default a new, random one.
+        `run_id` goes on with a run by MLflow's id. MLflow's UI shows the children under `parent`.
+        """
+        run = Run(self.journal, key or uuid.uuid4().hex, self._tell)
+        if "'" in run.key or "`" in run.key:
+            raise InputError(f"run key {run.key!r} must not hold quotes.")
+        self.journal.append(
+            run.key,
+            "start",
+            name=name,
+            parent=parent.key if parent is not None else None,
+            run_id=run_id,
+            tags={metric_key(k): cut(str(v), MAX_TAG) for k, v in (tags or {}).items()},
+        )
+        if run_id is not None:
+            run.set_tags({KEY_TAG: run.key})
+        run.log_params(params or {})
+        return run
+
+    def flush(self, timeout: float = 30.0) -> Delivery:
+        """Wait until all is delivered, at most `timeout` seconds; return how it stands."""
+        return self._sender.flush(timeout)
+
+    def close(self, timeout: float = 30.0) -> Delivery:
+        """Deliver what can be in `timeout` seconds and end; what is left stays in the journal.
+
+        Where `left` is not 0, `sync` on the folder delivers it later.
+        """
+        ended = self._sender.stop(timeout)
+        standing = self._sender.flush(0)
+        if ended:
+            self.journal.close()
+        return standing
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            with contextlib.suppress(RunError):  # the journal itself: `kind` says so already
+                interrupted = not issubclass(kind, Exception)
+                self.journal.finish_open_runs("KILLED" if interrupted else "FAILED")
+        self.close()

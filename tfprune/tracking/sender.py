@@ -1,0 +1,131 @@
+"""The thread that carries the journal to MLflow while training goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from tfprune.errors import TfpruneError
+from tfprune.tracking.delivery import Client, Delivery, deliver_some
+from tfprune.tracking.errors import UnavailableError
+from tfprune.tracking.journal import Journal
+
+_GATHER_SECONDS = 0.1  # lets the records of one moment go in one call
+QUICK_RETRIES = (0.2, 0.5, 1.0, 2.0)  # seconds before each; then the gap is told
+GAP_SECONDS = 15.0  # told then even if the retries are not used up: a call may take 20 s
+RETRY_SECONDS = 10.0
+_NONE = Delivery(0, 0, 0)
+
+
+class Sender:
+    """Delivers a journal in a background thread until it is stopped.
+
+    A failed call is tried again quickly, four times; then, or after 15 s, the gap is told once
+    through `tell`. From there on the store is asked every `retry_seconds`, and when it takes
+    records again that is told too. `tell` is called from the thread. Nothing here raises into
+    the training.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        client: Client,
+        tell: Callable[[str], None],
+        *,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._journal = journal
+        self._client = client
+        self._tell = tell
+        self._retry_seconds = retry_seconds
+        self._stopping = False
+        self._hurry = False
+        self._n_delivered = self._n_rejected = 0
+        self._n_failures = 0
+        self._thread = threading.Thread(target=self._run, name="tfprune-tracking", daemon=True)
+        self._thread.start()
+
+    def flush(self, timeout: float) -> Delivery:
+        """Wait at most `timeout` seconds until all is delivered; return how it stands.
+
+        Returns early when the store fails at a try made for this call.
+        """
+        changed = self._journal.changed
+        with changed:
+            self._hurry = True
+            failures = self._n_failures
+            changed.notify_all()
+            changed.wait_for(
+                lambda: (
+                    self._journal.is_delivered
+                    or self._n_failures > failures + len(QUICK_RETRIES)
+                    or not self._thread.is_alive()
+                ),
+                timeout,
+            )
+        return Delivery(self._n_delivered, self._journal.n_pending(), self._n_rejected)
+
+    def stop(self, timeout: float) -> bool:
+        """Deliver what can be within `timeout` seconds, end; return whether the thread is gone.
+
+        A call to the store that hangs is left to the daemon thread: its records stay pending.
+        """
+        deadline = time.monotonic() + timeout
+        self.flush(timeout)
+        with self._journal.changed:
+            self._stopping = True
+            self._journal.changed.notify_all()
+        self._thread.join(max(0.1, deadline - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def _wait_for_records(self) -> None:
+        with self._journal.changed:
+            self._journal.changed.wait_for(lambda: self._stopping or not self._journal.is_delivered)
+
+    def _pause(self, seconds: float) -> bool:
+        """Sleep; return whether a `flush` (then at once) asked for a fresh start."""
+        with self._journal.changed:
+            self._journal.changed.wait_for(lambda: self._stopping or self._hurry, seconds)
+            hurry, self._hurry = self._hurry, False
+            return hurry
+
+    def _run(self) -> None:
+        failed = 0
+        told = False
+        begin = 0.0
+        while True:
+            self._wait_for_records()
+            if self._stopping:
+                return
+            if self._pause(_GATHER_SECONDS):
+                failed = 0
+            if failed == 0:
+                begin = time.monotonic()
+            try:
+                done = deliver_some(self._journal, self._client, self._tell)
+            except (UnavailableError, TfpruneError, OSError) as error:
+                failed += 1
+                self._count(failures=1)
+                quick = failed <= len(QUICK_RETRIES)
+                lasting = not quick or time.monotonic() - begin > GAP_SECONDS
+                if lasting and not told:
+                    told = True
+                    self._tell(
+                        f"MLflow does not take records at the moment ({error}). The run goes on; "
+                        "they wait in the journal and are delivered when it answers again."
+                    )
+                if self._pause(QUICK_RETRIES[failed - 1] if quick else self._retry_seconds):
+                    failed = 0
+                continue
+            self._count(done)
+            if told:
+                self._tell("MLflow takes records again; the waiting ones are being delivered.")
+            failed, told = 0, False
+
+    def _count(self, done: Delivery = _NONE, *, failures: int = 0) -> None:
+        with self._journal.changed:
+            self._n_delivered += done.delivered
+            self._n_rejected += done.rejected
+            self._n_failures += failures
+            self._journal.changed.notify_all()

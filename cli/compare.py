@@ -1,0 +1,85 @@
+"""`tfprune compare`."""
+
+from __future__ import annotations
+
+import click
+
+from tfprune_cli.completion import (
+    complete_dataset,
+    complete_folder,
+    complete_measure,
+    complete_run_or_file,
+)
+
+
+@click.command()
+@click.argument("a", shell_complete=complete_run_or_file)
+@click.argument("b", shell_complete=complete_run_or_file)
+@click.option("--measure", "measures", multiple=True, default=("cka",), show_default=True,
+              metavar="NAME", shell_complete=complete_measure,
+              help="similarity measure, repeatable")  # fmt: skip
+@click.option("--layout", type=click.Choice(["mean", "pixels", "flatten"]), default="mean",
+              show_default=True, help="how a convolutional layer becomes a matrix")  # fmt: skip
+@click.option("--probe-size", type=click.IntRange(min=2), default=500, show_default=True,
+              help="test images on which layers are compared")  # fmt: skip
+@click.option("--dataset", metavar="NAME", shell_complete=complete_dataset,
+              help="data set  [default: the run's]")  # fmt: skip
+@click.option("--data-dir", metavar="DIR", shell_complete=complete_folder,
+              help="where prepared TFDS data lies")  # fmt: skip
+@click.option("--train-split", metavar="SPLIT", help="what normalisation is taken from")
+@click.option("--test-split", metavar="SPLIT", help="where the probe set is drawn from")
+@click.option("--image-size", type=click.IntRange(min=1), help="pixels images are resized to")
+@click.option("--normalization", type=click.Choice(["standard", "scale", "none"]),
+              help="how images are prepared  [default: the run's]")  # fmt: skip
+@click.option("--trust-model", is_flag=True, help="load a model file although it may run code")
+@click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
+@click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
+@click.option("--out", type=click.Path(), help="folder for the matrix as CSV and heat maps")
+@click.option("--csv", "as_csv", is_flag=True, help="print CSV, one row per pair of layers")
+def compare(
+    a: str,
+    b: str,
+    measures: tuple[str, ...],
+    layout: str,
+    probe_size: int,
+    trust_model: bool,
+    experiment: str | None,
+    tracking_uri: str | None,
+    out: str | None,
+    as_csv: bool,
+    **data: str | int | None,
+) -> None:
+    """Compare network A with network B, layer against layer.
+
+    Each is a run (its last level), RUN:LEVEL, RUN:LEVEL:SEED, or a model file. The
+    architectures may differ. The matrix is printed and logged as a run of its own.
+    """
+    from tfprune.experiment.compare import compare as compare_networks
+    from tfprune.similarity.registry import MEASURES
+
+    for name in measures:
+        MEASURES.check(name)
+    result = compare_networks(
+        a,
+        b,
+        data={name: value for name, value in data.items() if value is not None},
+        measures=measures,
+        layout=layout,
+        probe_size=probe_size,
+        trust=trust_model,
+        experiment=experiment,
+        tracking_uri=tracking_uri,
+        tell=lambda message: click.echo(message, err=True),
+        out=out,
+    )
+    if as_csv:
+        click.echo(result.csv(), nl=False)
+        return
+    from rich.console import Console
+
+    from tfprune.report.matrix import print_matrices
+
+    print_matrices(result, Console())
+    click.echo(f"\nrun     {result.run_id}")
+    if result.folder is not None:
+        click.echo(f"files   {result.folder}")

@@ -1,0 +1,127 @@
+"""`tfprune`: parses, calls one library function, prints. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import click
+
+from tfprune import __version__
+from tfprune.config import ConfigError
+from tfprune.errors import TfpruneError, nearest
+
+# command -> (module below tfprune_cli, attribute, one line for --help)
+_COMMANDS = {
+    "run": ("run", "run", "Train, prune, rewind, retrain; compare every level; log to MLflow."),
+    "resume": ("resume", "resume", "Go on with an interrupted run."),
+    "compare": ("compare", "compare", "Compare any two networks, layer against layer."),
+    "report": ("report", "report", "Write the HTML report of runs again."),
+    "figure": ("report", "figure", "Write a run's figures for a paper."),
+    "export": ("export", "export", "Write a level's network for use elsewhere."),
+    "ui": ("ui", "ui", "Serve MLflow's UI on the store in use."),
+    "sync": ("ui", "sync", "Deliver what a run could not log."),
+    "models": ("listing", "models", "List the built-in models."),
+    "datasets": ("listing", "datasets", "List data sets that --dataset takes."),
+    "measures": ("listing", "measures", "List the similarity measures."),
+    "strategies": ("listing", "strategies", "List the pruning strategies."),
+    "presets": ("listing", "presets", "List the presets."),
+    "completion": ("completion", "completion", "Print the script that completes in a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"tfprune_cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            close = nearest(name, _COMMANDS)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such command {name!r}.{hint} Commands: {', '.join(_COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, text) for name, (_, _, text) in _COMMANDS.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tfprune")
+def cli() -> None:
+    """What changes inside a convolutional network when it is pruned?
+
+    Start with `tfprune run`: a small network on embedded data, in under a minute.
+    """
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM.
+
+    A class of its own: where a plain KeyboardInterrupt passes an `exec`, as imports run many,
+    Python ends by SIGINT whatever status the program returns after catching it.
+    """
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise _Interrupted
+
+
+def _catch_signals() -> dict[int, Any]:
+    """Have SIGTERM and Ctrl-C raise; return the handlers that were there before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, _interrupt)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as by nohup
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
+    return before
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line; returns its exit status (0, 1, 2 or 130).
+
+    SIGTERM, which schedulers send, ends it as Ctrl-C does.
+    """
+    from tfprune_cli.options import usage_error
+
+    before = _catch_signals()
+    try:
+        status = cli.main(args=args, prog_name="tfprune", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ConfigError as error:
+        usage = usage_error(error)
+        usage.show()
+        return usage.exit_code
+    except TfpruneError as error:
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return 130
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

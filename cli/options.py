@@ -1,0 +1,95 @@
+"""Command-line options made from the configuration's settings: one source for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field
+from typing import Any, TypeVar
+
+import click
+
+from tfprune.config import ConfigError, settings
+from tfprune_cli.completion import SETTINGS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_TYPES = {"int": int, "float": float}
+
+
+def _default(item: Field[Any]) -> Any:
+    if item.default_factory is not MISSING:
+        return item.default_factory()
+    return item.default
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == () or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def option_of(name: str) -> str:
+    """Return the command-line option that sets a dotted setting (`pruning.levels`: `--levels`)."""
+    known = settings()
+    option: str = known[name].metadata["option"] if name in known else name
+    return option
+
+
+def _option(name: str, item: Field[Any]) -> Callable[[Command], Command]:
+    meta = item.metadata
+    kind = str(item.type).removesuffix(" | None")
+    unit = f"{meta['unit']}, " if meta["unit"] else ""
+    text = f"{meta['help']}  [{unit}default: {_shown(_default(item))}]"
+    parameter = name.replace(".", "__")
+    given: dict[str, Any] = {"help": text, "default": None}
+    if kind == "bool":
+        flag = meta["option"]
+        return click.option(f"{flag}/--no-{flag[2:]}", parameter, **given)
+    if "choices" in meta:
+        given["type"] = click.Choice(meta["choices"])
+    else:
+        given["type"] = _TYPES.get(kind, str)
+        if "metavar" in meta:
+            given["metavar"] = meta["metavar"]
+    if kind.startswith(("tuple", "Mapping")):
+        given |= {"multiple": True, "default": ()}
+    if name in SETTINGS:
+        given["shell_complete"] = SETTINGS[name]
+    return click.option(meta["option"], parameter, **given)
+
+
+def run_options(command: Command) -> Command:
+    """Give a command one option for every setting of a run."""
+    for name, item in reversed(settings().items()):
+        command = _option(name, item)(command)
+    return command
+
+
+def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dotted setting -> value for the options that were given on the command line."""
+    changes: dict[str, Any] = {}
+    for name, item in settings().items():
+        value = values[name.replace(".", "__")]
+        if value is None or value == ():
+            continue
+        if str(item.type).startswith("Mapping"):
+            value = dict(_pair(name, text) for text in value)
+        changes[name] = value
+    return changes
+
+
+def _pair(name: str, text: str) -> tuple[str, float]:
+    key, _, number = text.rpartition("=")
+    try:
+        return key, float(number)
+    except ValueError:
+        raise ConfigError(name, f"expected NAME=SHARE such as conv1=0.1; got {text!r}.") from None
+
+
+def usage_error(error: ConfigError, context: click.Context | None = None) -> click.UsageError:
+    """Return the click error for a wrong setting, naming the option that sets it."""
+    return click.BadParameter(error.reason, ctx=context, param_hint=f"'{option_of(error.field)}'")

@@ -1,0 +1,69 @@
+"""The probe set is fixed, stratified and drawn from one split."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfprune.data import load_dataset, probe_set
+from tfprune.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def test_the_probe_set_is_the_same_whatever_the_seed_of_training(digits):
+    other = load_dataset("digits", seed=9, validation_fraction=0.3)
+    one, two = probe_set(digits, size=100), probe_set(other, size=100)
+    np.testing.assert_array_equal(one.images, two.images)
+    np.testing.assert_array_equal(one.indices, two.indices)
+
+
+def test_the_probe_set_holds_examples_of_its_split_once_each_and_in_order(digits):
+    for split in ("test", "validation", "train"):
+        probe = probe_set(digits, size=50, split=split)
+        part = getattr(digits, split)
+        rows = np.flatnonzero(np.isin(part.indices, probe.indices))
+        assert len(rows) == 50
+        np.testing.assert_array_equal(part.indices[rows], probe.indices)
+        np.testing.assert_array_equal(part.images[rows], probe.images)
+        np.testing.assert_array_equal(part.labels[rows], probe.labels)
+
+
+def test_the_probe_set_is_stratified_and_another_seed_gives_another(digits):
+    probe = probe_set(digits, size=100)
+    quota = 100 * np.bincount(digits.test.labels) / 500
+    assert np.abs(np.bincount(probe.labels) - quota).max() < 1
+    assert set(probe_set(digits, size=100, seed=1).indices) != set(probe.indices)
+
+
+def test_the_whole_split_is_the_largest_probe_set(digits):
+    np.testing.assert_array_equal(probe_set(digits, size=500).indices, digits.test.indices)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"size": 501},
+            "--probe-size 501 is more than the 500 examples of the test split of 'digits'; lower "
+            "it, or choose a larger --test-split.",
+        ),
+        (
+            {"size": 131, "split": "validation"},
+            "--probe-size 131 is more than the 130 validation examples of 'digits'; lower it, or "
+            "raise --validation-fraction.",
+        ),
+        ({"size": 0}, "--probe-size must be at least 1, got 0."),
+        (
+            {"size": 5, "split": "tets"},
+            "unknown probe split 'tets'; did you mean 'test'? Known: test, validation, train.",
+        ),
+    ],
+)
+def test_a_probe_set_that_can_not_be_drawn_is_refused(digits, options, message):
+    with pytest.raises(InputError) as caught:
+        probe_set(digits, **options)
+    assert str(caught.value) == message

@@ -1,0 +1,190 @@
+"""An interrupted run goes on, and is then the run that was never interrupted."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tfprune.errors import InputError, RunError
+from tfprune.experiment import workspace
+from tfprune.experiment.checkpoint import CheckpointFolder
+from tfprune.experiment.observer import Observer
+from tfprune.experiment.run import resume, run
+from tfprune.tracking import open_store, resolve_store
+
+CONFIG = {"pruning": {"levels": 2, "fraction": 0.5, "rewind_to": "7it"}}
+
+
+class StopAt(Observer):
+    """Ends the process's work, as Ctrl-C does, at the n-th event of a kind."""
+
+    def __init__(self, kind: str, n: int) -> None:
+        self._kind, self._left = kind, n
+
+    def _count(self, kind: str) -> None:
+        if kind == self._kind:
+            self._left -= 1
+            if self._left == 0:
+                raise KeyboardInterrupt
+
+    def level_started(self, seed, level):
+        self._count("level")
+
+    def epoch_finished(self, seed, level, report):
+        self._count("epoch")
+
+    def level_finished(self, result, similarities, trained):
+        self._count("done")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_same_code_all_along():
+    """Let sources be edited while the tests run."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(workspace, "code_digest", lambda: "0" * 12)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def config(small):
+    return {**small, **CONFIG}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, config):
+    return run(config, folder=tmp_path_factory.mktemp("whole"), tell=lambda message: None)
+
+
+def metrics(folder, run_id):
+    """Run name -> metric -> [(step, value)], of a parent and its children."""
+    store = open_store(resolve_store(folder=folder))
+    runs = [store.find_run(run_id), *store.children(run_id)]
+    found = {}
+    for info in runs:
+        points = {key: store.metric_history(info.id, key) for key in sorted(info.metrics)}
+        found[info.name] = {k: [(p.step, p.value) for p in v] for k, v in points.items()}
+    return found, {info.status for info in runs}
+
+
+def check_resumed(folder, result, whole, silent):
+    assert result.levels == whole.levels
+    assert result.similarities == whole.similarities
+    assert result.epochs == whole.epochs
+    found, statuses = metrics(folder, result.run_id)
+    assert statuses == {"FINISHED"}
+    assert len(found) == 1 + len(whole.levels)
+    for points in found.values():
+        for values in points.values():
+            steps = [step for step, _ in values]
+            assert len(set(steps)) == len(steps)
+
+
+@pytest.mark.parametrize(("kind", "n"), [("level", 1), ("epoch", 1), ("epoch", 4), ("done", 2)])
+def test_a_resumed_run_equals_the_uninterrupted_one(
+    tmp_path, config, silent, uninterrupted, kind, n
+):
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=tmp_path, observer=StopAt(kind, n), tell=silent)
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    result = resume(folder.name, folder=tmp_path, tell=silent)
+    check_resumed(tmp_path, result, uninterrupted, silent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "n"), [("level", 4), ("epoch", 7), ("done", 3), ("done", 4)])
+def test_a_second_replicate_goes_on_with_the_first_one_as_its_floor(
+    tmp_path_factory, config, silent, kind, n
+):
+    config = {**config, "replicates": 2}
+    whole = run(config, folder=tmp_path_factory.mktemp("whole"), tell=silent)
+    cut = tmp_path_factory.mktemp("cut")
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=cut, observer=StopAt(kind, n), tell=silent)
+    (folder,) = (cut / "mlruns" / "runs").iterdir()
+    check_resumed(cut, resume(folder.name, folder=cut, tell=silent), whole, silent)
+
+
+def test_the_same_command_again_goes_on_with_the_interrupted_run(
+    tmp_path, config, silent, uninterrupted
+):
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=tmp_path, observer=StopAt("epoch", 3), tell=silent)
+    result = run(config, folder=tmp_path, tell=silent)
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    assert re.fullmatch(
+        rf"Go on from the last checkpoint \(0\.\d MB\) with: tfprune resume {folder.name}",
+        silent[0],
+    )
+    assert silent[1:] == [
+        f"Going on with the interrupted run {folder.name}; --fresh starts anew.",
+    ]
+    assert result.levels == uninterrupted.levels
+
+
+def test_an_interrupted_run_is_marked_killed(tmp_path, config, silent):
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=tmp_path, observer=StopAt("epoch", 3), tell=silent)
+    store = open_store(resolve_store(folder=tmp_path))
+    assert sorted(info.status for info in store.search_runs()) == [
+        "FINISHED", "KILLED", "KILLED",
+    ]  # fmt: skip
+
+
+def test_changed_libraries_are_refused_with_what_differs(tmp_path, config, silent):
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=tmp_path, observer=StopAt("epoch", 1), tell=silent)
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    facts = json.loads((folder / "run.json").read_text())
+    now = facts["environment"]["numpy"]
+    facts["environment"]["numpy"] = "1.0"
+    (folder / "run.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError) as caught:
+        resume(folder.name, folder=tmp_path)
+    assert str(caught.value) == (
+        f"run {folder.name} can't go on as the same run, its environment changed: numpy was 1.0, "
+        f"is {now}. Bring that back, or start anew with 'tfprune run'."
+    )
+
+
+def test_a_finished_or_unknown_run_is_refused(tmp_path, small, silent):
+    config = {**small, "pruning": {"levels": 1, "fraction": 0.5}}
+    result = run(config, folder=tmp_path, tell=silent, checkpoint_every=0)
+    with pytest.raises(InputError, match="has finished; there is nothing to go on with"):
+        resume(result.run_id, folder=tmp_path)
+    with pytest.raises(InputError, match="unknown run 'nothing'"):
+        resume("nothing", folder=tmp_path)
+
+
+def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent, uninterrupted):
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=tmp_path, observer=StopAt("epoch", 4), tell=silent)
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    state = folder / "checkpoint" / "state"
+    state.write_bytes(state.read_bytes()[:-100])
+    position, _ = CheckpointFolder(folder / "checkpoint").load()
+    assert (position.level, position.state.step) == (0, 10)  # torn: the end of level 1
+    assert resume(folder.name, folder=tmp_path, tell=silent).levels == uninterrupted.levels
+
+
+def test_a_full_disk_is_told_and_leaves_the_last_checkpoint_whole(
+    tmp_path, config, silent, monkeypatch, uninterrupted
+):
+    from tfprune.experiment import checkpoint
+
+    whole, calls = checkpoint.os.replace, []
+
+    def full(source, target):
+        if str(target).endswith("/state") and len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        calls.append(target) if str(target).endswith("/state") else None
+        return whole(source, target)
+
+    monkeypatch.setattr(checkpoint.os, "replace", full)
+    with pytest.raises(RunError, match=r"can't be written: No space left on device\. .* whole"):
+        run(config, folder=tmp_path, tell=silent)
+    monkeypatch.undo()
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    assert resume(folder.name, folder=tmp_path, tell=silent).levels == uninterrupted.levels

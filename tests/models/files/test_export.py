@@ -1,0 +1,186 @@
+"""Every export format: re-read, as sparse as the model, with the same predictions."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tfprune.errors import InputError, InvariantError
+from tfprune.models.files import export, export_model, load_with_origin
+from tfprune.models.files.weights import values
+
+NAMES = {
+    "keras": "out.keras",
+    "keras3": "out3.keras",
+    "h5": "out.h5",
+    "savedmodel": "out",
+    "tflite": "out.tflite",
+}
+
+
+@pytest.fixture
+def pruned(small2: Any) -> Any:
+    """The small tf_keras classifier with 60% of each kernel at zero."""
+    for layer in small2.layers:
+        if hasattr(layer, "kernel"):
+            array = values(layer.kernel).copy()
+            flat = np.argsort(np.abs(array), axis=None)[: int(0.6 * array.size)]
+            array.flat[flat] = 0
+            layer.kernel.assign(array)
+    return small2
+
+
+@pytest.mark.parametrize("format", NAMES)
+def test_an_exported_file_is_as_sparse_and_predicts_the_same(
+    pruned: Any, tmp_path: Path, format: str
+) -> None:
+    path = tmp_path / NAMES[format]
+    report = export_model(pruned, path, format=format)
+    n_kernel = 3 * 3 * 3 * 4 + 3 * 3 * 4 * 4 + 4 * 4
+    zeros = int(0.6 * 108) + int(0.6 * 144) + int(0.6 * 16)
+    assert report.sparsity == report.sparsity_source == pytest.approx(zeros / n_kernel, abs=1e-12)
+    assert report.max_abs_difference <= 1e-6
+    assert report.path == path
+    assert report.n_bytes > report.n_bytes_gzip > 0
+    if path.is_file():
+        assert report.n_bytes == path.stat().st_size
+        assert report.n_bytes_gzip == pytest.approx(
+            len(gzip.compress(path.read_bytes(), 6)), abs=64
+        )
+    libraries = {"keras3": "keras", "tflite": "tensorflow"}
+    assert report.library == libraries.get(format, "tf_keras")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]  # no scratch left
+
+
+def test_a_tflite_file_runs_in_the_interpreter_and_quantizes(
+    pruned: Any, tmp_path: Path, images: np.ndarray, predict: Any
+) -> None:
+    import tensorflow as tf
+
+    plain = export_model(pruned, tmp_path / "plain.tflite", format="tflite")
+    small = export_model(pruned, tmp_path / "small.tflite", format="tflite", quantize=True)
+    assert small.quantized
+    assert not plain.quantized
+    assert small.sparsity >= plain.sparsity
+    assert small.max_abs_difference <= 0.05
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(model_path=str(plain.path))
+    index = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(index, images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(index, images)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, predict(pruned, images), atol=1e-6)
+
+
+@pytest.mark.parametrize("format", ["keras", "keras3", "h5"])
+def test_a_model_that_came_as_keras_3_leaves_as_its_own_keras_3_object(
+    good: dict[str, Path], keras3: Any, tmp_path: Path, format: str
+) -> None:
+    model, origin = load_with_origin(good["keras3.keras"])
+    kernel = model.get_layer("top").kernel
+    kernel.assign(np.zeros(kernel.shape))
+    report = export_model(model, tmp_path / NAMES[format], format=format, origin=origin)
+    assert report.library == "keras"
+    again = keras3.models.load_model(report.path, compile=False)
+    assert not values(again.get_layer("top").kernel).any()
+    assert [layer.name for layer in again.layers] == [
+        layer.name for layer in origin.source_model.layers
+    ]
+
+
+@pytest.mark.slow
+def test_an_exported_keras_3_file_loads_where_there_is_no_tfprune(
+    pruned: Any, tmp_path: Path, images: np.ndarray, predict: Any
+) -> None:
+    path = export_model(pruned, tmp_path / "out.keras", format="keras3").path
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", predict(pruned, images))
+    code = (
+        "import sys; sys.modules['tfprune'] = sys.modules['tf_keras'] = None\n"
+        "import keras, numpy as np\n"
+        f"y = keras.models.load_model({str(path)!r}).predict(np.load('x.npy'), verbose=0)\n"
+        "print(np.abs(y - np.load('y.npy')).max())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"KERAS_BACKEND": "tensorflow", "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(done.stdout.split()[-1]) <= 1e-6
+
+
+def test_bad_names_and_formats_are_refused(pruned: Any, tmp_path: Path) -> None:
+    cases = {
+        ("onnx", "out.onnx", False): "unknown export format 'onnx'.",
+        ("keras", "out.h5", False): "format 'keras' is written to a name ending in '.keras'",
+        ("keras", "out.keras", True): "quantize is for format 'tflite'; got format 'keras'.",
+    }
+    for (format, name, quantize), expected in cases.items():
+        with pytest.raises(InputError) as caught:
+            export_model(pruned, tmp_path / name, format=format, quantize=quantize)
+        assert str(caught.value).startswith(expected)
+    with pytest.raises(InputError, match="did you mean 'tflite'"):
+        export_model(pruned, tmp_path / "x", format="tflight")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_other_work_in_it_is_never_replaced(pruned: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is a folder with other files in it"):
+        export_model(pruned, folder, format="savedmodel")
+    assert (folder / "notes.txt").read_text() == "mine"
+    saved = tmp_path / "saved"
+    export_model(pruned, saved, format="savedmodel")
+    export_model(pruned, saved, format="savedmodel")  # an older export is
+
+
+def test_a_file_that_lost_its_zeros_is_reported_and_not_kept(
+    pruned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.keras"
+    path.write_bytes(b"older")
+
+    real = export.sparsity(export.kernels(pruned))
+
+    def revive(model: Any, path: Path) -> None:
+        before = [(w, values(w).copy()) for w in model.weights]
+        for weight, value in before:
+            weight.assign(value + 1e-9)
+        model.save(path)
+        for weight, value in before:
+            weight.assign(value)
+
+    monkeypatch.setattr(export, "save", revive)
+    with pytest.raises(InvariantError) as caught:
+        export_model(pruned, path, format="keras")
+    assert str(caught.value) == (
+        f"{path} holds kernels of sparsity 0.0000, the model that was exported {real:.4f}: pruned "
+        "weights came back to life on the way."
+    )
+    assert path.read_bytes() == b"older"
+
+
+def test_a_model_that_still_wears_its_pruning_wrappers_is_refused(
+    small2: Any, keras: Any, tmp_path: Path
+) -> None:
+    from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
+
+    wrapped = prune_low_magnitude(small2.get_layer("conv1"))
+    image = keras.Input((8, 8, 3))
+    with pytest.raises(InputError, match=r"still has pruning wrappers \(prune_low"):
+        export_model(keras.Model(image, wrapped(image)), tmp_path / "x.keras", format="keras")

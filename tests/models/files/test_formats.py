@@ -1,0 +1,167 @@
+"""Every format in, and the same format out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tfprune.errors import InputError
+from tfprune.models.files import Origin, load_model, load_with_origin, to_keras3, write_back
+from tfprune.models.files.weights import values
+
+KINDS = ("keras3.keras", "keras3.h5", "keras2.keras", "keras2.h5")
+
+
+def prune_half(model: Any) -> None:
+    """Set the smaller half of every kernel to zero."""
+    for weight in model.weights:
+        if weight.name.partition(":")[0].endswith("kernel"):
+            array = values(weight).copy()
+            array[np.abs(array) < np.median(np.abs(array))] = 0
+            weight.assign(array)
+
+
+def own_loader(origin: Origin, keras3: Any, keras: Any, path: Path) -> Any:
+    """Load with the plain library, as the user would."""
+    library = keras3 if origin.is_keras3 else keras
+    return library.models.load_model(path, compile=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_each_kind_is_told_and_loaded_with_its_weights(
+    good: dict[str, Path],
+    keras3: Any,
+    keras: Any,
+    images: np.ndarray,
+    predict: Any,
+    kind: str,
+) -> None:
+    model, origin = load_with_origin(good[kind])
+    library, _, suffix = kind.partition(".")
+    assert origin.kind == f"{library}-{'zip' if suffix == 'keras' else 'h5'}"
+    wanted = keras3.__version__ if library == "keras3" else keras.__version__
+    assert origin.keras_version == wanted
+    assert isinstance(model, keras.Model)
+    assert (origin.source_model is not None) == (library == "keras3")
+    source = own_loader(origin, keras3, keras, good[kind])
+    np.testing.assert_allclose(predict(model, images), predict(source, images), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pruned_model_leaves_in_the_form_in_which_it_came(
+    good: dict[str, Path],
+    keras3: Any,
+    keras: Any,
+    images: np.ndarray,
+    predict: Any,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    model, origin = load_with_origin(good[kind])
+    prune_half(model)
+    path = write_back(model, origin, tmp_path / f"out{good[kind].suffix}")
+    again = own_loader(origin, keras3, keras, path)
+    assert [layer.name for layer in again.layers] == [
+        layer.name for layer in own_loader(origin, keras3, keras, good[kind]).layers
+    ]
+    assert (values(again.get_layer("conv2").kernel) == 0).mean() == pytest.approx(0.5, abs=0.01)
+    np.testing.assert_allclose(predict(again, images), predict(model, images), atol=1e-6)
+
+
+def test_a_nested_keras_3_model_leaves_nested(
+    keras3: Any, save: Any, tmp_path: Path, images: np.ndarray, predict: Any
+) -> None:
+    layers = keras3.layers
+    base = keras3.Sequential(
+        [keras3.Input((8, 8, 3)), layers.Conv2D(4, 3, name="conv")], name="base"
+    )
+    image = keras3.Input((8, 8, 3))
+    top = layers.Dense(2)(layers.Flatten()(base(image)))
+    path = save(keras3.Model(image, top), tmp_path / "nested.keras")
+    model, origin = load_with_origin(path)
+    prune_half(model)
+    again = keras3.models.load_model(write_back(model, origin, tmp_path / "out.keras"))
+    assert [layer.name for layer in again.layers][1] == "base"
+    assert (values(again.get_layer("base").get_layer("conv").kernel) == 0).mean() >= 0.49
+    np.testing.assert_allclose(predict(again, images), predict(model, images), atol=1e-6)
+
+
+def test_write_back_refuses_another_ending_and_another_network(
+    good: dict[str, Path], tmp_path: Path, keras: Any
+) -> None:
+    model, origin = load_with_origin(good["keras3.keras"])
+    with pytest.raises(InputError) as caught:
+        write_back(model, origin, tmp_path / "out.h5")
+    assert str(caught.value) == (
+        "the model came as keras3-zip, so it is written back to a name ending in .keras; got "
+        f"{str(tmp_path / 'out.h5')!r}."
+    )
+    x = keras.Input((4,))
+    other = keras.Model(x, keras.layers.Dense(2)(x), name="other")
+    with pytest.raises(
+        InputError, match="model 'other' has no layer 'conv1', which the model from"
+    ):
+        write_back(other, origin, tmp_path / "out.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tf_keras_model_becomes_a_keras_3_model_that_needs_no_tfprune(
+    small2: Any, images: np.ndarray, predict: Any, keras3: Any
+) -> None:
+    converted = to_keras3(small2)
+    assert isinstance(converted, keras3.Model)
+    np.testing.assert_allclose(predict(converted, images), predict(small2, images), atol=1e-6)
+    assert "tfprune" not in converted.to_json()
+
+
+def test_a_model_with_a_fixed_training_mode_still_becomes_keras_3(keras: Any) -> None:
+    x = keras.Input((4,))
+    frozen = keras.layers.BatchNormalization(name="norm")(x, training=False)
+    assert to_keras3(keras.Model(x, frozen)).get_layer("norm") is not None
+
+
+def test_a_model_that_keras_3_can_t_express_is_named(keras: Any) -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.ThresholdedReLU(name="odd")(x))
+    with pytest.raises(InputError, match=r"layer 'odd' \(ThresholdedReLU\) can't be converted"):
+        to_keras3(model)
+
+
+def test_a_keras_2_file_is_loaded_without_conversion(good: dict[str, Path], keras: Any) -> None:
+    model = load_model(good["keras2.h5"])
+    source = keras.models.load_model(good["keras2.h5"], compile=False)
+    for ours, theirs in zip(model.weights, source.weights, strict=True):
+        assert ours.name == theirs.name
+        np.testing.assert_array_equal(values(ours), values(theirs))
+
+
+def test_a_compiled_and_trained_file_loads_without_its_optimizer(
+    small3: Any, save: Any, tmp_path: Path, images: np.ndarray
+) -> None:
+    small3.compile("adam", "sparse_categorical_crossentropy")
+    small3.fit(images, np.zeros(6), verbose=0)
+    for name in ("trained.keras", "trained.h5"):
+        model = load_model(save(small3, tmp_path / name))
+        assert model.optimizer is None
+        np.testing.assert_array_equal(
+            values(model.get_layer("top").kernel), values(small3.get_layer("top").kernel)
+        )
+
+
+@pytest.mark.parametrize("library", ["keras2", "keras3"])
+def test_a_file_with_an_activation_of_the_other_library_loads_again(
+    keras: Any, keras3: Any, save: Any, tmp_path: Path, predict: Any, library: str
+) -> None:
+    if library == "keras2":  # Keras 3's hard_silu, in a tf_keras file
+        x = keras3.Input((4,))
+        three = keras3.Model(x, keras3.layers.Dense(3, activation="hard_silu")(x))
+        model = load_model(save(three, tmp_path / "source.keras"))
+    else:  # Keras 2's hard_sigmoid, in a Keras 3 file
+        x = keras.Input((4,))
+        model = to_keras3(keras.Model(x, keras.layers.Dense(3, activation="hard_sigmoid")(x)))
+    again = load_model(save(model, tmp_path / "again.keras"))
+    x = np.random.default_rng(0).uniform(-4, 4, (16, 4)).astype("float32")
+    np.testing.assert_allclose(predict(again, x), predict(model, x), atol=1e-6)

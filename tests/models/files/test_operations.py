@@ -1,0 +1,126 @@
+"""Bare operations in a graph (`x + y`, `keras.ops.mean(x)`), both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tfprune.errors import InputError
+from tfprune.models.files.convert import convert_to_keras2, convert_to_keras3
+from tfprune.models.files.operations import KERAS3_NAMES, TENSORFLOW_NAMES
+from tfprune.models.files.verify import verify
+
+# operation -> the same on x (batch, 4, 6), positive, and y of the same shape
+IN_KERAS3: dict[str, Any] = {
+    "Add": lambda ops, x, y: x + y,
+    "Subtract": lambda ops, x, y: x - 2.0,
+    "Multiply": lambda ops, x, y: 3.0 * x,
+    "Divide": lambda ops, x, y: ops.divide(x, y + 1.0),
+    "TrueDivide": lambda ops, x, y: x / (y + 1.0),
+    "Maximum": lambda ops, x, y: ops.maximum(x, y),
+    "Minimum": lambda ops, x, y: ops.minimum(x, y),
+    "Power": lambda ops, x, y: x**2,
+    "Matmul": lambda ops, x, y: ops.matmul(x, ops.transpose(y, (0, 2, 1))),
+    "Equal": lambda ops, x, y: ops.cast(ops.equal(x, x), "float32") * y,
+    "NotEqual": lambda ops, x, y: ops.cast(ops.not_equal(x, y), "float32") * y,
+    "LogicalAnd": lambda ops, x, y: ops.cast(
+        ops.logical_and(ops.equal(x, x), ops.not_equal(x, y)), "float32"
+    ),
+    "LogicalOr": lambda ops, x, y: ops.cast(
+        ops.logical_or(ops.equal(x, x), ops.not_equal(x, y)), "float32"
+    ),
+    "LogicalNot": lambda ops, x, y: ops.cast(ops.logical_not(ops.equal(x, y)), "float32"),
+    "Any": lambda ops, x, y: ops.cast(ops.any(ops.equal(x, y), axis=-1), "float32"),
+    "Relu": lambda ops, x, y: ops.relu(x - 0.5),
+    "Relu6": lambda ops, x, y: ops.relu6(9 * x),
+    "Selu": lambda ops, x, y: ops.selu(x - 0.5),
+    "Sigmoid": lambda ops, x, y: ops.sigmoid(x),
+    "Tanh": lambda ops, x, y: ops.tanh(x),
+    "Softplus": lambda ops, x, y: ops.softplus(x),
+    "Softsign": lambda ops, x, y: ops.softsign(x),
+    "Exp": lambda ops, x, y: ops.exp(x),
+    "Log": lambda ops, x, y: ops.log(x + 0.1),
+    "Sqrt": lambda ops, x, y: ops.sqrt(x + 0.1),
+    "Rsqrt": lambda ops, x, y: ops.rsqrt(x + 0.1),
+    "Square": lambda ops, x, y: ops.square(x),
+    "Absolute": lambda ops, x, y: ops.absolute(x - 0.5),
+    "Abs": lambda ops, x, y: abs(x - 0.5),
+    "Negative": lambda ops, x, y: -x,
+    "Silu": lambda ops, x, y: ops.silu(x),
+    "HardSigmoid": lambda ops, x, y: ops.hard_sigmoid(9 * x),
+    "HardSilu": lambda ops, x, y: ops.hard_silu(9 * x),
+    "Softmax": lambda ops, x, y: ops.softmax(x, axis=1),
+    "LogSoftmax": lambda ops, x, y: ops.log_softmax(x),
+    "Gelu": lambda ops, x, y: ops.gelu(x, approximate=True),
+    "LeakyRelu": lambda ops, x, y: ops.leaky_relu(x - 0.5, negative_slope=0.3),
+    "Mean": lambda ops, x, y: ops.mean(x, axis=(1, 2), keepdims=True),
+    "Sum": lambda ops, x, y: ops.sum(x, axis=-1),
+    "Max": lambda ops, x, y: ops.max(x, axis=1),
+    "Min": lambda ops, x, y: ops.min(x, axis=1, keepdims=True),
+    "Reshape": lambda ops, x, y: ops.reshape(x, (-1, 3, 8)),
+    "Transpose": lambda ops, x, y: ops.transpose(x, (0, 2, 1)),
+    "Concatenate": lambda ops, x, y: ops.concatenate([x, y], axis=1),
+    "Stack": lambda ops, x, y: ops.stack([x, y], axis=2),
+    "ExpandDims": lambda ops, x, y: ops.expand_dims(x, axis=2),
+    "Squeeze": lambda ops, x, y: ops.squeeze(ops.expand_dims(x, axis=2), axis=2),
+    "GetItem": lambda ops, x, y: x[:, 1:3, ::2],
+    "Cast": lambda ops, x, y: ops.cast(ops.cast(x, "int32"), "float32") + x,
+    "Clip": lambda ops, x, y: ops.clip(x, 0.2, 0.7),
+    "Pad": lambda ops, x, y: ops.pad(x, ((0, 0), (1, 2), (0, 1)), mode="reflect"),
+}
+# TensorFlow's names for what the list above does not make
+IN_KERAS2: dict[str, Any] = {
+    "math.truediv": lambda tf, x, y: x / (y + 1.0),
+    "nn.elu": lambda tf, x, y: tf.nn.elu(x - 0.5),
+    "nn.silu": lambda tf, x, y: tf.nn.silu(x),
+    "nn.gelu": lambda tf, x, y: tf.nn.gelu(x),
+    "nn.softmax": lambda tf, x, y: tf.nn.softmax(x, axis=1),
+    "math.reduce_mean": lambda tf, x, y: tf.reduce_mean(x, [1, 2], keepdims=True),
+    "math.reduce_sum": lambda tf, x, y: tf.reduce_sum(input_tensor=x, axis=1),
+    "concat": lambda tf, x, y: tf.concat([x, y], 1),
+    "pad": lambda tf, x, y: tf.pad(x, [[0, 0], [1, 1], [0, 2]]),
+    "clip_by_value": lambda tf, x, y: tf.clip_by_value(x, 0.2, clip_value_max=0.6),
+    "identity": lambda tf, x, y: tf.identity(x),
+    "reshape": lambda tf, x, y: tf.reshape(x, [-1, 24]),
+    "__operators__.getitem": lambda tf, x, y: x[:, 0, ..., 1:],
+    "cast": lambda tf, x, y: tf.cast(x, tf.float32),
+}
+
+
+def test_every_operation_on_the_list_is_tested() -> None:
+    assert set(IN_KERAS3) == KERAS3_NAMES
+    assert set(IN_KERAS2) <= TENSORFLOW_NAMES
+
+
+@pytest.mark.parametrize("name", sorted(IN_KERAS3))
+def test_an_operation_survives_the_way_to_keras_2_and_back(keras3: Any, name: str) -> None:
+    x, y = keras3.Input((4, 6)), keras3.Input((4, 6))
+    original = keras3.Model([x, y], IN_KERAS3[name](keras3.ops, x, y))
+    there = convert_to_keras2(original)
+    assert verify(there).output <= 1e-6
+    assert verify(convert_to_keras3(there.model)).output <= 1e-6
+
+
+@pytest.mark.parametrize("name", sorted(IN_KERAS2))
+def test_a_tensorflow_function_in_a_graph_survives_the_way_to_keras_3(
+    keras: Any, name: str
+) -> None:
+    import tensorflow as tf
+
+    x, y = keras.Input((4, 6)), keras.Input((4, 6))
+    model = keras.Model([x, y], [IN_KERAS2[name](tf, x, y), y + 1.0])
+    assert any(getattr(layer, "symbol", "") for layer in model.layers)
+    assert verify(convert_to_keras3(model)).output <= 1e-6
+
+
+def test_an_operation_without_counterpart_is_named(keras3: Any) -> None:
+    x = keras3.Input((4, 6))
+    model = keras3.Model(x, keras3.ops.sin(x))
+    with pytest.raises(InputError) as caught:
+        convert_to_keras2(model)
+    assert str(caught.value).startswith("keras.ops operation Sin (in the graph as 'sin")
+    assert str(caught.value).endswith(
+        "has no counterpart in tf_keras, so the model can't be converted. Use a layer that does "
+        "the same, for instance keras.layers.Add for x + y."
+    )

@@ -1,0 +1,101 @@
+"""How a total is shared out over layers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprune.errors import InputError
+from tfprune.pruning.budgets import Stock, plan, share_out
+from tfprune.pruning.masks import prune
+from tfprune.pruning.rates import Rates
+from tfprune.pruning.tensors import PrunableTensor, count_kept
+
+
+def stocks(*shapes):
+    tensors = [
+        PrunableTensor(f"layer{i}", "dense" if len(s) == 2 else "conv", s)
+        for i, s in enumerate(shapes)
+    ]
+    return [Stock(t, t.size, t.size) for t in tensors]
+
+
+def removed(layers, scope, rate):
+    rates = {s.tensor.name: rate for s in layers}
+    return {g.names: g.n_remove for g in plan(layers, rates=rates, scope=scope)}
+
+
+def test_erk_keeps_weights_in_proportion_to_the_sum_of_the_shape():
+    layers = stocks((10, 30), (30, 50))  # sums 40 and 80; 1,800 weights, of which 180 stay
+    assert removed(layers, "erk", 0.9) == {("layer0",): 300 - 60, ("layer1",): 1500 - 120}
+
+
+def test_erk_layers_that_would_be_denser_than_dense_stay_dense_and_the_rest_pay():
+    # sums 13 and 120 over 30 and 3,200 weights; 1,615 stay: 13/133 of it is 157 > 30
+    layers = stocks((3, 10), (40, 80))
+    assert removed(layers, "erk", 0.5) == {("layer0",): 0, ("layer1",): 3200 - 1585}
+
+
+def test_erk_densities_follow_the_formula_of_evci_2020():
+    layers = stocks((3, 3, 16, 32), (3, 3, 32, 64), (64, 10))
+    counts = removed(layers, "erk", 0.8)
+    kept = [s.n_units - counts[(s.tensor.name,)] for s in layers]
+    raw = [sum(s.tensor.shape) / s.tensor.size for s in layers]  # 1 - (1 - ERK)
+    densities = [n / s.n_units for n, s in zip(kept, layers, strict=True)]
+    assert densities[0] / densities[1] == pytest.approx(raw[0] / raw[1], rel=2e-3)
+    assert densities[2] == pytest.approx(min(1, densities[1] * raw[2] / raw[1]), rel=2e-2)
+    assert sum(kept) == sum(s.n_units for s in layers) // 5
+
+
+def test_uniform_brings_layers_of_unequal_density_to_the_same():
+    tensors = [PrunableTensor("a", "dense", (10, 10)), PrunableTensor("b", "dense", (10, 10))]
+    layers = [Stock(tensors[0], 100, 90), Stock(tensors[1], 100, 50)]
+    assert removed(layers, "uniform", 0.5) == {("a",): 90 - 35, ("b",): 50 - 35}
+    layers = [Stock(tensors[0], 100, 90), Stock(tensors[1], 100, 10)]
+    assert removed(layers, "uniform", 0.5) == {("a",): 90 - 40, ("b",): 0}
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.integers(0, 40)), min_size=1, max_size=8),
+    st.floats(0, 1),
+)
+def test_shares_sum_to_the_total_and_respect_every_cap(layers, part):
+    weights, caps = [Fraction(w) for w, _ in layers], [c for _, c in layers]
+    total = int(part * sum(caps))
+    counts = share_out(total, weights=weights, caps=caps)
+    assert sum(counts) == total
+    assert all(0 <= n <= cap for n, cap in zip(counts, caps, strict=True))
+    low, high = 0.0, float(sum(caps)) + 1  # the water level, found by bisection
+    for _ in range(80):
+        middle = (low + high) / 2
+        filled = sum(min(c, middle * float(w)) for w, c in zip(weights, caps, strict=True))
+        low, high = (middle, high) if filled < total else (low, middle)
+    for n, w, cap in zip(counts, weights, caps, strict=True):
+        assert abs(n - min(cap, high * float(w))) < 1 + 1e-6
+
+
+def test_erk_and_uniform_remove_what_global_would_in_all(mixed):
+    n = sum(t.size for t in mixed.tensors)
+    for scope in ("global", "uniform", "erk"):
+        assert sum(count_kept(prune(mixed, scope=scope, rates=0.5)).values()) == n - n // 2
+
+
+def test_budgets_leave_excluded_layers_alone(mixed):
+    kept = count_kept(prune(mixed, scope="erk", rates=Rates.uniform(0.5)))
+    spared = count_kept(
+        prune(mixed, scope="erk", rates=Rates(conv=0.5, dense=0.5, exclude=("conv",)))
+    )
+    assert spared["conv"] == 360 > kept["conv"]
+    rest = 144 + 160 + 40
+    assert sum(spared.values()) == 360 + rest - rest // 2
+
+
+def test_an_unknown_scope_is_refused_with_the_nearest(mixed):
+    with pytest.raises(InputError) as caught:
+        prune(mixed, scope="layers")
+    assert str(caught.value) == (
+        "unknown scope 'layers'; did you mean 'layer'? Known: global, layer, uniform, erk."
+    )

@@ -1,0 +1,131 @@
+"""Controls have the ticket's counts and nothing else of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprune.pruning.controls import (
+    random_masks,
+    shuffled_filters,
+    shuffled_masks,
+    shuffled_within_filters,
+)
+from tfprune.pruning.structured import filter_masks, kernel_masks, partial_filters
+from tfprune.pruning.tensors import PrunableTensor, count_kept
+
+TICKET = {
+    "conv": np.random.default_rng(0).random((3, 3, 4, 8)) < 0.3,
+    "dense": np.random.default_rng(1).random((32, 10)) < 0.1,
+}
+
+
+TENSORS = (
+    PrunableTensor("conv", "conv", (3, 3, 4, 8)),
+    PrunableTensor("dense", "dense", (32, 10)),
+)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 2**32))
+def test_controls_keep_exactly_as_many_weights_per_layer(flags, seed):
+    ticket = {
+        "a": np.array(flags)[:, None],
+        "b": np.array(flags * 6).reshape(1, 2, 3, -1),
+    }
+    tensors = (
+        PrunableTensor("a", "dense", ticket["a"].shape),
+        PrunableTensor("b", "depthwise", ticket["b"].shape),
+    )
+    for masks in (
+        random_masks(ticket, seed=seed),
+        shuffled_masks(ticket, seed=seed),
+        shuffled_within_filters(ticket, tensors, seed=seed),
+        shuffled_filters(ticket, tensors, seed=seed),
+    ):
+        assert count_kept(masks) == count_kept(ticket)
+        assert [m.shape for m in masks.values()] == [m.shape for m in ticket.values()]
+
+
+def test_a_seed_decides_the_control():
+    for make in (random_masks, shuffled_masks):
+        first, again, other = make(TICKET, seed=1), make(TICKET, seed=1), make(TICKET, seed=2)
+        for name in TICKET:
+            np.testing.assert_array_equal(first[name], again[name])
+            assert (first[name] != other[name]).any()
+            assert (first[name] != TICKET[name]).any()
+    assert (random_masks(TICKET, seed=1)["conv"] != shuffled_masks(TICKET, seed=1)["conv"]).any()
+
+
+def test_random_masks_of_one_seed_are_nested_over_levels():
+    sparser = {
+        name: mask & (np.random.default_rng(5).random(mask.shape) < 0.5)
+        for name, mask in TICKET.items()
+    }
+    wide, narrow = random_masks(TICKET, seed=3), random_masks(sparser, seed=3)
+    assert not any((narrow[name] & ~wide[name]).any() for name in TICKET)
+    assert count_kept(narrow) == count_kept(sparser) != count_kept(TICKET)
+
+
+def test_layers_of_one_shape_get_draws_of_their_own():
+    twins = {"a": TICKET["dense"], "b": TICKET["dense"]}
+    for make in (random_masks, shuffled_masks):
+        masks = make(twins, seed=1)
+        assert (masks["a"] != masks["b"]).any()
+
+
+def test_a_layers_draw_does_not_depend_on_the_other_layers():
+    alone = random_masks({"dense": TICKET["dense"]}, seed=3)["dense"]
+    np.testing.assert_array_equal(alone, random_masks(TICKET, seed=3)["dense"])
+
+
+def test_shuffling_within_filters_keeps_every_filters_count():
+    ticket = {name: mask.copy() for name, mask in TICKET.items()}
+    ticket["conv"][..., 2] = False
+    masks = shuffled_within_filters(ticket, TENSORS, seed=0)
+    np.testing.assert_array_equal(masks["conv"].sum((0, 1, 2)), ticket["conv"].sum((0, 1, 2)))
+    np.testing.assert_array_equal(masks["dense"].sum(0), ticket["dense"].sum(0))
+    assert (masks["conv"] != ticket["conv"]).any()
+    assert shuffled_masks(ticket, seed=0)["conv"][..., 2].any()
+
+
+def test_a_depthwise_filter_is_an_input_channel_times_a_multiplier():
+    tensors = (PrunableTensor("spread", "depthwise", (3, 3, 5, 2)),)
+    ticket = {"spread": np.random.default_rng(0).random((3, 3, 5, 2)) < 0.5}
+    inside = shuffled_within_filters(ticket, tensors, seed=0)["spread"]
+    np.testing.assert_array_equal(inside.sum((0, 1)), ticket["spread"].sum((0, 1)))
+    moved = shuffled_filters(ticket, tensors, seed=0)["spread"]
+    assert sorted(map(bytes, moved.reshape(9, 10).T)) == sorted(
+        map(bytes, ticket["spread"].reshape(9, 10).T)
+    )
+    assert (moved != ticket["spread"]).any()
+
+
+def test_shuffling_filters_keeps_a_structured_ticket_structured():
+    flags = {"conv": np.arange(8) < 3, "dense": np.arange(10) < 4}
+    seen = np.zeros(8, dtype=bool)
+    for seed in range(20):
+        masks = shuffled_filters(kernel_masks(flags, TENSORS), TENSORS, seed=seed)
+        assert set(partial_filters(masks, TENSORS).values()) == {0}
+        kept = filter_masks(masks, TENSORS)
+        assert [int(kept[name].sum()) for name in kept] == [3, 4]
+        seen |= kept["conv"]
+    assert seen.all()
+
+
+@pytest.mark.parametrize("make", [random_masks, shuffled_masks])
+def test_every_place_is_kept_equally_often(make):
+    ticket = {"a": np.arange(30).reshape(5, 6) < 9}
+    counts = sum(make(ticket, seed=seed)["a"].astype(int) for seed in range(400))
+    assert abs(counts - 120).max() < 4.5 * np.sqrt(400 * 0.3 * 0.7)
+
+
+def test_the_ticket_is_left_as_it_was():
+    before = {name: mask.copy() for name, mask in TICKET.items()}
+    random_masks(TICKET, seed=0)
+    shuffled_masks(TICKET, seed=0)
+    shuffled_within_filters(TICKET, TENSORS, seed=0)
+    shuffled_filters(TICKET, TENSORS, seed=0)
+    for name, mask in TICKET.items():
+        np.testing.assert_array_equal(mask, before[name])

@@ -1,0 +1,170 @@
+"""Counts, ties and shrinking of the masks, on cases that can be counted by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprune.errors import InputError, RunError
+from tfprune.pruning.masks import prune
+from tfprune.pruning.rates import Rates, removal_count
+from tfprune.pruning.tensors import PrunableTensor, PruningContext, count_kept, full_masks
+
+
+def network(**weights):
+    """A context whose layers are dense kernels with these values; the last one is the output."""
+    arrays = {name: np.asarray(w, np.float32) for name, w in weights.items()}
+    tensors = tuple(
+        PrunableTensor(name, "dense", w.shape, is_output=i == len(arrays) - 1)
+        for i, (name, w) in enumerate(arrays.items())
+    )
+    return PruningContext(tensors=tensors, weights=arrays, masks=full_masks(tensors))
+
+
+def test_the_smallest_magnitudes_go_ranked_across_layers():
+    context = network(a=[[0.1, -5.0], [3.0, -0.2]], b=[[0.3, 4.0]])
+    masks = prune(context, strategy="magnitude", scope="global", rates=0.5)
+    np.testing.assert_array_equal(masks["a"], [[False, True], [True, False]])
+    np.testing.assert_array_equal(masks["b"], [[False, True]])
+
+
+def test_the_smallest_magnitudes_go_within_each_layer():
+    context = network(a=[[0.1, -5.0], [3.0, -0.2]], b=[[0.3, 4.0]])
+    masks = prune(context, strategy="magnitude", scope="layer", rates=0.5)
+    np.testing.assert_array_equal(masks["a"], [[False, True], [True, False]])
+    np.testing.assert_array_equal(masks["b"], [[False, True]])
+    masks = prune(context, strategy="magnitude", scope="layer", rates=0.25)
+    np.testing.assert_array_equal(masks["a"], [[False, True], [True, True]])
+    np.testing.assert_array_equal(masks["b"], [[True, True]])  # floor(0.25 * 2) = 0
+
+
+def test_twenty_of_a_hundred_is_exactly_twenty():
+    context = network(a=np.arange(1, 101).reshape(10, 10))
+    masks = prune(context, rates=0.2)
+    np.testing.assert_array_equal(masks["a"].ravel(), np.arange(100) >= 20)
+
+
+def test_equal_weights_lose_exactly_their_share_first_layer_and_lowest_index_first():
+    context = network(a=np.ones((2, 10)), b=-np.ones((8, 10)))
+    masks = prune(context, rates=0.15)
+    np.testing.assert_array_equal(masks["a"].ravel(), np.arange(20) >= 15)
+    assert masks["b"].all()
+
+
+def test_weights_that_training_set_to_zero_go_first_and_still_count():
+    context = network(a=[[0.0, 0.0, 0.0, 1.0, 2.0]])
+    masks = prune(context, rates=0.4)
+    np.testing.assert_array_equal(masks["a"], [[False, False, True, True, True]])
+
+
+def test_pruned_weights_stay_pruned_at_the_next_level_even_when_their_values_grew():
+    context = network(a=np.arange(1, 11).reshape(2, 5))
+    first = prune(context, rates=0.5)
+    grown = {"a": np.arange(10, 0, -1, dtype=np.float32).reshape(2, 5)}
+    second = prune(replace(context, weights=grown, masks=first), rates=0.4)
+    np.testing.assert_array_equal(second["a"].ravel(), [0, 0, 0, 0, 0, 1, 1, 1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "removed"),
+    [(100, 0.2, 20), (100, 0.29, 29), (10, 0.7, 7), (3, 0.2, 0), (1000, 0.001, 1), (0, 0.5, 0)],
+)
+def test_a_removal_count_is_the_floor_of_the_decimal_fraction(n, fraction, removed):
+    assert removal_count(n, fraction) == removed
+
+
+def test_kinds_and_the_output_layer_take_their_own_rates():
+    tensors = (
+        PrunableTensor("conv1", "conv", (3, 3, 2, 5)),
+        PrunableTensor("dense1", "dense", (5, 10)),
+        PrunableTensor("logits", "dense", (10, 4), is_output=True),
+    )
+    rng = np.random.default_rng(0)
+    context = PruningContext(
+        tensors=tensors,
+        weights={t.name: rng.normal(size=t.shape) for t in tensors},
+        masks=full_masks(tensors),
+    )
+    masks = prune(context, scope="layer", rates=Rates(conv=0.1, dense=0.2, output=0.1))
+    assert count_kept(masks) == {"conv1": 81, "dense1": 40, "logits": 36}
+    masks = prune(context, scope="layer", rates=Rates(layers={"dense*": 0.5}, exclude=("conv1",)))
+    assert count_kept(masks) == {"conv1": 90, "dense1": 25, "logits": 32}
+
+
+def test_a_rate_of_zero_leaves_a_layer_out_of_the_global_ranking():
+    context = network(a=[[1.0, 2.0, 3.0, 4.0]], b=[[0.1, 0.2]])
+    masks = prune(context, scope="global", rates=Rates(dense=0.5, output=0.0))
+    assert count_kept(masks) == {"a": 2, "b": 2}
+
+
+def test_unequal_rates_cannot_be_ranked_globally():
+    with pytest.raises(InputError) as caught:
+        prune(network(a=[[1.0, 2.0]], b=[[3.0]]), rates=Rates(dense=0.2, output=0.1))
+    assert str(caught.value) == (
+        "scope 'global' takes one rate for all layers that it prunes (0 leaves a layer out); got "
+        "a=0.2, b=0.1. Use scope 'layer', or give all layers one rate."
+    )
+
+
+def test_a_layer_that_would_be_emptied_is_named_and_refused():
+    context = network(tiny=[[0.1, 0.2]], big=np.full((4, 4), 3.0))
+    with pytest.raises(InputError) as caught:
+        prune(context, rates=0.2)
+    assert str(caught.value) == (
+        "level 1 would empty 'tiny' (its last 2 weights) with strategy 'magnitude' and scope "
+        "'global': no signal would pass. Use scope 'layer', lower the rate, exclude the layer, or "
+        "allow empty layers."
+    )
+    assert count_kept(prune(context, rates=0.2, allow_empty=True)) == {"tiny": 0, "big": 15}
+
+
+def test_scores_of_a_diverged_network_are_refused():
+    with pytest.raises(RunError) as caught:
+        prune(network(a=[[1.0, np.nan, np.inf]]), rates=0.4)
+    assert str(caught.value) == (
+        "strategy 'magnitude': 2 of 3 scores of 'a' are not finite: the training has diverged, or "
+        "the criterion overflowed. Lower the learning rate, or choose another strategy."
+    )
+
+
+def test_a_layer_that_was_empty_already_is_no_news():
+    context = network(a=[[1.0, 2.0]], b=[[3.0, 4.0, 5.0, 6.0]])
+    context.masks["a"][:] = False
+    assert count_kept(prune(context, rates=0.5)) == {"a": 0, "b": 2}
+
+
+def test_scores_of_weights_that_are_gone_need_not_be_finite():
+    context = network(a=[[np.nan, 2.0, 3.0]])
+    context.masks["a"][0, 0] = False
+    np.testing.assert_array_equal(prune(context, rates=0.5)["a"], [[False, False, True]])
+
+
+def test_returned_masks_share_no_memory_with_the_context():
+    context = network(a=[[1.0, 2.0, 3.0]], b=[[4.0, 5.0]])
+    masks = prune(context, scope="layer", rates=Rates(dense=0.5, output=0.0))
+    for name, mask in masks.items():
+        assert not np.shares_memory(mask, context.masks[name])
+
+
+weight_lists = st.lists(
+    st.lists(st.sampled_from([0.0, -0.5, 0.5, 1.0, 2.0]), min_size=1, max_size=12),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(weight_lists, st.integers(0, 99), st.integers(1, 4))
+def test_the_mask_is_that_of_a_stable_sort_at_every_level(layers, percent, levels):
+    context = network(**{f"layer{i}": [values] for i, values in enumerate(layers)})
+    flat = np.abs(np.concatenate([np.ravel(w) for w in context.weights.values()]))
+    kept = np.ones(flat.size, dtype=bool)
+    for _ in range(levels):
+        order = [i for i in np.argsort(flat, kind="stable") if kept[i]]
+        kept[order[: len(order) * percent // 100]] = False
+        masks = prune(context, rates=percent / 100, allow_empty=True)
+        np.testing.assert_array_equal(np.concatenate([m.ravel() for m in masks.values()]), kept)
+        context = replace(context, masks=masks)

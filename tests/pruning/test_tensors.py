@@ -1,0 +1,70 @@
+"""What a context accepts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfprune.errors import InputError
+from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+
+TENSORS = (PrunableTensor("conv", "conv", (1, 1, 2, 3)), PrunableTensor("dense", "dense", (3, 2)))
+WEIGHTS = {t.name: np.ones(t.shape) for t in TENSORS}
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: PrunableTensor("a", "pool", (2, 2)),
+            "layer 'a': kind is one of conv, dense, depthwise; got 'pool'.",
+        ),
+        (
+            lambda: PrunableTensor("a", "conv", (2, 2)),
+            "layer 'a': a conv kernel has 3 or 4 or 5 axes, none of them empty; got shape (2, 2).",
+        ),
+        (
+            lambda: PrunableTensor("a", "dense", (2, 0)),
+            "layer 'a': a dense kernel has 2 axes, none of them empty; got shape (2, 0).",
+        ),
+        (
+            lambda: PruningContext(tensors=(), weights={}, masks={}),
+            "the model has no prunable layer: expected at least one conv or dense.",
+        ),
+        (
+            lambda: PruningContext(
+                tensors=TENSORS, weights={"conv": 0, "bias": 0}, masks=full_masks(TENSORS)
+            ),
+            "weights need one array per prunable layer: missing ['dense'], not prunable ['bias'].",
+        ),
+        (
+            lambda: PruningContext(
+                tensors=TENSORS,
+                weights=WEIGHTS | {"dense": np.ones((2, 3))},
+                masks=full_masks(TENSORS),
+            ),
+            "weights of 'dense': expected shape (3, 2), got (2, 3).",
+        ),
+        (
+            lambda: PruningContext(tensors=TENSORS, weights=WEIGHTS, masks=WEIGHTS),
+            "mask of 'conv': expected dtype bool (True = kept), got float64.",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, text):
+    with pytest.raises(InputError) as caught:
+        make()
+    assert str(caught.value) == text
+
+
+def test_filters_are_output_channels_and_depthwise_ones_multiply():
+    assert PrunableTensor("a", "conv", (3, 3, 2, 5)).n_filters == 5
+    assert PrunableTensor("a", "depthwise", (3, 3, 4, 2)).n_filters == 8
+    assert PrunableTensor("a", "dense", (7, 3)).n_filters == 3
+
+
+def test_every_access_to_the_generator_starts_afresh():
+    context = PruningContext(
+        tensors=TENSORS, weights=WEIGHTS, masks=full_masks(TENSORS), seed=3, level=2
+    )
+    assert context.rng.random() == context.rng.random()

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tfprune.experiment.results import SEED_FLOOR, SimilarityResult
+from tfprune.report.depth import layers_of, null_floor, profiles, seed_floor
+
+
+def row(template: SimilarityResult, **changes) -> SimilarityResult:
+    return dataclasses.replace(template, **changes)
+
+
+def one(make_data) -> SimilarityResult:
+    return make_data(n_layers=1, n_levels=1).similarities[0]
+
+
+def test_one_replicate_keeps_its_bootstrap_interval(make_data):
+    rows = [row(one(make_data), similarity=0.7, low=0.6, high=0.75)]
+    (line,) = profiles(rows, measure="svcca")
+    assert (line.mean[0], line.low[0], line.high[0]) == (0.7, 0.6, 0.75)
+
+
+def test_several_replicates_give_mean_and_range_instead_of_the_interval(make_data):
+    template = one(make_data)
+    rows = [
+        row(template, seed=seed, similarity=value, low=0.0, high=1.0)
+        for seed, value in enumerate((0.5, 0.6, 0.9))
+    ]
+    (line,) = profiles(rows, measure="svcca")
+    assert line.n_replicates == 3
+    np.testing.assert_allclose((line.mean[0], line.low[0], line.high[0]), (2 / 3, 0.5, 0.9))
+
+
+def test_a_replicate_without_a_number_does_not_spoil_the_others(make_data):
+    template = one(make_data)
+    rows = [row(template, seed=0, similarity=float("nan")), row(template, seed=1, similarity=0.4)]
+    (line,) = profiles(rows, measure="svcca")
+    assert line.mean[0] == 0.4
+
+
+def test_a_layer_without_any_number_is_nan_and_warns_nobody(make_data):
+    (line,) = profiles([row(one(make_data), similarity=float("nan"))], measure="svcca")
+    assert np.isnan(line.mean[0])
+
+
+def test_the_seed_floor_is_no_level_and_the_dense_level_is_not_drawn(make_data):
+    template = one(make_data)
+    rows = [
+        row(template, level=0, similarity=1.0),
+        row(template, level=1, similarity=0.8),
+        row(template, level=0, seed=1, similarity=0.3, against=SEED_FLOOR),
+    ]
+    assert [line.level for line in profiles(rows, measure="svcca")] == [1]
+    floor = seed_floor(rows, measure="svcca")
+    assert floor is not None
+    assert floor.mean[0] == 0.3
+
+
+def test_layers_stand_by_their_index_not_by_their_name_or_order(make_data):
+    template = one(make_data)
+    rows = [
+        row(template, layer="a", layer_index=10),
+        row(template, layer="c", layer_index=2),
+        row(template, layer="b", layer_index=7),
+    ]
+    assert layers_of(rows) == ("c", "b", "a")
+
+
+def test_the_null_is_averaged_over_levels_and_absent_where_unknown(make_data):
+    template = one(make_data)
+    rows = [row(template, level=1, null=0.1), row(template, level=2, null=0.3)]
+    np.testing.assert_allclose(null_floor(rows, measure="svcca"), [0.2])
+    assert null_floor([row(template, null=None)], measure="svcca") is None

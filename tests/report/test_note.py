@@ -1,0 +1,18 @@
+"""The note of a run in MLflow: its answer and its table."""
+
+from __future__ import annotations
+
+from tfprune.report.answer import answer
+from tfprune.report.note import markdown_note
+
+
+def test_the_note_holds_the_answer_and_a_row_for_every_level(make_data):
+    data = make_data()
+    note = markdown_note(data.levels, data.similarities)
+    table, _, text = note.rstrip().split("\n\n")
+    assert text == str(answer(data.levels, data.similarities))
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines()]
+    assert rows[0][:4] == ["level", "sparsity", "validation", "test"]
+    levels = sorted({row.level for row in data.levels})
+    assert [row[0] for row in rows[2:]] == [str(level) for level in levels]
+    assert {len(row) for row in rows} == {len(rows[0])}

@@ -1,0 +1,93 @@
+"""SIGTERM, SIGINT and SIGKILL sent to real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+
+from .conftest import ROOT, SMALL_RUN
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+def statuses(folder) -> dict[str, str]:
+    with closing(sqlite3.connect(folder / "mlruns" / "mlflow.db")) as database:
+        return dict(database.execute("SELECT name, status FROM runs"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_marks_the_runs_killed_and_loses_nothing(
+    tmp_path, program, once_training, same_as_whole, number
+):
+    process = program.start(tmp_path, *SMALL_RUN)
+    key = once_training(tmp_path, process)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert f"tfprune resume {key}" in err
+    assert err.splitlines()[-1] == "Interrupted."
+    assert "KILLED" in statuses(tmp_path).values()
+    assert "RUNNING" not in statuses(tmp_path).values()
+    status, _, err = program(tmp_path, "resume", key, "--json")
+    assert status == 0, err
+    same_as_whole(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 4.0, 6.0])
+def test_a_signal_during_start_up_ends_at_once_and_leaves_no_half_made_store(
+    tmp_path, program, number, seconds
+):
+    process = program.start(tmp_path, *SMALL_RUN)
+    time.sleep(seconds)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "Interrupted."
+    if (tmp_path / "mlruns" / "mlflow.db").exists():
+        assert "RUNNING" not in statuses(tmp_path).values()
+
+
+def test_killed_runs_resumed_equal_the_uninterrupted_one():
+    # python -m benchmarks.kills --kills 50 is the long one
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kills", "--kills", "4", "--seed", "11"],
+        cwd=ROOT, capture_output=True, text=True, timeout=1500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "4 of 4 identical"
+
+
+def test_two_processes_give_the_same_bits(tmp_path, program, same_as_whole):
+    status, out, err = program(tmp_path, *SMALL_RUN)
+    assert status == 0, err
+    assert json.loads(out)["levels"]
+    same_as_whole(tmp_path)
+
+
+def test_deterministic_gives_the_same_bits_on_one_core_and_on_all(
+    tmp_path, program, kills_contents
+):
+    found = []
+    for name, prefix in (("one", ["taskset", "-c", "0"]), ("all", [])):
+        folder = tmp_path / name
+        folder.mkdir()
+        done = subprocess.run(
+            [*prefix, sys.executable, "-m", "tfprune_cli.main", *SMALL_RUN, "--deterministic"],
+            cwd=folder, env=program.environment, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        contents, wrong = kills_contents.read_contents(folder)
+        assert wrong == []
+        found.append(contents)
+    assert kills_contents.differences(*found) == []

@@ -1,0 +1,114 @@
+"""Channels without signal: counted by cause, left out by rank."""
+
+import numpy as np
+import pytest
+
+from tfprune.errors import InputError
+from tfprune.similarity import Comparison
+
+
+def score(a, b, name="cca", **options):
+    options = {"blocks": 0, "permutations": 0, **options}
+    comparison = Comparison([("l", "l")], measures=[name], **options)
+    for start in range(0, len(a), 32):
+        comparison.update({"l": a[start : start + 32]}, {"l": b[start : start + 32]})
+    return comparison.scores()["l", "l", name]
+
+
+@pytest.fixture
+def layers():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(200, 8))
+    b = a.copy()
+    b[:, 1] = 0.0  # dead
+    b[:, 2] = 0.1  # constant
+    b[:, 3] = 0.0  # masked: its weights are gone
+    b[:, 4] = 0.7  # masked, but its bias is left
+    b[:, 5] = 3.0 * b[:, 0] + 1.0  # duplicate
+    return a, b, np.isin(np.arange(8), [3, 4, 6])  # 6: masked, yet it varies
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("memory", [0, 2**29], ids=["moments only", "rows kept"])
+def test_each_channel_without_signal_is_counted_once_by_cause(layers, dtype, memory):
+    a, b, masked = layers
+    found = score(a.astype(dtype), b.astype(dtype), masked_b={"l": masked}, memory=memory)
+    assert (found.dead_b, found.constant_b, found.masked_b, found.duplicate_b) == (1, 1, 2, 1)
+    assert (found.dead_a, found.constant_a, found.masked_a, found.duplicate_a) == (0, 0, 0, 0)
+    assert (found.rank_a, found.rank_b, found.rank) == (8, 3, 3)
+    assert (found.width_a, found.width_b) == (8, 8)
+    assert found.live == found.value == pytest.approx(1.0, abs=1e-6)
+    assert found.nominal == pytest.approx(3 / 8, abs=1e-6)
+    assert found.dtype == np.dtype(dtype).name
+
+
+def test_a_channel_that_wakes_up_for_one_image_is_alive():
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=(100, 3))
+    b = a.copy()
+    b[:, 2] = 0.0
+    b[63, 2] = 1.0
+    assert score(a, b).dead_b == 0
+    assert score(a, b).rank_b == 3
+
+
+def test_constants_far_from_zero_are_seen_as_constant_in_any_precision():
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=(500, 4)).astype(np.float32)
+    b = a.copy()
+    b[:, 3] = 0.1
+    for memory in (0, 2**29):
+        for dtype in (np.float32, np.float64):
+            found = score(a.astype(dtype), b.astype(dtype), memory=memory)
+            assert (found.dead_b, found.constant_b, found.rank_b) == (0, 1, 3)
+
+
+def test_flattened_layers_repeat_the_mask_over_positions():
+    rng = np.random.default_rng(3)
+    a = rng.normal(size=(20, 3, 3, 4))
+    b = a.copy()
+    b[..., 1] = 0.0
+    b[:, 0, 0, 2] = 0.0
+    b[..., 3] = b[..., 0]
+    mask = np.array([False, True, False, False])
+    found = score(a, b, "cka", layout="flatten", masked_b={"l": mask})
+    assert (found.dead_b, found.masked_b, found.duplicate_b) == (1, 9, 9)
+    assert found.width_b == 36
+
+
+def test_a_mask_of_the_wrong_length_is_refused(layers):
+    a, b, masked = layers
+    with pytest.raises(InputError) as caught:
+        score(a, b, masked_b={"l": masked[:5]})
+    assert str(caught.value) == (
+        "the mask of layer 'l' must have one value per channel: it has 5, the layer 8."
+    )
+
+
+def test_a_score_is_its_number_and_gives_plain_values():
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(40, 3))
+    found = score(a, a + rng.normal(size=a.shape), "svcca")
+    plain = found.as_dict()
+    assert float(found) == found.value == plain["value"]
+    assert plain["definition"].endswith("(variance=0.99)")
+    assert (plain["n_samples"], plain["n_images"], plain["layout"]) == (40, 40, "pixels")
+
+
+@pytest.mark.parametrize(("layout", "n_samples"), [("pixels", 180), ("mean", 20), ("flatten", 20)])
+def test_the_layout_decides_what_a_data_point_is(layout, n_samples):
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(20, 3, 3, 2))
+    found = score(a, a + rng.normal(size=a.shape), "cka", layout=layout)
+    assert (found.n_samples, found.n_images, found.layout) == (n_samples, 20, layout)
+    by_hand = {
+        "pixels": lambda m: m.reshape(-1, 2),
+        "mean": lambda m: m.mean((1, 2)),
+        "flatten": lambda m: m.reshape(20, -1),
+    }[layout]
+    from tfprune.similarity import linear_cka
+
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(20, 3, 3, 2))
+    b = a + rng.normal(size=a.shape)
+    assert float(found) == pytest.approx(linear_cka(by_hand(a), by_hand(b)), abs=1e-12)

@@ -1,0 +1,81 @@
+"""Nearly dependent channels go the QR way by themselves, and digits are kept."""
+
+import numpy as np
+import pytest
+
+from tfprune.similarity import Comparison, mean_cca, pwcca
+from tfprune.similarity.build import pair_from_rows
+from tfprune.similarity.qr import StreamingR, orthonormal_basis, stand_in_rows
+
+
+def ill_conditioned(condition, n=1500, d=12, seed=0):
+    """Return x, y with condition number `condition` each, and their canonical correlations."""
+    rng = np.random.default_rng(seed)
+    q = np.linalg.qr(np.column_stack([np.ones(n), rng.normal(size=(n, 2 * d))]))[0][:, 1:]
+    rho = np.linspace(0.05, 0.95, d)
+
+    def mix():
+        left, right = (np.linalg.qr(rng.normal(size=(d, d)))[0] for _ in range(2))
+        return left * np.geomspace(1, 1 / condition, d) @ right
+
+    y = q[:, :d] * rho + q[:, d:] * np.sqrt(1 - rho**2)
+    return q[:, :d] @ mix() + 3.0, y @ mix() - 1.0, rho
+
+
+@pytest.mark.parametrize(("condition", "tolerance"), [(1e4, 1e-9), (1e6, 1e-8), (1e8, 1e-6)])
+@pytest.mark.parametrize("memory", [0, 2**29], ids=["streamed", "rows kept"])
+def test_ill_conditioned_layers_keep_their_digits(condition, tolerance, memory):
+    x, y, rho = ill_conditioned(condition)
+    comparison = Comparison(
+        [("x", "y")], measures=["cca", "pwcca"], blocks=0, permutations=0, memory=memory
+    )
+    for start in range(0, len(x), 300):
+        comparison.update({"x": x[start : start + 300]}, {"y": y[start : start + 300]})
+    found = comparison.scores()
+    assert found["x", "y", "cca"].value == pytest.approx(rho.mean(), abs=tolerance)
+    assert found["x", "y", "cca"].rank == 12
+    assert found["x", "y", "pwcca"].value == pytest.approx(pwcca(x, y), abs=10 * tolerance)
+    assert mean_cca(x, y) == pytest.approx(rho.mean(), abs=tolerance)
+
+
+def test_cross_products_alone_would_lose_them():
+    x, y, rho = ill_conditioned(1e6)
+    pair = pair_from_rows(x, y)
+    assert pair.x.needs_qr
+    pair._stand_in = None
+    assert pair.is_coarse
+    assert abs(pair.correlations.mean() - rho.mean()) > 1e-7
+
+
+def test_well_conditioned_layers_do_not_pay_for_qr():
+    x, y, _ = ill_conditioned(10.0)
+    pair = pair_from_rows(x, y)
+    assert not pair.x.needs_qr
+    assert not pair.y.needs_qr
+
+
+def test_streamed_r_has_the_inner_products_of_the_centred_rows_and_merges():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(200, 3)) + 5.0, rng.normal(size=(200, 4))
+    one, other = StreamingR(x[0], y[0]), StreamingR(x[7], y[9])
+    one.update(x[:90], y[:90])
+    other.update(x[90:], y[90:])
+    one.merge(other)
+    rx, ry = one.stand_in()
+    cx, cy = x - x.mean(0), y - y.mean(0)
+    np.testing.assert_allclose(rx.T @ ry, cx.T @ cy, atol=1e-10)
+    np.testing.assert_allclose(rx.T @ rx, cx.T @ cx, atol=1e-10)
+    sx, sy = stand_in_rows(x, y)
+    np.testing.assert_allclose(sx.T @ sy, cx.T @ cy, atol=1e-10)
+    assert len(sx) <= 7
+
+
+def test_rounding_of_float32_input_is_not_taken_for_a_direction():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(500, 4)).astype(np.float32)
+    x = np.column_stack([x, (x[:, :1] + x[:, 1:2]).astype(np.float32)])  # dependent up to rounding
+    y = rng.normal(size=(500, 3)).astype(np.float32)
+    pair = pair_from_rows(x, y)
+    assert pair.ranks == (4, 3)
+    basis = orthonormal_basis(stand_in_rows(x, y)[0], pair.x.live, pair.x.tolerance)
+    assert basis.shape[1] == 4

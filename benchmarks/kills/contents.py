@@ -1,0 +1,118 @@
+"""What an experiment left behind, without clocks and random names: equal for equal runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sqlite3
+import zipfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+Contents = dict[str, Any]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _without_ids(data: bytes, ids: dict[str, str]) -> bytes:
+    for found, instead in ids.items():
+        data = data.replace(found.encode(), instead.encode())
+    return data
+
+
+def _file(path: Path, ids: dict[str, str]) -> str:
+    """Digest of a file's bytes; pages and report data name their run, which differs by right."""
+    data = path.read_bytes()
+    if path.name == "report-data.npz":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [(m, archive.read(m)) for m in sorted(archive.namelist())]
+        # NumPy's header tells the length, and ids are replaced by others of their length
+        data = b"".join(name.encode() + _without_ids(body, ids) for name, body in members)
+    elif path.match("data/model.keras"):  # MLflow's copy tells when it was saved
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [(m, archive.read(m)) for m in archive.namelist() if m != "metadata.json"]
+        data = b"".join(name.encode() + body for name, body in members)
+    elif path.name == "MLmodel":
+        clocks = (b"model_uuid:", b"utc_time_created:")
+        data = b"\n".join(line for line in data.split(b"\n") if not line.startswith(clocks))
+    elif path.suffix == ".html":
+        data = _without_ids(data, ids)
+    return _digest(data)
+
+
+def read_contents(folder: Path) -> tuple[Contents, list[str]]:
+    """Return name -> value of all that the one experiment in `folder` logged, and what is wrong.
+
+    Names are `run metric key step`, `run param key`, `run artifact path`, `file path`, where
+    `run` is `experiment` or `s<seed>-l<level>`.
+    """
+    wrong: list[str] = []
+    folders = [p.parent for p in (folder / "mlruns" / "runs").glob("*/run.json")]
+    if len(folders) != 1:
+        return {}, [f"{len(folders)} run folders"]
+    (home,) = folders
+    facts = json.loads((home / "run.json").read_text())
+    if not facts["finished"]:
+        wrong.append("run.json says unfinished")
+    found: Contents = {}
+    with closing(sqlite3.connect(folder / "mlruns" / "mlflow.db")) as database:
+        runs = _runs(database, home.name)
+        ids = {run_id: f"{n:x}".rjust(len(run_id), "0") for n, run_id in enumerate(runs)}
+        ids[home.name] = "0" * len(home.name)
+        for run_id, (label, status) in runs.items():
+            if status != "FINISHED":
+                wrong.append(f"{label} is {status}")
+            wrong += _logged(database, run_id, label, ids, found)
+            root = folder / "mlruns" / "artifacts" / run_id / "artifacts"
+            for path in sorted(root.rglob("*")):
+                if path.is_file():
+                    found[f"{label} artifact {path.relative_to(root)}"] = _file(path, ids)
+    for path in sorted(home.rglob("*")):
+        if path.suffix in (".npz", ".png", ".html", ".lock"):
+            found[f"file {path.relative_to(home)}"] = _file(path, ids)
+        elif path.is_file() and path.name not in ("run.json", "records.jsonl", "delivered.json"):
+            wrong.append(f"left over: {path.relative_to(home)}")
+    return found, wrong
+
+
+def _runs(database: sqlite3.Connection, key: str) -> dict[str, tuple[str, str]]:
+    """Return MLflow's id -> (label, status), the parent first, then by seed and level."""
+    rows = database.execute(
+        "SELECT r.run_uuid, t.value, r.status FROM runs r LEFT JOIN tags t ON "
+        "t.run_uuid = r.run_uuid AND t.key = 'tfprune.key' ORDER BY t.value"
+    ).fetchall()
+    return {
+        run_id: ("experiment" if tag == key else str(tag).removeprefix(f"{key}-"), status)
+        for run_id, tag, status in rows
+    }
+
+
+def _logged(
+    database: sqlite3.Connection, run_id: str, label: str, ids: dict[str, str], found: Contents
+) -> list[str]:
+    wrong = []
+    for key, step, value, is_nan in database.execute(
+        "SELECT key, step, value, is_nan FROM metrics WHERE run_uuid = ?", (run_id,)
+    ):
+        name = f"{label} metric {key} {step}"
+        if name in found:
+            wrong.append(f"twice: {name}")
+        found[name] = "nan" if is_nan else value.hex()
+    for kind in ("params", "tags"):
+        for key, value in database.execute(
+            f"SELECT key, value FROM {kind} WHERE run_uuid = ?", (run_id,)
+        ):
+            shown = _without_ids(str(value).encode(), ids).decode()
+            found[f"{label} {kind.removesuffix('s')} {key}"] = shown
+    name = database.execute("SELECT name FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+    found[f"{label} name"] = name[0]
+    return wrong
+
+
+def differences(one: Contents, other: Contents) -> list[str]:
+    """Return the names whose values differ or that only one side has."""
+    return sorted(n for n in {*one, *other} if one.get(n) != other.get(n))

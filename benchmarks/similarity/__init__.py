@@ -1,0 +1,1 @@
+"""Ours beside what others use, one subprocess each: `python -m benchmarks.similarity`."""

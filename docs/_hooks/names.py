@@ -1,0 +1,48 @@
+"""reference/measures.md, from what every measure says about itself."""
+
+from __future__ import annotations
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from tfprune.similarity.measure import Measure, find_measure
+from tfprune.similarity.registry import MEASURES
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the page to the site."""
+    files.append(File.generated(config, "reference/measures.md", content=page()))
+    return files
+
+
+def page() -> str:
+    """Return the Markdown of every measure with its range, invariances, needs and paper."""
+    parts = [
+        "# Measures",
+        "`--measure NAME`, repeatable; `tfprune.similarity.similarity_of(NAME, x, y)` in Python. "
+        "Rows of x (n, d1) and y (n, d2) are data points, columns neurons; k1, k2 are the "
+        "directions that a measure keeps. What they mean and where they fail: "
+        "[The CCA family](../explanation/cca-family.md).",
+        *(_measure(find_measure(entry.name)) for entry in MEASURES),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _measure(measure: Measure) -> str:
+    low, high = measure.value_range
+    options = ", ".join(f"`{name}={value}`" for name, value in measure.options.items())
+    rows = {
+        "is": measure.definition,
+        "lies in": f"[{low:g}, {high:.4g}]; a layer against itself: {measure.identical:g}",
+        "larger means": "more similar" if measure.larger_is_more_similar else "less similar",
+        "stays as it is under": ", ".join(sorted(measure.invariances)) + " (of one side)",
+        "symmetric": "yes" if measure.is_symmetric else "no, side a weighs",
+        "data points": measure.samples,
+        "unrelated layers": "expected value in closed form" if measure.null else "by permutation",
+        "options": options or "none",
+        "source": measure.paper,
+    }
+    table = "\n".join(
+        f"| {name} | {text.replace('|', chr(92) + '|')} |" for name, text in rows.items()
+    )
+    return f"## {measure.name}\n\n| | `{measure.name}` |\n|---|---|\n{table}"

@@ -1,0 +1,88 @@
+"""reference/python.md: one entry for everything a room offers, read from its docstrings."""
+
+from __future__ import annotations
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+# heading -> the public names below it, as a user imports them
+ROOMS: dict[str, tuple[str, ...]] = {
+    "Running experiments": (
+        "tfprune.experiment.run.run",
+        "tfprune.experiment.run.resume",
+        "tfprune.experiment.compare.compare",
+        "tfprune.experiment.export.export",
+        "tfprune.experiment.tickets.load_ticket",
+        "tfprune.experiment.tickets.Ticket",
+        "tfprune.experiment.results.RunResult",
+        "tfprune.experiment.results.LevelResult",
+        "tfprune.experiment.results.SimilarityResult",
+    ),
+    "Configuration": (
+        "tfprune.config.RunConfig",
+        "tfprune.config.from_dict",
+        "tfprune.config.to_dict",
+        "tfprune.config.load_preset",
+        "tfprune.config.config_hash",
+    ),
+    "Similarity": (
+        "tfprune.similarity.functions.mean_cca",
+        "tfprune.similarity.functions.svcca",
+        "tfprune.similarity.functions.pwcca",
+        "tfprune.similarity.functions.linear_cka",
+        "tfprune.similarity.functions.similarity_of",
+        "tfprune.similarity.comparison.Comparison",
+        "tfprune.similarity.score.Score",
+        "tfprune.similarity.measure.Measure",
+    ),
+    "Pruning": (
+        "tfprune.pruning.masks.prune",
+        "tfprune.pruning.tensors.PruningContext",
+        "tfprune.pruning.tensors.PrunableTensor",
+        "tfprune.pruning.rates.Rates",
+        "tfprune.pruning.strategy.Strategy",
+        "tfprune.pruning.strategy.load_strategy",
+    ),
+    "Models": (
+        "tfprune.models.build.build_model",
+        "tfprune.models.files.load.load_model",
+        "tfprune.models.files.export.export_model",
+        "tfprune.models.shrink.shrink",
+    ),
+    "Data": (
+        "tfprune.data.load.load_dataset",
+        "tfprune.data.dataset.Dataset",
+        "tfprune.data.probe.probe_set",
+        "tfprune.data.normalize.normalization",
+    ),
+    "Activations": (
+        "tfprune.activations.layers.hidden_layers",
+        "tfprune.activations.collect.collect_activations",
+    ),
+    "Tracking": (
+        "tfprune.tracking.location.resolve_store",
+        "tfprune.tracking.store.open_store",
+        "tfprune.tracking.store.Store",
+    ),
+    "Errors": ("tfprune.errors",),
+}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the page to the site."""
+    files.append(File.generated(config, "reference/python.md", content=page()))
+    return files
+
+
+def page() -> str:
+    """Return Markdown that asks mkdocstrings for every public name."""
+    parts = [
+        "# Python",
+        "x and y are always (n_samples, n_features); data are positional, everything tunable "
+        "comes by keyword. Wrong input raises `tfprune.errors.InputError`, whose text says what "
+        "was expected, what arrived and what to do.",
+    ]
+    for title, names in ROOMS.items():
+        parts.append(f"## {title}")
+        parts += [f"::: {name}\n    options:\n      heading_level: 3" for name in names]
+    return "\n\n".join(parts) + "\n"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from importlib import import_module
-from types import FrameType
 from typing import Any
 
 import click
@@ -14,6 +11,7 @@ import click
 from tfprune import __version__
 from tfprune.config import ConfigError
 from tfprune.errors import TfpruneError, nearest
+from tfprune.interrupts import interruptible
 
 # command -> (module below tfprune_cli, attribute, one line for --help)
 _COMMANDS = {
@@ -72,36 +70,18 @@ def cli() -> None:
     """
 
 
-class _Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM.
-
-    A class of its own: where a plain KeyboardInterrupt passes an `exec`, as imports run many,
-    Python ends by SIGINT whatever status the program returns after catching it.
-    """
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise _Interrupted
-
-
-def _catch_signals() -> dict[int, Any]:
-    """Have SIGTERM and Ctrl-C raise; return the handlers that were there before."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    before: dict[int, Any] = {signal.SIGTERM: signal.signal(signal.SIGTERM, _interrupt)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else ignored, as by nohup
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
-    return before
-
-
 def main(args: list[str] | None = None) -> Any:
     """Run the command line; returns its exit status (0, 1, 2 or 130).
 
     SIGTERM, which schedulers send, ends it as Ctrl-C does.
     """
+    with interruptible() as signals:
+        return _status(args, signals)
+
+
+def _status(args: list[str] | None, signals: list[int]) -> int:
     from tfprune_cli.options import usage_error
 
-    before = _catch_signals()
     try:
         status = cli.main(args=args, prog_name="tfprune", standalone_mode=False)
     except click.ClickException as error:
@@ -115,12 +95,17 @@ def main(args: list[str] | None = None) -> Any:
         click.echo(f"Error: {error}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
-        return 130
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return _say_interrupted()
+    except Exception:
+        if signals:  # code that wraps what passes through it made an error of the signal
+            return _say_interrupted()
+        raise
     return status if isinstance(status, int) else 0
+
+
+def _say_interrupted() -> int:
+    click.echo("Interrupted.", err=True)
+    return 130
 
 
 if __name__ == "__main__":

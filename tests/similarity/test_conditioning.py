@@ -79,3 +79,25 @@ def test_rounding_of_float32_input_is_not_taken_for_a_direction():
     assert pair.ranks == (4, 3)
     basis = orthonormal_basis(stand_in_rows(x, y)[0], pair.x.live, pair.x.tolerance)
     assert basis.shape[1] == 4
+
+
+@pytest.mark.parametrize("mean", [0.0, 100.0, -1e4])
+def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
+    rng = np.random.default_rng(8)
+    x = (rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12)) + mean).astype(np.float32)
+    y = (x - np.float32(mean) + rng.normal(size=x.shape)).astype(np.float32)
+    x[:, 3] = 0.0  # dead
+    x[:, 5] = 123.456  # constant elsewhere
+    pieces = {}
+    for rows_at_once in (16384, 0):
+        monkeypatch.setattr("tfprune.similarity.build.AT_ONCE", rows_at_once)
+        pair = pair_from_rows(x, y, dtype=np.float32)
+        assert set(range(12)) - set(pair.x.live) == {3, 5}
+        pieces[rows_at_once] = pair
+    whole, chunked = pieces.values()
+    size = np.sqrt(np.outer(np.diagonal(chunked.x.scatter), np.diagonal(chunked.y.scatter)))
+    live = chunked.x.live
+    error = np.abs(whole.cross - chunked.cross)[live] / size[live]
+    assert error.max() < 1e-6 * max(1.0, abs(mean))
+    np.testing.assert_allclose(whole.hsic1(), chunked.hsic1(), rtol=1e-6 * max(1.0, abs(mean)))
+    np.testing.assert_allclose(whole.x.mean, chunked.x.mean, rtol=1e-6, atol=1e-6)

@@ -143,3 +143,16 @@ def test_an_unknown_option_names_the_options_there_are():
     with pytest.raises(InputError) as caught:
         find_measure("svcca").with_options(epsilon=0.1)
     assert str(caught.value) == "measure 'svcca' has no option 'epsilon'; it has: variance."
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rsa_gives_equal_distances_equal_ranks_whatever_the_rounding(seed):
+    """Binary channels have few distances, each shared by many pairs of rows."""
+    rng = np.random.default_rng(seed)
+    x = (rng.random((120, 7)) < 0.4) * 0.1
+    y = np.where(rng.random(x.shape) < 0.9, x, 0.1 - x)
+    rotation = np.linalg.qr(rng.normal(size=(7, 7)))[0]
+    order = rng.permutation(len(x))
+    expected = value("rsa", x, y)
+    assert value("rsa", x[order], y[order]) == pytest.approx(expected, abs=1e-12)
+    assert value("rsa", x @ rotation, y) == pytest.approx(expected, abs=1e-12)

@@ -11,7 +11,8 @@ from tfprune.similarity.channels import ChannelCounts, count_channels, describe_
 from tfprune.similarity.collected import Collected, blocks_that_fit, pieces_of, run_length
 from tfprune.similarity.gram import gram_coordinates
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.pair import Pair, Rows, cross_from_moments, side_from_moments
+from tfprune.similarity.moments import Centred, centre
+from tfprune.similarity.pair import Pair, Rows, side_from_moments
 from tfprune.similarity.qr import stand_in_rows
 from tfprune.similarity.side import Side
 from tfprune.similarity.store import Key, KeyPair, MomentStore
@@ -133,10 +134,10 @@ class Moments:
             self._sides[key] = side_from_moments(total, shift, self._tolerance[key])
         return self._sides[key]
 
-    def cross(self, keys: KeyPair) -> Array:
+    def cross(self, keys: KeyPair) -> Centred:
         """Return a pair's centred cross-moments over all blocks."""
         offsets = (self._side(k)[1] for k in keys)
-        return cross_from_moments(self.store.between[keys].sum(axis=0), *offsets)
+        return centre(self.store.between[keys].sum(axis=0), *offsets)
 
     def blocks_used(self, key: Key) -> Array:
         """Return the indices of the blocks that have data points."""
@@ -152,7 +153,7 @@ class Moments:
             sides.append(side)
             offsets.append(offset)
         cross = np.tensordot(weights, self.store.between[keys], axes=1)
-        centred = cross_from_moments(cross, *offsets)
+        centred = centre(cross, *offsets)
         return Pair(sides[0], sides[1], centred, allow_few_samples=True)
 
 

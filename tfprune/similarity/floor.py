@@ -10,7 +10,8 @@ from tfprune.similarity.arrays import Array
 from tfprune.similarity.collected import permuted_images
 from tfprune.similarity.evidence import Evidence
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.pair import Pair, cross_from_moments
+from tfprune.similarity.moments import centre
+from tfprune.similarity.pair import Pair
 from tfprune.similarity.store import KeyPair, MomentStore, Piece
 
 #: beyond this many multiplications a permutation is dear, and three must do
@@ -63,7 +64,7 @@ def _permuted_pairs(evidence: Evidence, keys: KeyPair, measure: Measure, n: int)
     pairs = []
     for store in _null_stores(evidence, keys, measure, n):
         offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
-        cross = cross_from_moments(store.between[keys].sum(axis=0), *offsets)
+        cross = centre(store.between[keys].sum(axis=0), *offsets)
         pair = Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
         pairs.append(pair)
     return pairs
@@ -104,4 +105,4 @@ def _sampled(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> lis
 
 def with_rows(pair: Pair, x: Array, y: Array) -> Pair:
     """Return a pair that differs from `pair` in its sampled rows only."""
-    return Pair(pair.x, pair.y, pair.augmented, names=pair.names, rows=lambda: (x, y))
+    return Pair(pair.x, pair.y, pair.moments, names=pair.names, rows=lambda: (x, y))

@@ -4,14 +4,18 @@ For rows z_i = [x_i - s, 1, |x_i - s|^2] of one layer and the same of another, t
 matrix Z1' Z2 holds the cross-products, the sums, the number of rows and the products of squared
 row norms that the unbiased HSIC asks for. It is additive over rows. Moving the shift s is an
 exact linear map of z, so moments taken about different shifts merge exactly, and centring is
-merging onto the mean.
+moving it onto the mean.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tfprune.similarity.arrays import Array
+
+_ROWS = 64  # of a matrix, worked on at once: they stay in cache
 
 
 def augment(rows: Array, shift: Array, out: Array) -> Array:
@@ -52,15 +56,64 @@ def move_shift(moments: Array, left: Array | None, right: Array | None) -> Array
 def _move_rows(moments: Array, delta: Array) -> None:
     d = delta.shape[0]
     ones = moments[..., d, :]
-    moments[..., d + 1, :] += (
-        2.0 * np.einsum("i,...ij->...j", delta, moments[..., :d, :]) + (delta @ delta) * ones
-    )
+    moments[..., d + 1, :] += 2.0 * (delta @ moments[..., :d, :]) + (delta @ delta) * ones
     moments[..., :d, :] += delta[:, None] * ones[..., None, :]
 
 
-def centre(moments: Array, mean_left: Array, mean_right: Array) -> Array:
-    """Return moments about the given offsets from the present shift (both usually the means)."""
-    return move_shift(moments, -mean_left, -mean_right)
+@dataclass(frozen=True)
+class Centred:
+    """What measures use of two layers' centred rows x_i (d1,) and y_i (d2,).
+
+    `products` is X'Y (d1, d2), `n` the number of rows (a sum of weights in bootstrap replicates),
+    `norms` the sum of |x_i|^2 |y_i|^2 that the unbiased HSIC asks for.
+    """
+
+    products: Array
+    n: float
+    norms: float
+
+    @property
+    def T(self) -> Centred:  # noqa: N802 (as numpy calls it)
+        """The same with the layers exchanged."""
+        return Centred(self.products.T, self.n, self.norms)
+
+
+def centre(moments: Array, mean_left: Array, mean_right: Array) -> Centred:
+    """Return what is left of moments (d1+2, d2+2) about the given offsets from the shift.
+
+    The offsets are usually the means. As `move_shift`, but of the rest only what is used.
+    """
+    left, right = -mean_left, -mean_right
+    d1, d2 = left.shape[0], right.shape[0]
+    inner = moments[:d1, :d2]
+    sums_x, sums_y, n = moments[:d1, d2], moments[d1, :d2], float(moments[d1, d2])
+    x_b, a_y = moments[:d1, d2 + 1], moments[d1 + 1, :d2]  # with the other side's squared norms
+    sum_a, sum_b = float(moments[d1 + 1, d2]), float(moments[d1, d2 + 1])
+    ll, rr = float(left @ left), float(right @ right)
+    norms = (
+        float(moments[d1 + 1, d2 + 1])
+        + 2.0 * float(a_y @ right)
+        + rr * sum_a
+        + 2.0 * float(left @ x_b)
+        + 4.0 * float(left @ (inner @ right))
+        + 2.0 * rr * float(left @ sums_x)
+        + ll * (sum_b + 2.0 * float(sums_y @ right) + n * rr)
+    )
+    return Centred(centred_products(inner, left, right, sums_x, sums_y, n), n, norms)
+
+
+def centred_products(
+    inner: Array, left: Array, right: Array, sums_x: Array, sums_y: Array, n: float
+) -> Array:
+    """Return sum (x + left)(y + right)', (d1, d2) float64, from sums over x y', x and y."""
+    products = np.empty(inner.shape)
+    moved_x = sums_x + n * left
+    for start in range(0, inner.shape[0], _ROWS):
+        part = slice(start, start + _ROWS)
+        np.multiply(left[part, None], sums_y, out=products[part])
+        products[part] += moved_x[part, None] * right
+        products[part] += inner[part]
+    return products
 
 
 def offset_of_mean(within: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.moments import centre, move_shift, offset_of_mean
+from tfprune.similarity.moments import Centred, centre, offset_of_mean
 from tfprune.similarity.qr import orthonormal_basis
 from tfprune.similarity.side import Side
 
@@ -29,7 +29,7 @@ class Canonical:
 class Pair:
     """Statistics of two layers x and y; whatever is costly is computed once, when asked for.
 
-    `cross` are the centred augmented cross-moments (d1+2, d2+2). `rows` returns a bounded
+    `moments` are the centred cross-moments. `rows` returns a bounded
     sample of the rows themselves, `minibatches` is HSIC_1 of (xy, xx, yy) for each minibatch and
     `stand_in` returns centred matrices with the rows' inner products for the QR way; each is None
     where the pair was not collected for it.
@@ -39,7 +39,7 @@ class Pair:
         self,
         x: Side,
         y: Side,
-        cross: Array,
+        moments: Centred,
         *,
         caller: str = "similarity",
         names: tuple[str, str] = ("x", "y"),
@@ -48,7 +48,7 @@ class Pair:
         stand_in: Rows | None = None,
         allow_few_samples: bool = False,
     ) -> None:
-        self.x, self.y, self.augmented = x, y, cross
+        self.x, self.y, self.moments = x, y, moments
         self.caller, self.names = caller, names
         self.rows, self.minibatches = rows, minibatches
         self.allow_few_samples = allow_few_samples
@@ -62,13 +62,13 @@ class Pair:
     @property
     def cross(self) -> Array:
         """Return X'Y of the centred channels, (d1, d2)."""
-        return self.augmented[: self.x.width, : self.y.width]
+        return self.moments.products
 
     @cached_property
     def squared_norms(self) -> tuple[float, float, float]:
         """Return ||X'Y||^2, ||X'X||^2, ||Y'Y||^2 (Frobenius)."""
         return tuple(  # type: ignore[return-value]
-            float(np.vdot(m, m)) for m in (self.cross, self.x.scatter, self.y.scatter)
+            float(np.einsum("ij,ij->", m, m)) for m in (self.cross, self.x.scatter, self.y.scatter)
         )
 
     def hsic1(self) -> tuple[float, float, float]:
@@ -80,15 +80,19 @@ class Pair:
         n = self.n_samples
         if n < 4:
             raise InputError(f"{self.caller} with the unbiased HSIC needs 4 samples, got {n:g}.")
-        xx, yy, xy = self.x.within, self.y.within, self.augmented
         traces = (
             self.x.trace * self.y.trace,
             self.x.trace**2,
             self.y.trace**2,
         )
         values = (
-            square - n / (n - 2) * float(moments[-1, -1]) + trace / ((n - 1) * (n - 2))
-            for square, moments, trace in zip(self.squared_norms, (xy, xx, yy), traces, strict=True)
+            square - n / (n - 2) * part.norms + trace / ((n - 1) * (n - 2))
+            for square, part, trace in zip(
+                self.squared_norms,
+                (self.moments, self.x.moments, self.y.moments),
+                traces,
+                strict=True,
+            )
         )
         return tuple(values)  # type: ignore[return-value]
 
@@ -195,7 +199,7 @@ class Pair:
         return Pair(
             self.y,
             self.x,
-            self.augmented.T,
+            self.moments.T,
             caller=self.caller,
             names=self.names[::-1],
             rows=None if rows is None else lambda: rows()[::-1],
@@ -221,8 +225,3 @@ def side_from_moments(within: Array, shift: Array, tolerance: float) -> tuple[Si
     offset = offset_of_mean(within)
     centred = centre(within, offset, offset)
     return Side(centred, offset + shift.astype(np.float64), tolerance), offset
-
-
-def cross_from_moments(between: Array, offset_x: Array, offset_y: Array) -> Array:
-    """Return centred cross-moments from those about shifts that the offsets are counted from."""
-    return move_shift(between, -offset_x, -offset_y)

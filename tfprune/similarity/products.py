@@ -63,7 +63,10 @@ def joint_moments(x: Array, y: Array, shift_x: Array, shift_y: Array, dtype: typ
     wx, wy = x.shape[1] + 2, y.shape[1] + 2
     width = wx + wy
     step = chunk_rows(width)
+    if width >= NARROW:  # the sums are large too: add to them seldom
+        step = max(step, min(16 * width // np.dtype(dtype).itemsize, 16384))
     n = x.shape[0]
+    step = -(-n // -(-n // step))  # chunks of one size
     totals: list[Array] = []
 
     def work(starts: range) -> None:

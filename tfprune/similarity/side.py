@@ -10,6 +10,7 @@ import scipy.linalg
 from scipy.linalg import lapack
 
 from tfprune.similarity.arrays import Array
+from tfprune.similarity.moments import Centred
 
 #: where the smallest kept pivot is below this, cross-products have lost too many digits for CCA
 ILL_CONDITIONED = 1e-9
@@ -42,30 +43,30 @@ class Whitening:
 class Side:
     """Centred statistics of one layer, each computed once and kept for every pair it is in.
 
-    `within` are the layer's centred augmented moments (d+2, d+2), `mean` its channel means,
-    `tolerance` the share of a channel's norm that counts as rounding noise of the input.
+    `moments` are the layer's own centred moments, `mean` its channel means, `tolerance` the
+    share of a channel's norm that counts as rounding noise of the input.
     """
 
-    def __init__(self, within: Array, mean: Array, tolerance: float) -> None:
-        self.within = within
+    def __init__(self, moments: Centred, mean: Array, tolerance: float) -> None:
+        self.moments = moments
         self.mean = mean
         self.tolerance = tolerance
-        self.width = within.shape[0] - 2
+        self.width = mean.shape[0]
 
     @property
     def n_samples(self) -> float:
         """Return the number of rows (a sum of weights in bootstrap replicates)."""
-        return float(self.within[self.width, self.width])
+        return self.moments.n
 
     @property
     def scatter(self) -> Array:
         """Return X'X of the centred channels, (d, d)."""
-        return self.within[: self.width, : self.width]
+        return self.moments.products
 
-    @property
+    @cached_property
     def trace(self) -> float:
         """Return the total squared norm of the centred rows."""
-        return float(self.within[self.width, self.width + 1])
+        return float(np.trace(self.scatter))
 
     @cached_property
     def live(self) -> Array:

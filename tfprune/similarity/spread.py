@@ -79,7 +79,7 @@ def _over_minibatches(
 
     def replicate(w: Array) -> float:
         repeated = np.repeat(batches, w.astype(int), axis=0)
-        return measure(Pair(pair.x, pair.y, pair.augmented, minibatches=repeated))
+        return measure(Pair(pair.x, pair.y, pair.moments, minibatches=repeated))
 
     weights = resampling_weights(len(batches), settings.replicates or 200, settings.seed)
     found = bootstrap_interval(

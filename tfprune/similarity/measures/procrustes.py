@@ -25,7 +25,7 @@ def nuclear_norm(matrix: Array) -> float:
     """Return the sum of singular values.
 
     By the eigenvalues of the smaller M M', twice as fast as an SVD, unless the singular values
-    fall so low that squaring them could cost more than 1e-9 of the sum.
+    fall so low that squaring them could cost more than 1e-7 of the sum.
     """
     m = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     squares = np.linalg.eigvalsh(m @ m.T)
@@ -34,7 +34,7 @@ def nuclear_norm(matrix: Array) -> float:
         return 0.0
     noise = 4.0 * np.finfo(np.float64).eps * largest
     roots = np.sqrt(np.maximum(squares, noise))
-    if float((noise / (2 * roots)).sum()) > 1e-9 * float(roots.sum()):
+    if float((noise / (2 * roots)).sum()) > 1e-7 * float(roots.sum()):
         return float(np.linalg.svd(matrix, compute_uv=False).sum())
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 

@@ -10,6 +10,9 @@ from tfprune.similarity.measure import Measure
 from tfprune.similarity.measures.cka_rbf import sampled, squared_distances
 from tfprune.similarity.pair import Pair
 
+#: distances are told apart in steps of this share of the largest: well above rounding noise
+_STEPS = 2.0**36
+
 
 def rank_correlation_of_distances(pair: Pair) -> float:
     """Return Spearman's correlation of the Euclidean distances between sampled rows, in [-1, 1]."""
@@ -21,8 +24,13 @@ def rank_correlation_of_distances(pair: Pair) -> float:
 
 
 def _ranked(rows: Array) -> Array:
+    """Return the centred ranks of the distances; what differs by rounding only shares a rank."""
     upper = np.triu_indices(rows.shape[0], k=1)
-    ranks = rankdata(squared_distances(rows)[upper])
+    distances = squared_distances(rows)[upper]
+    largest = float(distances.max(initial=0.0))
+    if largest > 0:
+        distances = np.round(distances * (_STEPS / largest))
+    ranks = rankdata(distances)
     return np.asarray(ranks - ranks.mean())
 
 

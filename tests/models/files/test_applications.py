@@ -26,5 +26,5 @@ def test_an_application_comes_back_pruned_with_the_same_answers(
     row = roundtrip.round_trip(name, size=96, folder=tmp_path)
     assert row.in_difference <= 1e-6
     assert row.out_difference <= 1e-6
-    assert row.sparsity == pytest.approx(0.5, abs=1e-3)
+    assert row.sparsity == pytest.approx(0.5, abs=1e-6)
     keras3.backend.clear_session()

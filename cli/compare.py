@@ -22,6 +22,8 @@ from tfprune_cli.completion import (
               show_default=True, help="how a convolutional layer becomes a matrix")  # fmt: skip
 @click.option("--probe-size", type=click.IntRange(min=2), default=500, show_default=True,
               help="test images on which layers are compared")  # fmt: skip
+@click.option("--attribution", is_flag=True,
+              help="say what B's layers have lost of A's layers of the same name")  # fmt: skip
 @click.option("--dataset", metavar="NAME", shell_complete=complete_dataset,
               help="data set  [default: the run's]")  # fmt: skip
 @click.option("--data-dir", metavar="DIR", shell_complete=complete_folder,
@@ -42,6 +44,7 @@ def compare(
     measures: tuple[str, ...],
     layout: str,
     probe_size: int,
+    attribution: bool,
     trust_model: bool,
     experiment: str | None,
     tracking_uri: str | None,
@@ -66,6 +69,7 @@ def compare(
         measures=measures,
         layout=layout,
         probe_size=probe_size,
+        attribution=attribution,
         trust=trust_model,
         experiment=experiment,
         tracking_uri=tracking_uri,

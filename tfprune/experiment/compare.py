@@ -13,6 +13,7 @@ import numpy as np
 
 from tfprune.config import DataConfig, RunConfig
 from tfprune.errors import InputError
+from tfprune.experiment.attributing import Attributor, LayerAttribution, attribution_csv
 from tfprune.experiment.comparing import compare_layers
 from tfprune.experiment.networks import Network, load_network
 from tfprune.experiment.plan import load_data
@@ -37,6 +38,7 @@ class ComparisonResult:
     n_images: int
     values: Mapping[str, np.ndarray]
     scores: Mapping[tuple[str, str, str], Score]
+    attribution: tuple[LayerAttribution, ...] = ()
     run_id: str | None = None
     folder: str | None = None
 
@@ -63,6 +65,7 @@ def compare(
     measures: Sequence[str] = ("cka",),
     layout: str = "mean",
     probe_size: int = 500,
+    attribution: bool = False,
     trust: bool = False,
     tracking_uri: str | None = None,
     experiment: str | None = None,
@@ -75,8 +78,10 @@ def compare(
     `a` and `b` are each a run (its last level), `run:level`, `run:level:seed`, or a model file;
     the architectures may differ. `data` overrides data settings (`dataset`, `data_dir`, ...);
     by default the data are those of the run. Layout `pixels` needs feature maps of one size,
-    which two different layers rarely have, hence `mean`. The result is logged as a run of kind
-    'comparison', with its matrix as CSV and its heat maps; `out` is a folder for copies of them.
+    which two different layers rarely have, hence `mean`. With `attribution` the result also says
+    what layers of b have lost of a's layers of the same name, and held-out CCA. The result is
+    logged as a run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a
+    folder for copies of them.
 
     Raises InputError when a network, the data set or a measure's needs are not met.
     """
@@ -88,7 +93,7 @@ def compare(
     store = open_store(location) if have_store else None  # a new one is made for a result only
     networks = [load_network(reference, store, trust=trust) for reference in (a, b)]
     config = _config(networks, data or {})
-    result = _compare(networks, config, tuple(measures), layout, probe_size)
+    result = _compare(networks, config, tuple(measures), layout, probe_size, attribution)
     from tfprune.experiment.record import record_comparison
     from tfprune.report.matrix import save_matrix_figures
 
@@ -96,6 +101,9 @@ def compare(
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         (Path(out) / "similarity.csv").write_text(result.csv(), encoding="utf-8")
+        if result.attribution:
+            text = attribution_csv(result.attribution)
+            (Path(out) / "attribution.csv").write_text(text, encoding="utf-8")
         save_matrix_figures(Path(out), result)
     with tempfile.TemporaryDirectory() as temporary:
         run_id = record_comparison(store, result, Path(temporary), config, tell)
@@ -120,6 +128,7 @@ def _compare(
     measures: tuple[str, ...],
     layout: str,
     probe_size: int,
+    attribution: bool,
 ) -> ComparisonResult:
     from tfprune.activations import ActivationReader
     from tfprune.data import normalization, probe_set
@@ -133,10 +142,17 @@ def _compare(
     scale = normalization(dataset.train.images, config.data.normalization)
     readers = [ActivationReader(network.model, normalization=scale) for network in networks]
     pairs = [(x.name, y.name) for x in readers[0].layers for y in readers[1].layers]
-    scores = compare_layers(
-        readers[0], readers[1], probe.images, pairs, measures=measures, layout=layout
-    )
     names = [tuple(layer.name for layer in reader.layers) for reader in readers]
+    attributor = Attributor(*names, layout=layout) if attribution else None
+    scores = compare_layers(
+        readers[0],
+        readers[1],
+        probe.images,
+        pairs,
+        measures=measures,
+        layout=layout,
+        also=[attributor.engine(len(probe))] if attributor else [],
+    )
     return ComparisonResult(
         a=networks[0].title,
         b=networks[1].title,
@@ -149,4 +165,5 @@ def _compare(
             for measure in measures
         },
         scores=scores,
+        attribution=attributor.found() if attributor else (),
     )

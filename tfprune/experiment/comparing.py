@@ -10,6 +10,8 @@ import numpy as np
 
 from tfprune.config import ComparisonConfig
 from tfprune.experiment.results import DENSE, SimilarityResult
+from tfprune.pruning.facts import dead_filters
+from tfprune.pruning.tensors import PrunableTensor
 from tfprune.similarity import Comparison, check_probe_size
 
 if TYPE_CHECKING:
@@ -69,14 +71,6 @@ class Reference:
         yield from self._batches if self._batches is not None else self._read()
 
 
-def masked_channels(masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return layer -> (n_channels,) bool: output channels whose incoming weights are all pruned."""
-    return {
-        name: np.logical_not(mask.any(axis=tuple(range(mask.ndim - 1))))
-        for name, mask in masks.items()
-    }
-
-
 def compare_layers(
     a: ActivationReader,
     b: ActivationReader,
@@ -85,13 +79,18 @@ def compare_layers(
     *,
     measures: Sequence[str],
     layout: str,
+    also: Sequence[Comparison] = (),
 ) -> dict[tuple[str, str, str], Score]:
-    """Return (layer of a, layer of b, measure) -> Score, without intervals and nulls."""
+    """Return (layer of a, layer of b, measure) -> Score, without intervals and nulls.
+
+    The comparisons `also` are fed in the same pass.
+    """
     engine = Comparison(
         pairs, measures=measures, layout=layout, blocks=0, permutations=0, n_images=len(images)
     )
     for left, right in zip(a.batches(images), b.batches(images), strict=True):
-        engine.update(left, right)
+        for each in (engine, *also):
+            each.update(left, right)
     return engine.scores()
 
 
@@ -101,6 +100,7 @@ def compare_with_reference(
     images: np.ndarray,
     comparison: ComparisonConfig,
     *,
+    tensors: Sequence[PrunableTensor],
     masks: Mapping[str, np.ndarray],
     seed: int,
     level: int,
@@ -111,7 +111,7 @@ def compare_with_reference(
 
     Both networks see the same images once; all layers and measures come out of that pass.
     """
-    dead = masked_channels(masks)
+    dead = dead_filters(masks, tensors)
     itself = level == 0 and against == DENSE  # 1 by construction: no interval, no null
     interval = comparison.bootstrap != 0 and not itself
     groups = _by_count(reference.n_images)

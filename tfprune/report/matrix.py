@@ -75,6 +75,58 @@ def print_matrices(result: ComparisonResult, console: Console) -> None:
     names = ", ".join(f"{j} {printable(name)}" for j, name in enumerate(result.layers_b))
     console.print(Text(f"columns: {names}"))
     console.print(Text(f"{result.n_images} probe images, layout {result.layout}"))
+    if result.attribution:
+        _print_attribution(result, console)
     warnings = list(dict.fromkeys(w for score in result.scores.values() for w in score.warnings))
     for warning in warnings[:3]:
         console.print(Text(f"warning: {warning}"))
+
+
+def _print_attribution(result: ComparisonResult, console: Console) -> None:
+    """Print per layer what a linear map of b still gives of a, and what is lost."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=f"What is left of {printable(shorten(result.a, 30))}",
+        title_justify="left", box=None, pad_edge=False,
+    )  # fmt: skip
+    table.add_column("layer")
+    for heading in (
+        "CCA",
+        "held out",
+        "variance kept",
+        "effective rank",
+        "directions lost",
+        "channels lost",
+    ):
+        table.add_column(heading, justify="right")
+    for row in result.attribution:
+        found, name = row.attribution, Text(shorten(printable(row.layer)))
+        if found is None or row.fitted is None or row.held_out is None:
+            table.add_row(name, *["-"] * 6)
+            continue
+        directions, channels = found.lost_directions(), found.lost_channels()
+        table.add_row(
+            name,
+            f"{row.fitted:.2f}",
+            f"{row.held_out:.2f}",
+            f"{found.kept_variance:.0%}",
+            f"{found.effective_rank_a:.1f} > {found.effective_rank_b:.1f}",
+            _lost(len(directions), float(found.direction_variance[directions].sum())),
+            _lost(len(channels), float(found.channel_variance[channels].sum())),
+        )
+    console.print(table)
+    console.print(
+        Text(
+            "lost: less than half of its variance is a linear function of the other layer's "
+            "channels; in brackets the share of the layer's variance that was in it"
+        )
+    )
+    for row in result.attribution:
+        if row.note:
+            console.print(Text(f"{shorten(printable(row.layer))}: {row.note}"))
+
+
+def _lost(count: int, variance: float) -> str:
+    return f"{count} ({variance:.0%})" if count else "0"

@@ -1,0 +1,99 @@
+"""What the layers of one network have lost of the other's: held-out CCA and attribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfprune.errors import InputError
+from tfprune.experiment.results import csv_text
+from tfprune.similarity import Comparison
+from tfprune.similarity.attribution import Attribution
+
+#: parts of the probe images, each of which is held out once
+FOLDS = 5
+
+COLUMNS = ("layer_index", "layer", "what", "index", "kept", "variance")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerAttribution:
+    """One layer of a and its namesake of b.
+
+    `fitted` and `held_out` are the mean canonical correlation on the images that the directions
+    were fitted to and on others (k folds). All but the name are None where the probe images are
+    too few for CCA; `note` says so then.
+    """
+
+    layer: str
+    attribution: Attribution | None = None
+    fitted: float | None = None
+    held_out: float | None = None
+    note: str = ""
+
+
+class Attributor:
+    """Collects namesake layers of two networks, batch by batch, and says what b has lost of a."""
+
+    def __init__(self, layers_a: Sequence[str], layers_b: Sequence[str], *, layout: str) -> None:
+        """Raise InputError when no layer of a has a namesake in b."""
+        self.layers = [name for name in layers_a if name in layers_b]
+        if not self.layers:
+            raise InputError(
+                "attribution compares layers of the same name, and these networks share none: "
+                f"the first has {', '.join(layers_a[:4])}, the second {', '.join(layers_b[:4])}. "
+                "Rename layers of one, or leave --attribution out."
+            )
+        self._layout = layout
+        self._engine: Comparison | None = None
+
+    def engine(self, n_images: int) -> Comparison:
+        """Return the comparison that is to be fed with all `n_images` of both networks."""
+        self._engine = Comparison(
+            [(name, name) for name in self.layers],
+            measures=["cca"],
+            layout=self._layout,
+            blocks=min(50, n_images),
+            permutations=0,
+            n_images=n_images,
+        )
+        return self._engine
+
+    def found(self) -> tuple[LayerAttribution, ...]:
+        """Return one record per layer, input side first."""
+        return tuple(self._layer(name) for name in self.layers)
+
+    def _layer(self, name: str) -> LayerAttribution:
+        assert self._engine is not None
+        try:
+            crossed = self._engine.cross_validated(name, name, folds=FOLDS)
+            attribution = self._engine.attribution(name, name)
+        except InputError as error:
+            return LayerAttribution(name, note=str(error))
+        return LayerAttribution(name, attribution, crossed.fitted, crossed.held_out)
+
+
+def attribution_csv(rows: Sequence[LayerAttribution]) -> str:
+    """Return one row per channel (kept: R2 on b) and canonical direction (kept: rho squared) of a.
+
+    `variance` is the share of the layer's variance that it carries; a channel that never changes
+    has an empty `kept`.
+    """
+    return csv_text(list(COLUMNS), [list(row) for row in _rows(rows)])
+
+
+def _rows(rows: Sequence[LayerAttribution]) -> Iterator[tuple[object, ...]]:
+    for layer_index, row in enumerate(rows):
+        found = row.attribution
+        if found is None:
+            continue
+        kinds = (
+            ("channel", found.channel_kept, found.channel_variance),
+            ("direction", found.correlations**2, found.direction_variance),
+        )
+        for what, kept, variance in kinds:
+            for index, (share, part) in enumerate(zip(kept, variance, strict=True)):
+                value = float(share) if np.isfinite(share) else None
+                yield layer_index, row.layer, what, index, value, float(part)

@@ -27,6 +27,9 @@ VARIABLE = "_TFPRUNE_COMPLETE"
 # where `tfprune run` keeps one folder per run, below the working directory
 _RUNS = Path("mlruns") / "runs"
 
+# figures of no measure; those that a run has not are refused by name
+_FIGURES = ("accuracy", "layer-sparsity", "controls-accuracy", "curves-accuracy", "curves-loss")
+
 _SETUP = {
     "bash": 'eval "$(tfprune completion bash)"  in ~/.bashrc',
     "zsh": 'eval "$(tfprune completion zsh)"  in ~/.zshrc, after compinit',
@@ -117,8 +120,8 @@ def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def complete_figure(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The kinds of figure: accuracy, and depth and heat map for each measure."""
-    kinds = ["accuracy"]
+    """The kinds of figure, those of similarity for each measure."""
+    kinds = list(_FIGURES)
     kinds += [f"{kind}-{name}" for kind in ("depth", "heatmap") for name in _measures().names()]
     return [CompletionItem(kind) for kind in kinds if kind.startswith(incomplete)]
 

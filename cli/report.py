@@ -26,7 +26,8 @@ def report(
 @click.command()
 @click.argument("run", shell_complete=complete_run)
 @click.option("--kind", metavar="NAME", shell_complete=complete_figure,
-              help="accuracy, depth-MEASURE, heatmap-MEASURE  [default: all]")  # fmt: skip
+              help="accuracy, layer-sparsity, controls-accuracy, curves-accuracy, curves-loss, "
+              "depth-MEASURE, heatmap-MEASURE  [default: all]")  # fmt: skip
 @click.option("--format", "formats", type=click.Choice(["png", "pdf", "svg"]), multiple=True,
               default=("pdf",), show_default=True, help="repeatable")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False), default="figures", show_default=True,

@@ -10,7 +10,8 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.experiment.results import LevelResult, SimilarityResult
 from tfprune.report.depth import Profile, measures_of, null_floor, profiles, seed_floor
-from tfprune.report.labels import is_distance, measure_label, round_percent, sparsity_by_level
+from tfprune.report.figures_levels import MOST_NAMED, level_bar, level_name, map_figure
+from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 from tfprune.report.style import (
     FLOOR,
     NULL,
@@ -18,7 +19,6 @@ from tfprune.report.style import (
     layer_ticks,
     legend_above,
     level_colours,
-    level_ramp,
     new_figure,
     styled,
 )
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_NAMED = 6  # more levels than this get a colour bar instead of names
 _MOST_BANDS = 6  # more intervals than this hide one another: only the last level keeps its own
 
 
@@ -50,8 +49,8 @@ def depth_figure(
     figure, axes = new_figure(depth_width(len(layers)), 2.8)
     single = len(layers) == 1  # a point has no line and no band: drawn as a level stretch
     x = np.array([-0.3, 0.3]) if single else np.arange(len(layers))
-    colours = level_colours([line.level for line in lines])
-    many = len(lines) > _MOST_NAMED
+    colours, sparsity = level_colours([line.level for line in lines]), sparsity_by_level(levels)
+    many = len(lines) > MOST_NAMED
     for line in lines:
         colour = colours[line.level]
         if len(lines) <= _MOST_BANDS or line is lines[-1]:
@@ -61,7 +60,7 @@ def depth_figure(
             np.broadcast_to(line.mean, x.shape),
             color=colour,
             marker="" if single or len(layers) > 30 else "o",
-            label=None if many else _level_name(line.level, levels),
+            label=None if many else level_name(line.level, sparsity),
         )
     _floors(axes, similarities, measure, x)
     layer_ticks(axes, layers)
@@ -70,7 +69,7 @@ def depth_figure(
     axes.set_ylabel(measure_label(measure))
     _similarity_limits(axes, lines, measure)
     if many:
-        _level_bar(figure, axes, [line.level for line in lines])
+        level_bar(figure, axes, [line.level for line in lines])
     legend_above(figure, axes)
     return figure
 
@@ -87,43 +86,13 @@ def heatmap_figure(
     Options and errors as in `depth_figure`. Cells carry their number where there is room.
     """
     measure, lines = _compared(similarities, measure)
-    layers = lines[0].layers
-    values = np.array([line.mean for line in lines])
-    rows = len(lines)
-    width = min(7.2, max(3.5, 1.6 + 0.36 * len(layers)))
-    figure, axes = new_figure(width, 1.3 + max(0.16, 0.3 - 0.01 * rows) * rows)
-    low = min(0.0, float(np.nanmin(values))) if np.isfinite(values).any() else 0.0
-    high = max(1.0, float(np.nanmax(values))) if np.isfinite(values).any() else 1.0
-    image = axes.imshow(
-        np.ma.masked_invalid(values), aspect="auto", cmap="cividis", vmin=low, vmax=high
+    return map_figure(
+        np.array([line.mean for line in lines]),
+        levels=[line.level for line in lines],
+        layers=lines[0].layers,
+        sparsity=sparsity_by_level(levels),
+        title=measure_label(measure),
     )
-    axes.grid(visible=False)
-    axes.set_facecolor("#eeeeee")
-    sparsity = sparsity_by_level(levels)
-    step = max(1, -(-rows // 24))
-    axes.set_yticks(
-        range(0, rows, step),
-        [
-            f"{line.level}  ({round_percent(sparsity[line.level])})"
-            if line.level in sparsity
-            else str(line.level)
-            for line in lines[::step]
-        ],
-    )
-    axes.set_ylabel("Level (sparsity)" if sparsity else "Level")
-    layer_ticks(axes, layers)
-    if len(layers) <= 16 and rows <= 24:
-        for (i, j), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                dark = (value - low) / (high - low) < 0.55
-                axes.text(
-                    j, i, f"{value:.2f}", ha="center", va="center", fontsize=6.5,
-                    color="white" if dark else "black",
-                )  # fmt: skip
-    bar = figure.colorbar(image, ax=axes, fraction=0.06, pad=0.02, aspect=max(8, 3 * rows))
-    bar.outline.set_visible(False)
-    axes.set_title(measure_label(measure))
-    return figure
 
 
 def _compared(
@@ -140,12 +109,6 @@ def _compared(
             f"no pruned level was compared by {chosen!r}. Measures of this run: {', '.join(known)}."
         )
     return chosen, lines
-
-
-def _level_name(level: int, levels: Sequence[LevelResult]) -> str:
-    sparsity = sparsity_by_level(levels)
-    share = f" ({round_percent(sparsity[level])})" if level in sparsity else ""
-    return f"level {level}{share}"
 
 
 def _floors(
@@ -181,15 +144,3 @@ def _similarity_limits(axes: Axes, lines: Sequence[Profile], measure: str) -> No
         axes.set_ylim(min(0.0, low), high)
     else:
         axes.set_ylim(low if low < -0.05 else -0.02, max(1.02, min(high, 1.5)))
-
-
-def _level_bar(figure: Figure, axes: Axes, levels: Sequence[int]) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.ticker import MaxNLocator
-
-    scale = ScalarMappable(Normalize(levels[0], levels[-1]), level_ramp())
-    bar = figure.colorbar(scale, ax=axes, fraction=0.05, pad=0.02, label="Level", aspect=25)
-    bar.locator = MaxNLocator(6, integer=True)
-    bar.update_ticks()
-    bar.outline.set_visible(False)

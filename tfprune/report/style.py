@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib.resources import as_file, files
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfprune.report.labels import shorten
@@ -114,7 +115,11 @@ def legend_above(figure: Figure, axes: Axes) -> None:
 
 
 def _legend_width(names: Sequence[str], n_columns: int) -> float:
-    """Return about how wide (inches) a legend of so many columns is; they are filled downwards."""
-    rows = math.ceil(len(names) / n_columns)
-    columns = (names[i : i + rows] for i in range(0, len(names), rows))
+    """Return about how wide (inches) a legend of so many columns is.
+
+    Matplotlib fills columns downwards; where they can't be equally long the first ones are longer.
+    """
+    rows, longer = divmod(len(names), n_columns)
+    ends = [n * rows + min(n, longer) for n in range(n_columns + 1)]
+    columns = (names[start:end] for start, end in pairwise(ends))
     return sum(0.36 + _LETTER * max(len(name) for name in column) for column in columns)

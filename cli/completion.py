@@ -36,6 +36,15 @@ _SETUP = {
     "fish": "tfprune completion fish > ~/.config/fish/completions/tfprune.fish",
 }
 
+# where click's scripts fall short
+_MENDED = {
+    # a loop that drops empty words: asked for files before a letter is typed, all names after
+    # them would slip by one
+    "zsh": (("in ${response}", 'in "${response[@]}"'),),
+    # a description that ends at its first comma
+    "fish": (('string split ","', 'string split --max 1 ","'),),
+}
+
 
 @click.command(
     epilog="\b\nTo have it in every new shell:\n"
@@ -50,7 +59,10 @@ def completion(shell: str) -> None:
     assert kind is not None
     # what click's own `source` does, less its start of bash for its version
     script = kind(cli, {}, PROGRAM, VARIABLE)
-    click.echo(script.source_template % script.source_vars())
+    text = script.source_template % script.source_vars()
+    for theirs, ours in _MENDED.get(shell, ()):
+        text = text.replace(theirs, ours)
+    click.echo(text)
 
 
 def _items(pairs: Iterable[tuple[str, str]], incomplete: str) -> Items:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.shell_completion import BashComplete
@@ -23,24 +20,6 @@ def completed(*words: str, kind: str = "plain") -> list[str]:
     shell = BashComplete(cli, {}, PROGRAM, VARIABLE)
     found = shell.get_completions(list(words[:-1]), words[-1])
     return [item.value for item in found if item.type == kind]
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch) -> Path:
-    """A folder with a finished run, a younger interrupted one, and one that can't be read."""
-    monkeypatch.chdir(tmp_path)
-    for age, (key, facts) in enumerate(
-        {
-            "5e1f00aa": '{"na',
-            "bb22cc33": {"name": "conv4", "finished": False},
-            "aa11bb22": {"name": "digits seed 0", "run_id": "0af3" * 8, "finished": True},
-        }.items()
-    ):
-        path = tmp_path / _RUNS / key / "run.json"
-        path.parent.mkdir(parents=True)
-        path.write_text(facts if isinstance(facts, str) else json.dumps(facts))
-        os.utime(path, (1e9 - age, 1e9 - age))
-    return tmp_path
 
 
 def test_commands_and_options_are_completed():
@@ -150,34 +129,3 @@ def test_nothing_heavy_is_imported(runs):
         )  # fmt: skip
         assert done.stderr.strip() == "[]"
         assert "plain," in done.stdout
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
-def test_bash_completes(runs):
-    """As bash does it: the function that `complete` names fills COMPREPLY from the words."""
-    program = runs / "bin" / "tfprune"
-    program.parent.mkdir()
-    program.write_text(
-        f"#!{sys.executable}\nimport sys\nfrom tfprune_cli.main import main\nsys.exit(main())\n"
-    )
-    program.chmod(0o755)
-    script = """
-        eval "$(tfprune completion bash)"
-        ask() {
-            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-            _tfprune_completion tfprune
-            echo "${COMPREPLY[@]}"
-        }
-        ask tfprune pre
-        ask tfprune run --measure svc
-        ask tfprune report bb
-        complete -p tfprune
-    """
-    done = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, check=True, cwd=runs,
-        env=os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"},
-    )  # fmt: skip
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [
-        "presets", "svcca", "bb22cc33", "complete -o nosort -F _tfprune_completion tfprune",
-    ]  # fmt: skip

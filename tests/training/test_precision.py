@@ -10,6 +10,7 @@ import pytest
 from tfprune.config import TrainingConfig
 from tfprune.data import normalization
 from tfprune.errors import InputError
+from tfprune.training.precision import is_slow_here
 from tfprune.training.prunable import PrunableNetwork, plain_copy
 from tfprune.training.trainer import Trainer
 
@@ -119,3 +120,22 @@ def test_an_unknown_precision_is_refused(build_tiny):
     with pytest.raises(InputError) as caught:
         PrunableNetwork(build_tiny(), precision="fp8")
     assert str(caught.value) == ("unknown precision 'fp8'. Known: float32, bfloat16.")
+
+
+@pytest.mark.parametrize(
+    ("flags", "slow"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", True),
+        ("flags\t\t: fpu avx512f avx512_bf16", False),
+        ("flags\t\t: fpu avx2 amx_bf16 amx_tile", False),
+        ("Features\t: fp asimd bf16", False),
+        ("Features\t: fp asimd", True),
+        ("model name\t: unknown", False),
+    ],
+)
+def test_a_processor_without_bfloat16_is_known_by_its_flags(tmp_path, flags, slow):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\n{flags}\n\nprocessor\t: 1\n{flags}\n")
+    assert is_slow_here("bfloat16", cpuinfo) is slow
+    assert not is_slow_here("float32", cpuinfo)
+    assert not is_slow_here("bfloat16", tmp_path / "nowhere")

@@ -23,6 +23,7 @@ from tfprune.experiment.results import RunResult
 from tfprune.experiment.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER
+from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
     from tfprune.experiment.plan import Plan
@@ -231,6 +232,11 @@ def _carry_out(
     checkpoint_every: int,
 ) -> RunResult:
     name = workspace.facts["name"]
+    if is_slow_here(plan.config.training.precision):
+        tell(
+            "This processor has no instructions for bfloat16 (avx512_bf16, amx_bf16): training "
+            "is several times slower than with --precision float32."
+        )
     if plan.left_out:
         tell(f"Not pruned, for tfmot can't wrap them: {', '.join(plan.left_out)}.")
     try:
@@ -271,6 +277,7 @@ def _carry_out(
         similarities=tuple(ledger.similarities),
         epochs=tuple(ledger.epochs),
         controls=tuple(ledger.controls),
+        overlaps=tuple(ledger.overlaps),
         report=str(page),
         undelivered=standing.left,
     )

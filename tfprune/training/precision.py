@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprune.errors import unknown_name
@@ -20,6 +21,22 @@ PRECISIONS = {
     "float32": "every number in 32 bits",
     "bfloat16": "training steps compute in bfloat16, weights and all else stay in float32",
 }
+
+
+#: flags of /proc/cpuinfo, x86 and ARM
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
+
+
+def is_slow_here(precision: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Return whether this processor is known to lack the instructions that make it worth while."""
+    if precision != "bfloat16":
+        return False
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: nothing is known
+        return False
+    flags = [line for line in lines if line.lower().startswith(("flags", "features"))]
+    return bool(flags) and not _BFLOAT16_FLAGS & set(" ".join(flags).split())
 
 
 def check_precision(precision: str) -> str:

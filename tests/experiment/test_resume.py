@@ -11,6 +11,7 @@ from tfprune.errors import InputError, RunError
 from tfprune.experiment import workspace
 from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.experiment.observer import Observer
+from tfprune.experiment.results import mask_overlap_csv
 from tfprune.experiment.run import resume, run
 from tfprune.tracking import open_store, resolve_store
 
@@ -73,6 +74,7 @@ def check_resumed(folder, result, whole, silent):
     assert result.levels == whole.levels
     assert result.similarities == whole.similarities
     assert result.epochs == whole.epochs
+    assert result.overlaps == whole.overlaps
     found, statuses = metrics(folder, result.run_id)
     assert statuses == {"FINISHED"}
     assert len(found) == 1 + len(whole.levels)
@@ -105,6 +107,41 @@ def test_a_second_replicate_goes_on_with_the_first_one_as_its_floor(
         run(config, folder=cut, observer=StopAt(kind, n), tell=silent)
     (folder,) = (cut / "mlruns" / "runs").iterdir()
     check_resumed(cut, resume(folder.name, folder=cut, tell=silent), whole, silent)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory, small):
+    """The configuration of three replicates, and its uninterrupted run."""
+    config = {
+        **small,
+        "replicates": 3,
+        "pruning": {"levels": 1, "fraction": 0.5},
+        "training": {"epochs": "1ep", "batch_size": 512},
+    }
+    return config, run(config, folder=tmp_path_factory.mktemp("three"), tell=lambda message: None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "n"),
+    [
+        ("done", 5),
+        pytest.param("level", 6, marks=pytest.mark.slow),
+        pytest.param("epoch", 5, marks=pytest.mark.slow),
+    ],
+)
+def test_a_third_replicate_goes_on_with_the_masks_of_the_two_before(
+    tmp_path, silent, three, kind, n
+):
+    config, whole = three
+    assert len(whole.overlaps) == 2 * (1 + 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, folder=tmp_path, observer=StopAt(kind, n), tell=silent)
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    result = resume(folder.name, folder=tmp_path, tell=silent)
+    check_resumed(tmp_path, result, whole, silent)
+    store = open_store(resolve_store(folder=tmp_path))
+    text = store.read_text(result.run_id, "mask-overlap.csv")
+    assert text == mask_overlap_csv(whole.overlaps)
 
 
 def test_the_same_command_again_goes_on_with_the_interrupted_run(

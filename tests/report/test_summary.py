@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfprune.experiment.results import ControlResult, LevelResult, RunResult, SimilarityResult
+from tfprune.experiment.results import (
+    ControlResult,
+    LevelResult,
+    OverlapResult,
+    RunResult,
+    SimilarityResult,
+)
 from tfprune.report.summary import LevelSummary, fact_means, level_summaries, result_json
 from tfprune.report.tables import result_json as result_json_of_tables
 
@@ -51,7 +57,7 @@ def test_what_is_no_number_becomes_null(result):
 
 def test_the_documented_schema_names_exactly_the_fields_there_are(result):
     named = set(re.findall(r"^\| `([a-z_]+)`", SCHEMA_PAGE.read_text(encoding="utf-8"), re.M))
-    records = (LevelResult, SimilarityResult, ControlResult, LevelSummary)
+    records = (LevelResult, SimilarityResult, ControlResult, OverlapResult, LevelSummary)
     fields = {item.name for kind in records for item in dataclasses.fields(kind)}
     assert named == fields | set(result_json(result))
 

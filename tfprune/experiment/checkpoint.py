@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import RunError
-from tfprune.experiment.results import ControlResult, EpochResult, LevelResult, SimilarityResult
+from tfprune.experiment.results import (
+    ControlResult,
+    EpochResult,
+    LevelResult,
+    OverlapResult,
+    SimilarityResult,
+)
 from tfprune.interrupts import finishing_first
 from tfprune.training.state import TrainingState
 
@@ -31,6 +37,7 @@ class Ledger:
     similarities: list[SimilarityResult] = field(default_factory=list)
     epochs: list[EpochResult] = field(default_factory=list)
     controls: list[ControlResult] = field(default_factory=list)
+    overlaps: list[OverlapResult] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values; floats survive JSON bit for bit."""
@@ -47,6 +54,7 @@ class Ledger:
             similarities=[SimilarityResult(**row) for row in nested["similarities"]],
             epochs=[EpochResult(**row) for row in nested["epochs"]],
             controls=[ControlResult(**row) for row in nested["controls"]],
+            overlaps=[OverlapResult(**row) for row in nested["overlaps"]],
         )
 
 

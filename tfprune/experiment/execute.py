@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
 from tfprune.experiment.controls import train_controls
-from tfprune.experiment.facts import barriers, ticket_facts
+from tfprune.experiment.facts import barriers, overlaps_with, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.plan import Plan
 from tfprune.experiment.replicate import Replicate, assign_all, level_result
@@ -109,9 +109,9 @@ def _run_levels(
             )
         found = compare_with_reference(
             reference, reader, images, comparison,
-            masks=trained.masks, seed=seed, level=trained.level,
+            tensors=plan.tensors, masks=trained.masks, seed=seed, level=trained.level,
         )  # fmt: skip
-        result = level_result(plan, trained, facts=_facts(plan, replicate, shelf))
+        result = level_result(plan, trained, facts=_facts(plan, replicate, ledger, shelf))
         ledger.levels.append(result)
         ledger.similarities += found
         _run_controls(plan, replicate, reference, ledger, observer)
@@ -119,7 +119,8 @@ def _run_levels(
         if trained.level == 0 and first is not None:
             floor = compare_with_reference(
                 first, reader, images, comparison,
-                masks=full_masks(plan.tensors), seed=seed, level=0, against=SEED_FLOOR,
+                tensors=plan.tensors, masks=full_masks(plan.tensors), seed=seed, level=0,
+                against=SEED_FLOOR,
             )  # fmt: skip
             ledger.similarities += floor
             observer.floor_measured(floor)
@@ -127,21 +128,28 @@ def _run_levels(
     return reference
 
 
-def _facts(plan: Plan, replicate: Replicate, shelf: Shelf) -> dict[str, float]:
-    """Return the ticket facts of the present level; the first replicate's levels are shelved."""
-    level, connectivity = replicate.level, plan.config.pruning.connectivity
-    values = [variable.numpy() for variable in replicate.network.variables]
-    if replicate.seed == plan.config.seed:
-        if plan.config.replicates > 1:
-            shelf.put(level, replicate.masks, values if connectivity else [])
-        masks, others = None, None
-    else:
-        masks, others = shelf.get(level)
-    facts = ticket_facts(replicate, first=masks)
+def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> dict[str, float]:
+    """Return the ticket facts of the present level; the level is shelved for later replicates.
+
+    Masks are compared with those of all earlier replicates, weights with the first one's.
+    """
+    seed, level, seeds = replicate.seed, replicate.level, plan.config.seeds
+    connectivity = plan.config.pruning.connectivity
+    earlier = {other: shelf.get(other, level) for other in seeds if other < seed}
+    overlaps = overlaps_with(
+        {other: masks for other, (masks, _) in earlier.items()},
+        replicate.masks, seed=seed, level=level,
+    )  # fmt: skip
+    ledger.overlaps += overlaps
+    facts = ticket_facts(replicate, overlaps=overlaps)
     if connectivity:
+        values = [variable.numpy() for variable in replicate.network.variables]
         facts |= barriers(replicate, replicate.dense_values, values, of="dense")
-        if others:
-            facts |= barriers(replicate, others, values, of="seed")
+        if earlier:
+            facts |= barriers(replicate, earlier[seeds[0]][1], values, of="seed")
+    if seed < seeds[-1]:
+        kept = values if connectivity and seed == seeds[0] else ()
+        shelf.put(seed, level, replicate.masks, kept)
     return facts
 
 
@@ -155,7 +163,8 @@ def _run_controls(
         scores = compare_with_reference(
             reference, replicate.reader, plan.probe.images,
             dataclasses.replace(plan.config.comparison, bootstrap=0),
-            masks=trained.masks, seed=replicate.seed, level=replicate.level, null=False,
+            tensors=plan.tensors, masks=trained.masks, seed=replicate.seed,
+            level=replicate.level, null=False,
         )  # fmt: skip
         similarity: dict[str, dict[str, float]] = {}
         for row in scores:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfprune.experiment.results import OverlapResult
 from tfprune.pruning.facts import (
     dead_filters,
     gzip_size,
@@ -15,7 +16,7 @@ from tfprune.pruning.facts import (
     sign_agreement,
     sparsity,
 )
-from tfprune.pruning.overlap import mask_overlap
+from tfprune.pruning.overlap import mask_overlap, mask_overlap_by_layer
 from tfprune.pruning.paths import effective_masks
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Masks = Mapping[str, np.ndarray]
 
 
-def ticket_facts(replicate: Replicate, *, first: Masks | None) -> dict[str, float]:
+def ticket_facts(replicate: Replicate, *, overlaps: Sequence[OverlapResult]) -> dict[str, float]:
     """Return fact name -> number for the replicate's present level.
 
     parameters, nonzero: of the whole network. flops_dense, flops_sparse: per image, multiply and
@@ -32,8 +33,8 @@ def ticket_facts(replicate: Replicate, *, first: Masks | None) -> dict[str, floa
     prunable filters and neurons without any incoming weight. effective_sparsity: share of
     prunable weights on no path from input to output (Vysogorets & Kempe 2023). sign_agreement:
     share of survivors whose sign is that of the state they were rewound to (Zhou et al. 2019).
-    `first` are the masks of the first replicate at this level: jaccard is their overlap with
-    this one's, jaccard_chance what two random masks of these counts would have.
+    `overlaps` are those of this level's masks with the earlier replicates': jaccard and
+    jaccard_chance are their means, absent for the first replicate.
     """
     from tfprune.models.shrink_cost import flops
     from tfprune.models.topology import channel_graph
@@ -56,10 +57,31 @@ def ticket_facts(replicate: Replicate, *, first: Masks | None) -> dict[str, floa
             prunable.weights(), replicate.kernels_of(replicate.start_state), masks
         ),
     }
-    if first is not None:
-        overlap = mask_overlap(first, masks)
-        facts |= {"jaccard": overlap.jaccard, "jaccard_chance": overlap.by_chance}
+    if overlaps:
+        facts["jaccard"] = float(np.mean([overlap.jaccard for overlap in overlaps]))
+        facts["jaccard_chance"] = float(np.mean([overlap.chance for overlap in overlaps]))
     return {name: float(value) for name, value in facts.items()}
+
+
+def overlaps_with(
+    earlier: Mapping[int, Masks], masks: Masks, *, seed: int, level: int
+) -> list[OverlapResult]:
+    """Return the overlap of one seed's masks with those of each earlier seed, at one level."""
+    found = []
+    for other, theirs in earlier.items():
+        whole, layers = mask_overlap(theirs, masks), mask_overlap_by_layer(theirs, masks)
+        found.append(
+            OverlapResult(
+                seed_a=other,
+                seed_b=seed,
+                level=level,
+                jaccard=whole.jaccard,
+                chance=whole.by_chance,
+                layer_jaccard={name: layer.jaccard for name, layer in layers.items()},
+                layer_chance={name: layer.by_chance for name, layer in layers.items()},
+            )
+        )
+    return found
 
 
 def barriers(

@@ -12,6 +12,7 @@ import numpy as np
 
 from tfprune import __version__
 from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
+from tfprune.experiment.attributing import attribution_csv
 from tfprune.experiment.checkpoint import Ledger
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.results import (
@@ -22,6 +23,7 @@ from tfprune.experiment.results import (
     SimilarityResult,
     controls_csv,
     levels_csv,
+    mask_overlap_csv,
     similarity_csv,
 )
 from tfprune.experiment.tickets import REWIND_FILE, write_rewind
@@ -183,6 +185,8 @@ class RunRecord(Observer):
         self.parent.log_text(similarity_csv(self._ledger.similarities), "similarity.csv")
         if self._ledger.controls:
             self.parent.log_text(controls_csv(self._ledger.controls), "controls.csv")
+        if self._ledger.overlaps:
+            self.parent.log_text(mask_overlap_csv(self._ledger.overlaps), "mask-overlap.csv")
 
     def finish(self, report: Path, models: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
         """Log the tables of all levels, the report, its figures and the models; end the parent."""
@@ -232,6 +236,13 @@ def record_comparison(
                 value = float(values[i, result.layers_b.index(name)])
                 run.log_metrics({f"profile/{measure}": value}, step=i)
         run.log_text(result.csv(), "similarity.csv")
+        if result.attribution:
+            run.log_text(attribution_csv(result.attribution), "attribution.csv")
+            for i, row in enumerate(result.attribution):
+                if row.held_out is not None and row.attribution is not None:
+                    points = {"profile/cca-held-out": row.held_out,
+                              "profile/variance-kept": row.attribution.kept_variance}  # fmt: skip
+                    run.log_metrics(points, step=i)
         run.log_file(save_matrix_figures(folder / "plots", result))
         run.finish("FINISHED")
         recorder.flush()

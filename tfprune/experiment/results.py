@@ -48,6 +48,24 @@ class ControlResult:
 
 
 @dataclass(frozen=True)
+class OverlapResult:
+    """The masks of two seeds at one level: Jaccard overlap of the surviving weights, in [0, 1].
+
+    `seed_a` came before `seed_b`. `chance` is what two random masks of the same per-layer counts
+    come to (see pruning.overlap). `layer_jaccard`, `layer_chance`: the same of each layer alone;
+    NaN where both keep nothing of it.
+    """
+
+    seed_a: int
+    seed_b: int
+    level: int
+    jaccard: float
+    chance: float
+    layer_jaccard: Mapping[str, float] = field(default_factory=dict)
+    layer_chance: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class EpochResult:
     """One epoch of one level: mean losses per example, accuracies in [0, 1]."""
 
@@ -115,6 +133,7 @@ class RunResult:
     similarities: tuple[SimilarityResult, ...]
     epochs: tuple[EpochResult, ...] = ()
     controls: tuple[ControlResult, ...] = ()
+    overlaps: tuple[OverlapResult, ...] = ()
     report: str | None = None
     undelivered: int = 0
 
@@ -165,6 +184,21 @@ def controls_csv(controls: Iterable[ControlResult]) -> str:
         for layer, value in layers.items()
     ]
     return csv_text([*names, "measure", "layer", "similarity"], rows)
+
+
+def mask_overlap_csv(overlaps: Iterable[OverlapResult]) -> str:
+    """Return `mask-overlap.csv`: a row per pair of seeds and level, two columns per layer."""
+    overlaps = list(overlaps)
+    names = [item.name for item in fields(OverlapResult) if not item.name.startswith("layer_")]
+    layers = list(dict.fromkeys(layer for row in overlaps for layer in row.layer_jaccard))
+    rows = [
+        [*(getattr(row, name) for name in names),
+         *(row.layer_jaccard[layer] for layer in layers),
+         *(row.layer_chance[layer] for layer in layers)]
+        for row in overlaps
+    ]  # fmt: skip
+    by_layer = [f"{what}/{layer}" for what in ("jaccard", "chance") for layer in layers]
+    return csv_text([*names, *by_layer], rows)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -83,6 +83,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "levels": [asdict(row) for row in result.levels],
         "similarities": [asdict(row) for row in result.similarities],
         "controls": [asdict(row) for row in result.controls],
+        "overlaps": [asdict(row) for row in result.overlaps],
     }
     return {key: plain(value) for key, value in document.items()}
 

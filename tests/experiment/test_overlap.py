@@ -1,0 +1,133 @@
+"""How much the masks of several seeds share: with every earlier seed, at every level."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from tfprune.errors import RunError
+from tfprune.experiment.facts import overlaps_with
+from tfprune.experiment.results import OverlapResult, mask_overlap_csv
+from tfprune.experiment.run import run
+from tfprune.experiment.shelf import Shelf
+from tfprune.pruning.mask_files import load_masks
+from tfprune.tracking import open_store, resolve_store
+
+
+def masks(**layers):
+    return {name: np.array(flags, bool) for name, flags in layers.items()}
+
+
+def test_masks_are_set_beside_those_of_every_earlier_seed():
+    earlier = {
+        3: masks(x=[1, 1, 0, 0], y=[1, 1]),
+        4: masks(x=[0, 0, 1, 1], y=[1, 0]),
+    }
+    rows = overlaps_with(earlier, masks(x=[1, 0, 1, 0], y=[1, 0]), seed=5, level=2)
+    assert rows == [
+        # x: 1 of 3 shared, by chance 2*2/4 = 1 of 3; y: 1 of 2, by chance 2*1/2 = 1 of 2
+        OverlapResult(3, 5, 2, 2 / 5, 2 / 5, {"x": 1 / 3, "y": 1 / 2}, {"x": 1 / 3, "y": 1 / 2}),
+        # y: 1 of 1, by chance 1*1/2 of 1.5
+        OverlapResult(4, 5, 2, 2 / 4, 1.5 / 4.5, {"x": 1 / 3, "y": 1.0}, {"x": 1 / 3, "y": 1 / 3}),
+    ]
+
+
+def test_the_table_has_a_row_per_pair_and_level_and_two_columns_per_layer():
+    row = OverlapResult(0, 1, 2, 0.4, 0.3, {"x": 0.5, "y": math.nan}, {"x": 0.25, "y": math.nan})
+    assert mask_overlap_csv([row]) == (
+        "seed_a,seed_b,level,jaccard,chance,jaccard/x,jaccard/y,chance/x,chance/y\n"
+        "0,1,2,0.4,0.3,0.5,nan,0.25,nan\n"
+    )
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_shelf_gives_back_what_was_put_there(tmp_path, on_disk):
+    rng = np.random.default_rng(0)
+    shapes = {"conv": (3, 3, 2, 5), "dense": (7, 3)}
+    kept = {
+        (seed, level): {name: rng.random(shape) < 0.5 for name, shape in shapes.items()}
+        for seed, level in itertools.product((0, 1), (0, 1))
+    }
+    shelf = Shelf(tmp_path / "new" if on_disk else None)
+    for (seed, level), found in kept.items():
+        shelf.put(seed, level, found, [np.full(2, seed)] if seed == 0 else ())
+    again = Shelf(tmp_path / "new") if on_disk else shelf  # as a resumed process would
+    for (seed, level), expected in kept.items():
+        found, values = again.get(seed, level)
+        assert list(found) == list(expected)
+        for name, mask in found.items():
+            assert mask.dtype == np.bool_
+            np.testing.assert_array_equal(mask, expected[name])
+        assert [value.tolist() for value in values] == ([[0, 0]] if seed == 0 else [])
+
+
+def test_a_shelf_that_has_lost_a_level_says_so(tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.put(0, 1, masks(x=[1, 0]))
+    path = tmp_path / "level1-seed0"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RunError) as caught:
+        shelf.get(0, 1)
+    assert str(caught.value) == (
+        f"{path} is gone or damaged: it holds the masks of level 1 of seed 0. The run can't go on "
+        "as it was; start anew with 'tfprune run --fresh'."
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small):
+    folder = tmp_path_factory.mktemp("overlap")
+    config = {**small, "replicates": 3, "pruning": {"levels": 1, "fraction": 0.5},
+              "training": {"epochs": "1ep", "batch_size": 256}}  # fmt: skip
+    result = run(config, folder=folder, tell=lambda message: None)
+    return result, open_store(resolve_store(folder=folder))
+
+
+def jaccard(a, b):
+    both = sum(int((a[name] & b[name]).sum()) for name in a)
+    return both / sum(int((a[name] | b[name]).sum()) for name in a)
+
+
+def test_a_run_logs_the_overlap_of_every_pair_of_seeds(finished):
+    result, store = finished
+    text = store.read_text(result.run_id, "mask-overlap.csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    pairs = [(row["seed_a"], row["seed_b"], row["level"]) for row in rows]
+    assert pairs == [
+        ("0", "1", "0"), ("0", "1", "1"), ("0", "2", "0"), ("1", "2", "0"), ("0", "2", "1"),
+        ("1", "2", "1"),
+    ]  # fmt: skip
+    assert [float(row["jaccard"]) for row in rows] == [row.jaccard for row in result.overlaps]
+    logged = {}
+    for seed, level in itertools.product((0, 1, 2), (0, 1)):
+        child = store.child(result.run_id, level=level, seed=seed)
+        logged[seed, level] = load_masks(store.download_artifact(child.id, "mask.npz"))
+    for row in result.overlaps:
+        a, b = logged[row.seed_a, row.level], logged[row.seed_b, row.level]
+        assert row.jaccard == jaccard(a, b)
+        for name in a:
+            assert row.layer_jaccard[name] == jaccard({name: a[name]}, {name: b[name]})
+        if row.level == 0:
+            assert row.jaccard == row.chance == 1
+        else:
+            assert 0.2 < row.jaccard < 0.6  # two halves taken at random share a third
+
+
+def test_a_levels_fact_is_the_mean_over_the_earlier_seeds(finished):
+    result, store = finished
+    for level in result.levels:
+        rows = [r for r in result.overlaps if (r.seed_b, r.level) == (level.seed, level.level)]
+        assert len(rows) == level.seed
+        if not rows:
+            assert "jaccard" not in level.facts
+            continue
+        assert level.facts["jaccard"] == pytest.approx(np.mean([r.jaccard for r in rows]))
+        assert level.facts["jaccard_chance"] == pytest.approx(np.mean([r.chance for r in rows]))
+        child = store.child(result.run_id, level=level.level, seed=level.seed)
+        (point,) = store.metric_history(child.id, "facts/jaccard")
+        assert point.value == level.facts["jaccard"]

@@ -226,8 +226,8 @@ def test_any_window_position_carries_a_channel():
         ),
         (
             [Node("a", "pool", ("image",))],
-            "graph node 'a': op is one of input, kernel, same, flatten, add, concat, pad, full; "
-            "got 'pool'.",
+            "graph node 'a': op is one of input, kernel, same, flatten, repeat, add, concat, pad, "
+            "full; got 'pool'.",
         ),
     ],
 )

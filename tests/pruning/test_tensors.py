@@ -17,7 +17,7 @@ WEIGHTS = {t.name: np.ones(t.shape) for t in TENSORS}
     [
         (
             lambda: PrunableTensor("a", "pool", (2, 2)),
-            "layer 'a': kind is one of conv, dense, depthwise; got 'pool'.",
+            "layer 'a': kind is one of conv, transposed, dense, depthwise; got 'pool'.",
         ),
         (
             lambda: PrunableTensor("a", "conv", (2, 2)),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tfprune.data import Examples
     from tfprune.experiment.plan import Plan
     from tfprune.experiment.replicate import Replicate, TrainedLevel
+    from tfprune.pruning.tensors import PrunableTensor
 
 MATRIX_MEASURE = "cka"  # means the same for layers of any two widths
 N_FILTERS = 64
@@ -50,19 +51,22 @@ def _matrix(plan: Plan, replicate: Replicate, level: int) -> LayerMatrix:
     return LayerMatrix(replicate.seed, level, MATRIX_MEASURE, names, names, square)
 
 
-def _first_kernel(network: tf_keras.Model, name: str) -> np.ndarray:
-    kernel: np.ndarray = network.get_layer(name).kernel.numpy()[..., :N_FILTERS]
-    return kernel
+def _first_filters(network: tf_keras.Model, tensor: PrunableTensor) -> np.ndarray:
+    """Return the first filters of a convolution, (height, width, channels_in, n_filters)."""
+    from tfprune.training.prunable import kernel
+
+    values = kernel(network.get_layer(tensor.name)).numpy()
+    return tensor.filters_last(values)[..., :N_FILTERS]
 
 
 def _filters(plan: Plan, replicate: Replicate, level: int) -> list[FirstLayerFilters]:
     """The first convolution's kernels, dense and pruned; none where it is not a picture."""
     convolutions = [tensor for tensor in plan.tensors if len(tensor.shape) == 4]
-    if not convolutions or convolutions[0].shape[2] not in (1, 3):
+    if not convolutions or convolutions[0].n_inputs not in (1, 3):
         return []
-    name = convolutions[0].name
-    dense, pruned = (_first_kernel(net, name) for net in (replicate.dense, replicate.network))
-    return [FirstLayerFilters(replicate.seed, level, name, dense, pruned)]
+    first = convolutions[0]
+    dense, pruned = (_first_filters(net, first) for net in (replicate.dense, replicate.network))
+    return [FirstLayerFilters(replicate.seed, level, first.name, dense, pruned)]
 
 
 def _as_uint8(examples: Examples, position: int) -> np.ndarray:

@@ -50,9 +50,9 @@ def shuffled_within_filters(
     """
     result: dict[str, Mask] = {}
     for tensor in tensors:
-        columns = masks[tensor.name].reshape(-1, tensor.n_filters)
+        columns = tensor.as_matrix(masks[tensor.name])
         rng = _rng("within filters", tensor.name, seed)
-        result[tensor.name] = rng.permuted(columns, axis=0).reshape(tensor.shape)
+        result[tensor.name] = tensor.from_matrix(rng.permuted(columns, axis=0))
     return result
 
 
@@ -65,9 +65,9 @@ def shuffled_filters(
     """
     result: dict[str, Mask] = {}
     for tensor in tensors:
-        columns = masks[tensor.name].reshape(-1, tensor.n_filters)
+        columns = tensor.as_matrix(masks[tensor.name])
         order = _rng("filters", tensor.name, seed).permutation(tensor.n_filters)
-        result[tensor.name] = columns[:, order].reshape(tensor.shape)
+        result[tensor.name] = tensor.from_matrix(columns[:, order])
     return result
 
 

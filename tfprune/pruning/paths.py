@@ -10,7 +10,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.pruning.tensors import Mask, Masks, PrunableTensor
 
-OPS = ("input", "kernel", "same", "flatten", "add", "concat", "pad", "full")
+OPS = ("input", "kernel", "same", "flatten", "repeat", "add", "concat", "pad", "full")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Node:
     - `kernel`: the prunable tensor of this name (or `tensor`, for a layer used twice)
     - `same`: each channel by itself: activation, pooling, batch normalisation, dropout
     - `flatten`: each channel becomes `positions` features, channels fastest (channels_last)
+    - `repeat`: each channel becomes `positions` neighbouring ones: unpruned depthwise convolution
     - `add`, `concat`: several inputs summed, or side by side
     - `pad`: zero channels, `pad` = (before, after): the parameter-free residual shortcut
     - `full`: an unpruned layer that connects every input to each of its `channels`
@@ -42,7 +43,7 @@ def sequential_graph(tensors: Sequence[PrunableTensor], *, channels: int) -> tup
     """
     nodes = [Node("input", "input", channels=channels)]
     for tensor in tensors:
-        width = tensor.shape[-2]
+        width = tensor.n_inputs
         if tensor.kind == "dense" and width != channels and width % channels == 0:
             nodes.append(
                 Node(
@@ -103,6 +104,8 @@ def _forward(
         return inputs[0]
     if node.op == "flatten":
         return np.tile(inputs[0], node.positions)
+    if node.op == "repeat":
+        return np.repeat(inputs[0], node.positions)
     if node.op == "pad":
         return np.pad(inputs[0], node.pad)
     if node.op == "concat":
@@ -120,9 +123,9 @@ def _forward(
     if name not in tensors:
         raise InputError(f"graph node {node.name!r} names no prunable tensor: {name!r}.")
     tensor = tensors[name]
-    if inputs[0].size != tensor.shape[-2] * _groups(tensor, inputs[0].size):
+    if inputs[0].size != tensor.n_inputs * _groups(tensor, inputs[0].size):
         raise InputError(
-            f"graph node {node.name!r}: its kernel {tensor.shape} takes {tensor.shape[-2]} "
+            f"graph node {node.name!r}: its kernel {tensor.shape} takes {tensor.n_inputs} "
             f"channels, but {inputs[0].size} arrive. Is a flatten missing?"
         )
     alive = masks[name] & _grid(inputs[0], tensor, side="in")
@@ -142,6 +145,8 @@ def _backward(
         return np.full(width, needed.any())
     if node.op == "flatten":
         return np.asarray(needed.reshape(node.positions, width).any(axis=0))
+    if node.op == "repeat":
+        return np.asarray(needed.reshape(width, node.positions).any(axis=1))
     if node.op == "pad":
         return needed[node.pad[0] : node.pad[0] + width]
     if node.op == "concat":
@@ -162,9 +167,9 @@ def _arriving(node: Node, source: str, reached: Mapping[str, Mask]) -> Mask:
 
 
 def _groups(tensor: PrunableTensor, n_channels: int) -> int:
-    if tensor.kind != "conv" or tensor.n_filters % max(1, n_channels // tensor.shape[-2]):
+    if tensor.kind != "conv" or tensor.n_filters % max(1, n_channels // tensor.n_inputs):
         return 1
-    return max(1, n_channels // tensor.shape[-2])
+    return max(1, n_channels // tensor.n_inputs)
 
 
 def _grid(flags: Mask, tensor: PrunableTensor, *, side: str) -> Mask:
@@ -172,18 +177,18 @@ def _grid(flags: Mask, tensor: PrunableTensor, *, side: str) -> Mask:
     if tensor.kind == "depthwise":
         return flags.reshape(tensor.shape[-2:]) if side == "out" else flags[:, None]
     if side == "out":
-        return flags[None, :]
-    groups = flags.reshape(_groups(tensor, flags.size), tensor.shape[-2])
-    return groups.T.repeat(tensor.n_filters // len(groups), axis=1)
+        return tensor.filters_last(flags[None, :])
+    groups = flags.reshape(_groups(tensor, flags.size), tensor.n_inputs)
+    return tensor.filters_last(groups.T.repeat(tensor.n_filters // len(groups), axis=1))
 
 
 def _collapse(alive: Mask, tensor: PrunableTensor, *, side: str, width: int) -> Mask:
     """Channels of one side that any weight of `alive` touches."""
-    pairs = np.asarray(alive.any(axis=tuple(range(alive.ndim - 2))))
+    pairs = tensor.filters_last(np.asarray(alive.any(axis=tuple(range(alive.ndim - 2)))))
     if tensor.kind == "depthwise":
         return pairs.reshape(-1) if side == "out" else np.asarray(pairs.any(axis=1))
     if side == "out":
         return np.asarray(pairs.any(axis=0))
     groups = _groups(tensor, width)
-    by_group = pairs.reshape(tensor.shape[-2], groups, -1).any(axis=2)
+    by_group = pairs.reshape(tensor.n_inputs, groups, -1).any(axis=2)
     return np.asarray(by_group.T.reshape(-1))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Rates:
     """Share of the *surviving* weights that one level removes, each in [0, 1).
 
-    `conv` holds for conv and depthwise kernels, `dense` for dense ones, `output` for the output
+    `conv` holds for convolutions of all kinds, `dense` for dense layers, `output` for the output
     layer (None: as its kind; Frankle & Carbin 2019 take half the fully-connected rate). `layers`
     overrides by layer name, `exclude` names layers that are never pruned; both take shell patterns
     (`stage1_*`), and an exact name wins over a pattern, a later pattern over an earlier one.

@@ -14,8 +14,9 @@ from tfprune.pruning.units import FILTER
 def filter_masks(masks: Masks, tensors: Sequence[PrunableTensor]) -> dict[str, Mask]:
     """Layer -> flags `(n_filters,)`: True where any weight of the filter survives.
 
-    A filter is what makes one output channel: the last axis of conv and dense kernels, channel
-    `in * multiplier + m` of depthwise ones.
+    A filter is what makes one output channel: an index along the last axis of conv and dense
+    kernels, along the last but one of transposed ones; channel `in * multiplier + m` of depthwise
+    ones.
     """
     return {t.name: FILTER.survivors(masks[t.name], t) for t in tensors}
 

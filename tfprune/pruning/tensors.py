@@ -18,15 +18,16 @@ Mask: TypeAlias = NDArray[np.bool_]
 Masks: TypeAlias = Mapping[str, Mask]
 MaskHook: TypeAlias = Callable[[Masks], Arrays]
 
-RANKS = {"conv": (3, 4, 5), "dense": (2,), "depthwise": (3, 4)}
+RANKS = {"conv": (3, 4, 5), "transposed": (3, 4, 5), "dense": (2,), "depthwise": (3, 4)}
 
 
 @dataclass(frozen=True)
 class PrunableTensor:
     """One kernel that may be pruned, named by its layer.
 
-    Shapes are Keras': conv `(*window, in, out)`, dense `(in, out)`, depthwise
-    `(*window, in, multiplier)`. `is_output` marks the layer whose units are the classes.
+    Shapes are Keras': conv `(*window, in, out)`, transposed conv `(*window, out, in)`, dense
+    `(in, out)`, depthwise `(*window, in, multiplier)`. `is_output` marks the layer whose units are
+    the classes.
     """
 
     name: str
@@ -53,9 +54,45 @@ class PrunableTensor:
         return math.prod(self.shape)
 
     @property
+    def input_axis(self) -> int:
+        """Axis of the input channels, or of a dense kernel's inputs."""
+        return len(self.shape) - (1 if self.kind == "transposed" else 2)
+
+    @property
+    def filter_axes(self) -> tuple[int, ...]:
+        """Axes that number the filters: one, or the last two of a depthwise kernel."""
+        last = len(self.shape) - 1
+        if self.kind == "depthwise":
+            return (last - 1, last)
+        return (last - 1,) if self.kind == "transposed" else (last,)
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of channels or values along the input axis."""
+        return self.shape[self.input_axis]
+
+    @property
     def n_filters(self) -> int:
-        """Number of output channels (conv, depthwise) or neurons (dense)."""
-        return math.prod(self.shape[-2:]) if self.kind == "depthwise" else self.shape[-1]
+        """Number of output channels (convolutions of all kinds) or neurons (dense)."""
+        return math.prod(self.shape[axis] for axis in self.filter_axes)
+
+    def filters_last(self, array: Array) -> Array:
+        """Return an array of the kernel's shape as a view `(*window, in, out)`.
+
+        Swaps the last two axes of a transposed convolution, so a second time leads back.
+        """
+        return array.swapaxes(-1, -2) if self.kind == "transposed" else array
+
+    def as_matrix(self, array: Array) -> Array:
+        """Return an array of the kernel's shape as `(window * in, n_filters)`."""
+        return self.filters_last(array).reshape(-1, self.n_filters)
+
+    def from_matrix(self, matrix: Array) -> Array:
+        """Return what `as_matrix` took: an array of the kernel's shape."""
+        shape = self.shape
+        if self.kind == "transposed":
+            shape = (*shape[:-2], shape[-1], shape[-2])
+        return self.filters_last(matrix.reshape(shape))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,17 +27,18 @@ class Unit:
     spares_output: bool = False
 
 
-def filter_axes(tensor: PrunableTensor) -> tuple[int, ...]:
-    """Return the kernel's axes that lie inside one filter (all but the output ones)."""
-    return tuple(range(len(tensor.shape) - (2 if tensor.kind == "depthwise" else 1)))
+def _inner_axes(tensor: PrunableTensor) -> tuple[int, ...]:
+    """Return the kernel's axes that lie inside one filter."""
+    return tuple(axis for axis in range(len(tensor.shape)) if axis not in tensor.filter_axes)
 
 
 def _filter_survivors(mask: Mask, tensor: PrunableTensor) -> Mask:
-    return np.asarray(mask.any(axis=filter_axes(tensor))).reshape(-1)
+    return np.asarray(mask.any(axis=_inner_axes(tensor))).reshape(-1)
 
 
 def _expand_filters(flags: Mask, tensor: PrunableTensor) -> Mask:
-    return flags.reshape(tensor.shape[len(filter_axes(tensor)) :])
+    inner = _inner_axes(tensor)
+    return flags.reshape([1 if axis in inner else n for axis, n in enumerate(tensor.shape)])
 
 
 WEIGHT = Unit(
@@ -58,7 +59,7 @@ FILTER = Unit(
 
 def filter_sums(array: Array, tensor: PrunableTensor) -> Array:
     """Return the sum over each filter, in float64, one value per output channel."""
-    sums = array.sum(axis=filter_axes(tensor), dtype=np.float64)
+    sums = array.sum(axis=_inner_axes(tensor), dtype=np.float64)
     return np.asarray(sums).reshape(-1)
 
 
@@ -82,7 +83,7 @@ def block_unit(*, height: int, width: int) -> Unit:
         rows, columns = matrix_shape(tensor)
         grid = flags.reshape(-(-rows // height), -(-columns // width))
         cells = grid.repeat(height, axis=0)[:rows].repeat(width, axis=1)[:, :columns]
-        return cells.reshape(tensor.shape)
+        return tensor.from_matrix(cells)
 
     def count(tensor: PrunableTensor) -> int:
         rows, columns = matrix_shape(tensor)
@@ -92,14 +93,14 @@ def block_unit(*, height: int, width: int) -> Unit:
 
 
 def matrix_shape(tensor: PrunableTensor) -> tuple[int, int]:
-    """Return the shape of the kernel as a matrix: (window * in, out)."""
+    """Return the shape of `PrunableTensor.as_matrix`: (window * in, out)."""
     return tensor.size // tensor.n_filters, tensor.n_filters
 
 
 def block_sums(array: Array, tensor: PrunableTensor, *, height: int, width: int) -> Array:
     """Return the sum over each block, one value per block, row by row."""
     rows, columns = matrix_shape(tensor)
-    matrix = array.reshape(rows, columns)
+    matrix = tensor.as_matrix(array)
     by_row = np.add.reduceat(matrix, np.arange(0, rows, height), axis=0, dtype=np.float64)
     sums = np.add.reduceat(by_row, np.arange(0, columns, width), axis=1)
     return np.asarray(sums).reshape(-1)

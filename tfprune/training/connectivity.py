@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.nested import leaf_layers
 from tfprune.training.batches import stratified_batches
 from tfprune.training.generators import reset_generators
 from tfprune.training.lend import check_variables, lent_network
-from tfprune.training.prunable import leaf_layers
 
 if TYPE_CHECKING:
     import tf_keras

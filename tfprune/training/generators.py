@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.training.prunable import leaf_layers
+from tfprune.models.nested import leaf_layers
 
 if TYPE_CHECKING:
     import tf_keras

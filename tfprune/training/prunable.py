@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.nested import leaf_layers
 from tfprune.pruning.tensors import PrunableTensor
 from tfprune.training.precision import castable_copy, check_precision
 
@@ -45,19 +46,17 @@ def left_out(model: tf_keras.Model) -> tuple[str, ...]:
     )
 
 
-def leaf_layers(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
-    """Return the layers of a model in its order, those of nested models in place of the model."""
-    import tf_keras
-
-    found: list[tf_keras.layers.Layer] = []
-    for layer in model.layers:
-        found += leaf_layers(layer) if isinstance(layer, tf_keras.Model) else [layer]
-    return found
-
-
 def kernel(layer: tf_keras.layers.Layer) -> tf_keras.backend.Variable:
     """Return the variable of a prunable layer that pruning acts on."""
     return layer.pointwise_kernel if hasattr(layer, "pointwise_kernel") else layer.kernel
+
+
+def _kind(layer: tf_keras.layers.Layer) -> str:
+    """Return the kind of a layer's prunable tensor, which tells its filters from its inputs."""
+    name = type(layer).__name__
+    if name == "Dense":
+        return "dense"
+    return "transposed" if name.endswith("Transpose") else "conv"
 
 
 @cache
@@ -117,7 +116,7 @@ class PrunableNetwork:
         self.tensors = tuple(
             PrunableTensor(
                 name=layer.name,
-                kind="dense" if type(layer).__name__ == "Dense" else "conv",
+                kind=_kind(layer),
                 shape=tuple(int(size) for size in kernel(layer).shape),
                 is_output=layer.name == output,
             )

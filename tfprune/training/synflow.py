@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.models.nested import leaf_layers
 from tfprune.pruning.tensors import MaskHook, Masks
 from tfprune.training.followers import is_activation
 from tfprune.training.lend import lent_network
-from tfprune.training.prunable import kernel, leaf_layers
+from tfprune.training.prunable import kernel
 
 if TYPE_CHECKING:
     import tf_keras

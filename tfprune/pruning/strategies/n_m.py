@@ -32,23 +32,21 @@ def n_m(*, n: int = 2, m: int = 4) -> Strategy:
     def floor(tensor: PrunableTensor) -> int:
         if tensor.kind == "depthwise":
             return tensor.size
-        n_inputs = tensor.shape[-2]
-        per_column = n_inputs // m * n + min(n_inputs % m, n)
-        return tensor.size // n_inputs * per_column
+        per_column = tensor.n_inputs // m * n + min(tensor.n_inputs % m, n)
+        return tensor.size // tensor.n_inputs * per_column
 
     def protect(score: Array, surviving: Mask, tensor: PrunableTensor) -> Mask:
         if tensor.kind == "depthwise":
             return surviving
-        by_input = np.moveaxis(np.where(surviving, score, -np.inf), -2, -1)
-        n_inputs = by_input.shape[-1]
-        padding = [(0, 0)] * (by_input.ndim - 1) + [(0, -n_inputs % m)]
+        by_input = np.moveaxis(np.where(surviving, score, -np.inf), tensor.input_axis, -1)
+        padding = [(0, 0)] * (by_input.ndim - 1) + [(0, -tensor.n_inputs % m)]
         groups = np.pad(by_input, padding, constant_values=-np.inf)
         shape = groups.shape
         order = np.argsort(groups.reshape(-1, m), axis=-1, kind="stable")
         largest = np.zeros(order.shape, dtype=np.bool_)
         np.put_along_axis(largest, order[:, m - n :], True, axis=-1)
-        largest = largest.reshape(shape)[..., :n_inputs]
-        return surviving & np.moveaxis(largest, -1, -2)
+        largest = largest.reshape(shape)[..., : tensor.n_inputs]
+        return surviving & np.moveaxis(largest, -1, tensor.input_axis)
 
     return Strategy(
         name="n-m", score=_score, paper="Mishra et al. 2021", floor=floor, protect=protect

@@ -13,43 +13,6 @@ QUICK = ("digits-cnn", "lenet300", "lenet5", "conv4", "vgg11", "resnet20")
 SLOW = tuple(name for name in MODELS.names() if name not in QUICK)
 
 
-def unsettle(model, seed=0):
-    """Give every variable values of a trained network: no bias, shift or mean stays 0."""
-    rng = np.random.default_rng(seed)
-    for variable in model.variables:
-        shape = tuple(variable.shape)
-        if len(shape) > 1:
-            fan_in = int(np.prod(shape[:-1]))
-            variable.assign(rng.normal(0, np.sqrt(2 / fan_in), shape))
-        elif "variance" in variable.name:
-            variable.assign(rng.uniform(0.5, 1.5, shape))
-        elif "gamma" in variable.name:  # as much signal as half the filters would take away
-            variable.assign(rng.uniform(1.0, 2.0, shape))
-        else:
-            variable.assign(rng.normal(0, 0.3, shape))
-    return model
-
-
-def masked_copy(model, masks):
-    """The oracle: a plain copy whose kernels are multiplied by the masks."""
-    from tfprune.training.prunable import kernel, plain_copy
-
-    copy = plain_copy(model)
-    for name, mask in masks.items():
-        variable = kernel(copy.get_layer(name))
-        variable.assign(variable * mask.astype(np.float32))
-    return copy
-
-
-def assert_same_function(expected, smaller, seed=0, shape=None):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(8, *(shape or expected.input_shape[1:]))).astype(np.float32)
-    wanted, got = expected(x, training=False).numpy(), smaller(x, training=False).numpy()
-    assert np.abs(wanted).max() > 1e-3
-    assert np.ptp(wanted, axis=0).max() > 1e-3  # the output still depends on the image
-    assert np.abs(wanted - got).max() <= 1e-5 * np.abs(wanted).max()
-
-
 def prunable(model):
     from tfprune.training.prunable import PrunableNetwork
 
@@ -69,7 +32,9 @@ def filter_flags(tensors, share, seed=0):
 
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)])
-def test_a_built_in_without_half_its_filters_computes_the_same(keras, name):
+def test_a_built_in_without_half_its_filters_computes_the_same(
+    keras, name, unsettle, masked_copy, assert_same_function
+):
     shape = (28, 28, 1) if name.startswith(("lenet", "digits")) else (16, 16, 3)
     model = unsettle(build_model(name, input_shape=shape, n_classes=10, seed=0))
     tensors = prunable(model)
@@ -90,7 +55,9 @@ def test_a_built_in_without_half_its_filters_computes_the_same(keras, name):
 
 
 @pytest.mark.parametrize("name", ["digits-cnn", "resnet20"])
-def test_channels_that_single_weights_cut_off_at_either_side_go_too(keras, name):
+def test_channels_that_single_weights_cut_off_at_either_side_go_too(
+    keras, name, unsettle, masked_copy, assert_same_function
+):
     """Among scattered zeros, a quarter of the filters gets nothing and a quarter is not read."""
     model = unsettle(build_model(name, input_shape=(16, 16, 3), n_classes=10, seed=0))
     rng = np.random.default_rng(1)
@@ -110,7 +77,9 @@ def test_channels_that_single_weights_cut_off_at_either_side_go_too(keras, name)
     assert result.parameters[1] < 0.7 * result.parameters[0]
 
 
-def test_removing_a_channel_of_a_whole_residual_stage_makes_all_its_layers_narrower(keras):
+def test_removing_a_channel_of_a_whole_residual_stage_makes_all_its_layers_narrower(
+    keras, unsettle, masked_copy, assert_same_function
+):
     model = unsettle(build_model("resnet20", input_shape=(16, 16, 3), n_classes=10, seed=0))
     (first, *_) = tied_layers(model)
     assert first == ("conv1", "stage1_block1_conv2", "stage1_block2_conv2", "stage1_block3_conv2")
@@ -130,17 +99,24 @@ def test_removing_a_channel_of_a_whole_residual_stage_makes_all_its_layers_narro
     assert all(partly.kept[name].all() for name in first)
 
 
-def chain(keras, *layers, shape=(8, 8, 3)):
-    inputs = x = keras.Input(shape)
-    for layer in layers:
-        x = layer(x)
-    return unsettle(keras.Model(inputs, x))
+@pytest.fixture
+def chain(keras, unsettle):
+    """A function that joins layers to a model."""
+
+    def chain(*layers, shape=(8, 8, 3)):
+        inputs = x = keras.Input(shape)
+        for layer in layers:
+            x = layer(x)
+        return unsettle(keras.Model(inputs, x))
+
+    return chain
 
 
-def test_a_constant_before_an_unpadded_convolution_goes_into_its_bias(keras):
+def test_a_constant_before_an_unpadded_convolution_goes_into_its_bias(
+    keras, chain, masked_copy, assert_same_function
+):
     layers = keras.layers
     model = chain(
-        keras,
         layers.Conv2D(6, 3, padding="same", activation="relu", name="first"),
         layers.Conv2D(4, 3, use_bias=False, name="second"),
         layers.Flatten(),
@@ -157,10 +133,11 @@ def test_a_constant_before_an_unpadded_convolution_goes_into_its_bias(keras):
     np.testing.assert_allclose(second.bias.numpy(), folded, rtol=1e-5)
 
 
-def test_constants_before_a_padded_convolution_become_one_channel(keras):
+def test_constants_before_a_padded_convolution_become_one_channel(
+    keras, chain, masked_copy, assert_same_function
+):
     layers = keras.layers
     model = chain(
-        keras,
         layers.Conv2D(6, 3, padding="same", activation="relu", name="first"),
         layers.Conv2D(4, 3, padding="same", name="second"),
         layers.Flatten(),
@@ -178,10 +155,11 @@ def test_constants_before_a_padded_convolution_become_one_channel(keras):
     np.testing.assert_allclose(found, merged, rtol=1e-5, atol=1e-6)
 
 
-def test_a_constant_goes_through_batch_norm_pooling_and_flatten_into_a_dense_bias(keras):
+def test_a_constant_goes_through_batch_norm_pooling_and_flatten_into_a_dense_bias(
+    keras, chain, masked_copy, assert_same_function
+):
     layers = keras.layers
     model = chain(
-        keras,
         layers.Conv2D(4, 3, padding="same", use_bias=False, name="first"),
         layers.BatchNormalization(name="norm"),
         layers.LeakyReLU(),
@@ -196,10 +174,9 @@ def test_a_constant_goes_through_batch_norm_pooling_and_flatten_into_a_dense_bia
     assert tuple(result.model.get_layer("logits").kernel.shape) == (2 * 16, 3)
 
 
-def test_a_batch_norm_scale_of_zero_cuts_its_channel_off(keras):
+def test_a_batch_norm_scale_of_zero_cuts_its_channel_off(keras, chain, assert_same_function):
     layers = keras.layers
     model = chain(
-        keras,
         layers.Conv2D(4, 3, name="first"),
         layers.BatchNormalization(name="norm"),
         layers.ReLU(),
@@ -213,10 +190,11 @@ def test_a_batch_norm_scale_of_zero_cuts_its_channel_off(keras):
     assert result.kept["first"].tolist() == [True, False, False, True]
 
 
-def test_a_channel_that_nobody_reads_goes_with_what_only_it_reads(keras):
+def test_a_channel_that_nobody_reads_goes_with_what_only_it_reads(
+    keras, chain, masked_copy, assert_same_function
+):
     layers = keras.layers
     model = chain(
-        keras,
         layers.Conv2D(4, 1, name="first"),
         layers.Conv2D(4, 1, name="second"),
         layers.Conv2D(3, 1, name="third"),
@@ -232,7 +210,9 @@ def test_a_channel_that_nobody_reads_goes_with_what_only_it_reads(keras):
     assert result.kept["first"].tolist() == [True, False, True, True]
 
 
-def test_a_layer_pruned_to_nothing_keeps_one_channel_and_the_function(keras):
+def test_a_layer_pruned_to_nothing_keeps_one_channel_and_the_function(
+    keras, unsettle, masked_copy, assert_same_function
+):
     layers = keras.layers
     inputs = keras.Input((8, 8, 3))
     y = layers.Conv2D(5, 3, padding="same", name="emptied")(inputs)
@@ -246,10 +226,11 @@ def test_a_layer_pruned_to_nothing_keeps_one_channel_and_the_function(keras):
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_depthwise_separable_and_transposed_convolutions_shrink(keras, padding):
+def test_depthwise_separable_and_transposed_convolutions_shrink(
+    keras, chain, padding, masked_copy, assert_same_function
+):
     layers = keras.layers
     model = chain(
-        keras,
         layers.Conv2D(6, 3, padding="same", activation="relu", name="first"),
         layers.DepthwiseConv2D(
             3, depth_multiplier=2, padding=padding, activation="relu", name="depthwise"
@@ -279,7 +260,9 @@ def test_depthwise_separable_and_transposed_convolutions_shrink(keras, padding):
     assert result.kept["up"].tolist() == [True, False, True, True]
 
 
-def test_branches_that_are_concatenated_or_multiplied_shrink(keras):
+def test_branches_that_are_concatenated_or_multiplied_shrink(
+    keras, unsettle, masked_copy, assert_same_function
+):
     layers = keras.layers
     inputs = keras.Input((8, 8, 3))
     a = layers.Conv2D(4, 3, padding="same", activation="relu", name="a")(inputs)
@@ -302,7 +285,9 @@ def test_branches_that_are_concatenated_or_multiplied_shrink(keras):
     assert result.kept["gate"].tolist() == [False, True, True, True, True, True]
 
 
-def test_layers_whose_channels_cannot_be_followed_keep_theirs(keras):
+def test_layers_whose_channels_cannot_be_followed_keep_theirs(
+    keras, unsettle, masked_copy, assert_same_function
+):
     layers = keras.layers
     inner_in = keras.Input((8, 8, 4))
     inner = keras.Model(inner_in, layers.Conv2D(4, 3, padding="same", name="inner")(inner_in))
@@ -323,7 +308,9 @@ def test_layers_whose_channels_cannot_be_followed_keep_theirs(keras):
     assert result.kept["free"].sum() == 4
 
 
-def test_sums_and_activations_written_as_tensorflow_operations_are_followed(keras):
+def test_sums_and_activations_written_as_tensorflow_operations_are_followed(
+    keras, unsettle, masked_copy, assert_same_function
+):
     import tensorflow as tf
 
     layers = keras.layers
@@ -339,7 +326,9 @@ def test_sums_and_activations_written_as_tensorflow_operations_are_followed(kera
     assert result.model.get_layer("second").filters < 4
 
 
-def test_a_sequential_model_shrinks_and_the_original_stays_as_it_was(keras):
+def test_a_sequential_model_shrinks_and_the_original_stays_as_it_was(
+    keras, unsettle, masked_copy, assert_same_function
+):
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -359,7 +348,7 @@ def test_a_sequential_model_shrinks_and_the_original_stays_as_it_was(keras):
     assert [weight.tobytes() for weight in model.get_weights()] == before
 
 
-def test_a_shrunk_model_can_be_saved_and_loaded(keras, tmp_path):
+def test_a_shrunk_model_can_be_saved_and_loaded(keras, tmp_path, unsettle, assert_same_function):
     model = unsettle(build_model("digits-cnn", input_shape=(8, 8, 1), n_classes=10, seed=0))
     result = shrink(model, filter_flags(prunable(model), 0.5))
     result.model.save(tmp_path / "small.keras")

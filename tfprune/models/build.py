@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tfprune.errors import unknown_name
 from tfprune.models.names import MODELS
+from tfprune.models.nested import unfolded
 
 if TYPE_CHECKING:
     import tf_keras
@@ -35,12 +36,13 @@ def build_model(
         saved model keeps the weights in its file whatever the seed.
     trust: whether a saved model may run code of its own while it loads.
 
+    Models within the model come unfolded: every layer stands in one graph.
+
     Raises InputError for an unknown name, with the nearest ones, and for a model that does not
     fit the images or the classes.
     """
     if name in MODELS:
-        model: tf_keras.Model = MODELS.get(name)(input_shape, n_classes, seed=seed)
-        return model
+        return unfolded(MODELS.get(name)(input_shape, n_classes, seed=seed)).model
     return _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.errors import InputError, unknown_name
+from tfprune.models.nested import leaf_layers, unfolded
 from tfprune.models.shrink_build import build_smaller
 from tfprune.models.shrink_channels import Channels
 from tfprune.models.shrink_cost import flops
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 class Shrunk:
     """A smaller network and what was saved.
 
-    kept: layer -> (channels,) bool over the output channels of every conv and dense layer of the
-    original, True where a channel is still there. Parameters count every variable, FLOPs the
-    dense ones of `flops`, for one image; each is (before, after).
+    kept: layer of `model` -> (channels,) bool over the output channels that it had, True where
+    one is still there, for every conv and dense layer whose channels could be followed. Parameters
+    count every variable, FLOPs the dense ones of `flops`, for one image; each is (before, after).
     """
 
     model: tf_keras.Model
@@ -51,13 +52,15 @@ def shrink(model: tf_keras.Model, masks: Mapping[str, np.ndarray] | None = None)
       stays; before separable and depthwise convolutions all such channels stay);
     - channels that a residual sum, a product or a concatenation ties together go only together.
 
-    Layers whose channels can't be followed (custom and shared layers, nested models, group
-    convolutions, layer normalisation, softmax, reshaping) keep all channels that they touch. No
-    layer is left without channels. The outputs agree up to float32 rounding; masks are gone from
-    the result, zeros among its weights stay zeros.
+    Models inside the model are unfolded: the result is one graph of their layers, named as they
+    were (with a number appended where two have one name). Layers whose channels can't be followed
+    (custom and shared layers, those of a model that is called twice, group convolutions, layer
+    normalisation, softmax, reshaping) keep all channels that they touch. No layer is left without
+    channels. The outputs agree up to float32 rounding; masks are gone from the result, zeros among
+    its weights stay zeros.
 
-    Raises InputError for a model without a graph of layers and for a mask of an unknown layer or
-    another shape.
+    Raises InputError for a model without a graph of layers and for a mask of an unknown layer, of
+    one whose name another layer has too, or of another shape.
     """
     import tf_keras
 
@@ -68,8 +71,10 @@ def shrink(model: tf_keras.Model, masks: Mapping[str, np.ndarray] | None = None)
         )
     masks = masks or {}
     _check_masks(model, masks)
-    channels = Channels(model, masks)
-    smaller = build_smaller(model, channels)
+    flat = unfolded(model)
+    masks = {new: masks[old] for new, old in flat.names.items() if old in masks}
+    channels = Channels(flat.model, masks)
+    smaller = build_smaller(flat.model, channels)
     readers = list(channels.of_kind("reader"))
     return Shrunk(
         model=smaller,
@@ -83,13 +88,15 @@ def tied_layers(model: tf_keras.Model) -> list[tuple[str, ...]]:
     """Return groups of conv and dense layers whose output channels are tied one to one.
 
     The layers of a residual stage: channel i of one goes only with channel i of all others. Each
-    group has at least two layers, in the model's order; for `pruning.structured.join_tied`.
+    group has at least two layers, in the model's order; for `pruning.structured.join_tied`. Layers
+    of nested models are among them.
     """
-    channels = Channels(model, {})
+    flat = unfolded(model)
+    channels = Channels(flat.model, {})
     found: dict[tuple[int, ...], list[str]] = {}
     for node in channels.of_kind("reader"):
         key = tuple(int(group) for group in channels.groups(node.flat_output_ids[0]))
-        found.setdefault(key, []).append(node.layer.name)
+        found.setdefault(key, []).append(flat.names[node.layer.name])
     return [tuple(names) for names in found.values() if len(names) > 1]
 
 
@@ -98,10 +105,19 @@ def _total(model: tf_keras.Model) -> int:
 
 
 def _check_masks(model: tf_keras.Model, masks: Mapping[str, np.ndarray]) -> None:
-    layers = {layer.name: layer for layer in model.layers}
+    layers: dict[str, tf_keras.layers.Layer] = {}
+    twice: set[str] = set()
+    for layer in leaf_layers(model):
+        if layers.setdefault(layer.name, layer) is not layer:
+            twice.add(layer.name)
     for name, mask in masks.items():
         if name not in layers:
             raise unknown_name(f"layer of model {model.name!r}", name, layers)
+        if name in twice:
+            raise InputError(
+                f"mask of {name!r}: model {model.name!r} has several layers of that name in nested "
+                "models; give every layer a name of its own."
+            )
         values = values_of(layers[name], {})
         shapes = [values[role].shape for role in MASKED if role in values]
         if not shapes:

@@ -35,7 +35,8 @@ def flops(
     once for each output position (transposed convolutions: input position), also where padded
     zeros are multiplied. Biases, batch norm, activations and pooling are not counted. Without
     masks, zeros among the weights count as pruned. masks: layer -> mask of the kernel's shape or
-    one value per filter. Layers inside nested models are included.
+    one value per filter. Layers inside nested models are included, those of one without a graph of
+    layers (a subclass of Model) are not.
 
     Heights and widths that the model leaves open count as 1.
     """
@@ -52,7 +53,8 @@ def _add_flops(
     for node in nodes_of(model):
         layer = node.layer
         if isinstance(layer, tf_keras.Model):
-            _add_flops(layer, masks, found)
+            if getattr(layer, "_is_graph_network", False):
+                _add_flops(layer, masks, found)
         elif type(layer).__name__ in READERS | DEPTHWISE:
             values = values_of(layer, masks)
             uses = 2 * _positions(node)

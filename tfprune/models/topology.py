@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfprune.models.nested import unfolded
 from tfprune.pruning.paths import Node
 
 if TYPE_CHECKING:
@@ -15,15 +16,18 @@ _SUMS = {"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"}
 def channel_graph(network: tf_keras.Model, prunable: set[str]) -> tuple[Node, ...]:
     """Return the network as nodes for `tfprune.pruning.paths.effective_masks`.
 
-    `prunable` are the layers with a mask. A layer that keeps the number of channels passes each
-    by itself (activation, pooling, normalisation, depthwise convolution), any other unpruned one
-    connects all with all. A product of two branches counts as a sum: what only one of them
-    carries still counts as reaching the output, so effective sparsity is then a lower bound.
+    `prunable` are the layers with a mask; they may lie in nested models. A layer that keeps the
+    number of channels passes each by itself (activation, pooling, normalisation), a depthwise
+    convolution makes several of each, any other unpruned one connects all with all. A product of
+    two branches counts as a sum: what only one of them carries still counts as reaching the
+    output, so effective sparsity is then a lower bound.
     """
+    flat = unfolded(network)
+    tensors = {new: old for new, old in flat.names.items() if old in prunable}
     found: list[Node] = []
     producer: dict[int, str] = {}
-    for depth in sorted(network._nodes_by_depth, reverse=True):
-        for node in network._nodes_by_depth[depth]:
+    for depth in sorted(flat.model._nodes_by_depth, reverse=True):
+        for node in flat.model._nodes_by_depth[depth]:
             outputs = _tensors(node.outputs)
             if node.is_input:
                 name = f"{node.layer.name}/{len(found)}"
@@ -33,7 +37,7 @@ def channel_graph(network: tf_keras.Model, prunable: set[str]) -> tuple[Node, ..
                 name = node.layer.name
                 if any(known.name == name for known in found):  # a layer used more than once
                     name = f"{name}/{len(found)}"
-                found.append(_node(name, node, sources, prunable))
+                found += _nodes(name, node, sources, tensors.get(node.layer.name))
             for tensor in outputs:
                 producer[id(tensor)] = found[-1].name
     return tuple(found)
@@ -43,18 +47,35 @@ def _tensors(outputs: Any) -> list[Any]:
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def _node(name: str, node: Any, sources: tuple[str, ...], prunable: set[str]) -> Node:
+def _nodes(name: str, node: Any, sources: tuple[str, ...], tensor: str | None) -> tuple[Node, ...]:
+    """Return the nodes of one layer call; `tensor` is the layer's kernel where it is pruned."""
+    if tensor is None:
+        return (_unpruned(name, node, sources),)
+    if not type(node.layer).__name__.startswith("Separable"):
+        return (Node(name, "kernel", sources, tensor=tensor),)
+    spread = Node(
+        f"{name}/depthwise", "repeat", sources, positions=int(node.layer.depth_multiplier)
+    )
+    return (spread, Node(name, "kernel", (spread.name,), tensor=tensor))
+
+
+def _unpruned(name: str, node: Any, sources: tuple[str, ...]) -> Node:
     layer, kind = node.layer, type(node.layer).__name__
     before = [int(tensor.shape[-1]) for tensor in node.keras_inputs]
     after = int(_tensors(node.outputs)[0].shape[-1])
-    if layer.name in prunable and kind != "SeparableConv2D":
-        return Node(name, "kernel", sources, tensor=layer.name)
     if kind in _SUMS:
         return Node(name, "add", sources)
     if kind == "Concatenate" and sum(before) == after:
         return Node(name, "concat", sources)
     if len(before) == 1 and kind in ("Flatten", "Reshape") and after % before[0] == 0:
         return Node(name, "flatten", sources, positions=after // before[0])
-    if len(before) == 1 and before[0] == after and not hasattr(layer, "kernel"):
+    if kind.startswith("Depthwise"):
+        return Node(name, "repeat", sources, positions=after // before[0])
+    if len(before) == 1 and before[0] == after and not _mixes(layer):
         return Node(name, "same", sources)
     return Node(name, "full", sources, channels=after)
+
+
+def _mixes(layer: tf_keras.layers.Layer) -> bool:
+    """Whether a layer that keeps the number of channels mixes them all the same."""
+    return any(hasattr(layer, name) for name in ("kernel", "pointwise_kernel", "layers"))

@@ -12,6 +12,7 @@ import tfprune
 from tfprune.config import from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.admm import draw_toward_sparsity
+from tfprune.experiment.controls import train_controls
 from tfprune.experiment.dry_run import dry_run
 from tfprune.experiment.export import export
 from tfprune.experiment.observer import Observer
@@ -19,6 +20,8 @@ from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
+from tfprune.pruning.structured import partial_filters
+from tfprune.pruning.tensors import count_kept
 from tfprune.tracking import open_store, resolve_store
 
 CONTROLS = ["random-mask", "shuffled-mask", "reinitialised", "sparse-scratch"]
@@ -49,6 +52,34 @@ def test_every_control_is_trained_at_every_level_at_the_tickets_sparsity(finishe
         assert row.sparsity == sparsity[row.level]
         assert set(row.similarity["cka"]) == {"conv1", "conv2", "dense1"}
         assert all(0 < value < 1 for value in row.similarity["cka"].values())
+
+
+@pytest.mark.parametrize("strategy", ["magnitude", "filter-l1", "n-m", "block"])
+def test_controls_keep_exactly_as_many_weights_in_every_layer_as_the_ticket(small, strategy):
+    """Their masks are what training sees; control filters are whole where the ticket's are."""
+    pruning = {"levels": 1, "fraction": 0.5, "scope": "layer", "strategy": strategy,
+               "controls": CONTROLS}  # fmt: skip
+    config = from_dict({**small, "pruning": pruning})
+    replicate = Replicate(make_plan(config), seed=0, observer=Observer())
+    _, ticket = replicate.levels()
+    kept = count_kept(ticket.masks)
+    assert 0 < kept["conv2"] < 3456
+    replicate.trainer.train = lambda **options: None
+    seen = {}
+    for trained in train_controls(replicate):
+        assert count_kept(trained.masks) == count_kept(replicate.prunable.masks()) == kept
+        for name, weight in replicate.prunable.weights().items():
+            assert np.count_nonzero(weight[~trained.masks[name]]) == 0
+        seen[trained.control] = trained.masks
+    assert list(seen) == CONTROLS
+    for name, mask in ticket.masks.items():
+        np.testing.assert_array_equal(seen["reinitialised"][name], mask)
+        np.testing.assert_array_equal(replicate.prunable.masks()[name], mask)
+    assert (seen["random-mask"]["conv2"] != ticket.masks["conv2"]).any()
+    if strategy == "filter-l1":
+        tensors = replicate.prunable.tensors
+        for control in ("random-mask", "reinitialised", "sparse-scratch"):
+            assert set(partial_filters(seen[control], tensors).values()) == {0}
 
 
 def test_controls_leave_the_ticket_as_it_is(finished, plain):

@@ -56,6 +56,7 @@ class Ticket:
         """
         from tfprune.models import build_model
         from tfprune.training.backend import start_tensorflow
+        from tfprune.training.prunable import kernel
 
         start_tensorflow()
         model = build_model(
@@ -65,8 +66,8 @@ class Ticket:
         for variable, value in zip(model.variables, values, strict=True):
             variable.assign(value)
         for name, mask in masks.items():
-            kernel = model.get_layer(name).kernel
-            kernel.assign(kernel * mask)
+            variable = kernel(model.get_layer(name))
+            variable.assign(variable * mask)
         return model
 
 
@@ -126,6 +127,8 @@ def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict
     there and nothing of it is pruned, as in Morcos et al. 2019. Raises InputError when any other
     layer differs.
     """
+    from tfprune.training.prunable import kernel
+
     own = [variable.numpy() for variable in model.variables]
     if len(own) != len(ticket.variables):
         raise InputError(
@@ -144,9 +147,8 @@ def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict
         values.append(given if given.shape == mine.shape else mine)
     masks = {}
     for name, mask in ticket.masks.items():
-        kernel = model.get_layer(name).kernel
-        fits = tuple(kernel.shape) == mask.shape
-        masks[name] = mask if fits else np.ones(tuple(kernel.shape), bool)
+        shape = tuple(kernel(model.get_layer(name)).shape)
+        masks[name] = mask if shape == mask.shape else np.ones(shape, bool)
     return tuple(values), masks
 
 

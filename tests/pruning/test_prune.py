@@ -168,3 +168,52 @@ def test_the_mask_is_that_of_a_stable_sort_at_every_level(layers, percent, level
         masks = prune(context, rates=percent / 100, allow_empty=True)
         np.testing.assert_array_equal(np.concatenate([m.ravel() for m in masks.values()]), kept)
         context = replace(context, masks=masks)
+
+
+@given(weight_lists, st.integers(0, 99), st.sampled_from(["global", "layer", "uniform", "erk"]))
+def test_no_layer_is_emptied_without_being_named(layers, percent, scope):
+    context = network(**{f"layer{i}": [values] for i, values in enumerate(layers)})
+    how = {"scope": scope, "rates": percent / 100}
+    masks = prune(context, allow_empty=True, **how)
+    emptied = [name for name, n in count_kept(masks).items() if n == 0]
+    if not emptied:
+        assert 0 not in count_kept(prune(context, **how)).values()
+        return
+    with pytest.raises(InputError) as caught:
+        prune(context, **how)
+    sizes = {name: context.masks[name].size for name in emptied}
+    listed = ", ".join(f"{name!r} (its last {n} weights)" for name, n in sizes.items())
+    assert f"level 1 would empty {listed} with" in str(caught.value)
+
+
+filter_kernels = st.lists(
+    st.lists(
+        st.lists(st.sampled_from([0.0, -1.0, 1.0, 2.0]), min_size=2, max_size=2),
+        min_size=1, max_size=6,
+    ),
+    min_size=1, max_size=3,
+)  # fmt: skip
+
+
+@given(filter_kernels, st.integers(0, 99), st.sampled_from(["conv", "transposed", "dense"]))
+def test_filters_of_equal_norm_go_in_layer_order_then_by_index(layers, percent, kind):
+    """Each layer is a list of filters of two weights; two levels against a stable sort."""
+    tensors, weights = [], {}
+    for i, filters in enumerate(layers):
+        matrix = np.array(filters, np.float32).T  # (2 inputs, n_filters)
+        kernel = {"conv": matrix[None], "transposed": matrix.T[None], "dense": matrix}[kind]
+        tensors.append(PrunableTensor(f"layer{i}", kind, kernel.shape))
+        weights[f"layer{i}"] = kernel
+    context = PruningContext(
+        tensors=tuple(tensors), weights=weights, masks=full_masks(tuple(tensors))
+    )
+    norms = [abs(a) + abs(b) for filters in layers for a, b in filters]
+    kept = np.ones(len(norms), bool)
+    for _ in range(2):
+        order = [i for i in np.argsort(norms, kind="stable") if kept[i]]
+        kept[order[: len(order) * percent // 100]] = False
+        masks = prune(context, strategy="filter-l1", rates=percent / 100, allow_empty=True)
+        found = [t.as_matrix(masks[t.name]) for t in tensors]
+        np.testing.assert_array_equal(np.concatenate([m.all(axis=0) for m in found]), kept)
+        np.testing.assert_array_equal(np.concatenate([m.any(axis=0) for m in found]), kept)
+        context = replace(context, masks=masks)

@@ -101,3 +101,16 @@ def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
     assert error.max() < 1e-6 * max(1.0, abs(mean))
     np.testing.assert_allclose(whole.hsic1(), chunked.hsic1(), rtol=1e-6 * max(1.0, abs(mean)))
     np.testing.assert_allclose(whole.x.mean, chunked.x.mean, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("condition", [1e4, 1e5, 3e5, 1e6])
+def test_float32_rows_lose_more_by_their_own_rounding_than_by_moments(condition):
+    x, y, rho = ill_conditioned(condition, n=20_000)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    streamed = Comparison([("x", "y")], measures=["cca"], blocks=0, permutations=0, memory=0)
+    streamed.update({"x": x}, {"y": y})
+    assert streamed.collected.factors == {}
+    score = streamed.scores()["x", "y", "cca"]
+    exact = mean_cca(x.astype(np.float64), y.astype(np.float64))  # by QR
+    by_rounding = abs(exact - rho.mean())
+    assert abs(float(score) - exact) <= max(1e-6, 0.2 * by_rounding)

@@ -73,7 +73,12 @@ def _centred(rows: Array) -> Array:
 
 
 def ill_conditioned(rows: Array) -> bool:
-    """Return whether the first rows (n, d) show channels too nearly dependent for X'X."""
+    """Return whether the first rows (n, d) show channels too nearly dependent for X'X.
+
+    float32 rows are not: see `Side.needs_qr`.
+    """
+    if rows.dtype == np.float32:
+        return False
     head = _centred(rows[: 4 * rows.shape[1] + 64])
     norms = np.linalg.norm(head, axis=0)
     live = norms > 1e-12 * max(float(norms.max(initial=0.0)), 1e-300)

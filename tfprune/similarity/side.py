@@ -104,11 +104,14 @@ class Side:
     def needs_qr(self) -> bool:
         """Return whether cross-products are too coarse to whiten this layer.
 
-        So when a kept direction is nearly dependent on the others, or when float64 input may
-        hold directions finer than cross-products can tell from rounding.
+        So for float64 input when a kept direction is nearly dependent on the others, or when
+        there may be directions finer than cross-products can tell from rounding. float32 input
+        holds none: what is rounded off the input moves the number more than QR could mend.
         """
+        if self.tolerance**2 >= _PIVOT_NOISE:
+            return False
         whitening = self.whitening
-        hidden = self.tolerance**2 < _PIVOT_NOISE and whitening.rank < self.live.size
+        hidden = whitening.rank < self.live.size
         return hidden or whitening.smallest_pivot < ILL_CONDITIONED
 
     @cached_property

@@ -308,3 +308,26 @@ def test_a_store_lost_while_reading_is_a_run_error(store: Store, monkeypatch) ->
     assert str(caught.value) == (
         f"the MLflow store {store.location.uri} does not answer: connection reset"
     )
+
+
+def test_what_mlflow_had_copied_half_when_it_was_killed_is_swept_away(
+    store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "levels.csv"
+    file.write_text("level\n0\n")
+    with store.record(tmp_path / "journal", on_gap=print) as recorder:
+        run = recorder.start_run("cut off")
+        run.log_file(file)
+        recorder.flush(60)
+    folder = store.download_artifact(run.id, "levels.csv").parent
+    (folder / "plots").mkdir()
+    half = [folder / ".artifact.uploading.x1", folder / "plots" / ".artifact.uploading.x2"]
+    for path in half:
+        path.write_text("lev")
+    again = open_store(store.location)
+    with again.record(tmp_path / "journal", on_gap=print) as recorder:
+        recorder.start_run("cut off", run_id=run.id).log_text("more", "more.txt")
+        recorder.flush(60)
+    assert [path.exists() for path in half] == [False, False]
+    assert (folder / "levels.csv").read_text() == "level\n0\n"
+    assert (folder / "more.txt").read_text() == "more"

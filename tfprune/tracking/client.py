@@ -186,6 +186,7 @@ class MlflowClient:
         with _store_errors():
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._artifact_root = artifact_root
+        self._swept: set[str] = set()
         self.experiment_id = ""
         self.identity = ""
 
@@ -274,7 +275,17 @@ class MlflowClient:
     def log_artifact(self, run_id: str, path: Path, folder: str | None) -> None:
         """Store a file, or a folder with all it holds, under its own name in `folder`."""
         with _store_errors():
+            if run_id not in self._swept:
+                self._sweep(run_id)
             self._client.log_artifact(run_id, str(path), folder)
+
+    def _sweep(self, run_id: str) -> None:
+        """Delete what MLflow had copied half when an earlier process was killed; once a run."""
+        root = Path(self._client.get_run(run_id).info.artifact_uri)
+        if root.is_absolute():  # on this machine, and a run has one writer
+            for left in list(root.rglob(".artifact.uploading.*")):
+                left.unlink(missing_ok=True)
+        self._swept.add(run_id)
 
     def finish_run(self, run_id: str, status: str, time: int) -> None:
         """Mark a run as ended at `time` (ms since 1970): FINISHED, FAILED or KILLED."""

@@ -13,6 +13,8 @@ from tfprune.errors import InputError
 from tfprune.experiment.run import run
 from tfprune.tracking import open_store, resolve_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, small):

@@ -15,6 +15,8 @@ from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
 from tfprune.tracking import open_store, resolve_store
 
+pytestmark = pytest.mark.slow
+
 
 class Logged:
     """A run of two seeds with its files, and the data that its networks saw."""

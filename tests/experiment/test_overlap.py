@@ -93,6 +93,7 @@ def jaccard(a, b):
     return both / sum(int((a[name] | b[name]).sum()) for name in a)
 
 
+@pytest.mark.slow
 def test_a_run_logs_the_overlap_of_every_pair_of_seeds(finished):
     result, store = finished
     text = store.read_text(result.run_id, "mask-overlap.csv")
@@ -118,6 +119,7 @@ def test_a_run_logs_the_overlap_of_every_pair_of_seeds(finished):
             assert 0.2 < row.jaccard < 0.6  # two halves taken at random share a third
 
 
+@pytest.mark.slow
 def test_a_levels_fact_is_the_mean_over_the_earlier_seeds(finished):
     result, store = finished
     for level in result.levels:

@@ -84,7 +84,15 @@ def check_resumed(folder, result, whole, silent):
             assert len(set(steps)) == len(steps)
 
 
-@pytest.mark.parametrize(("kind", "n"), [("level", 1), ("epoch", 1), ("epoch", 4), ("done", 2)])
+@pytest.mark.parametrize(
+    ("kind", "n"),
+    [
+        ("level", 1),
+        ("epoch", 1),
+        pytest.param("epoch", 4, marks=pytest.mark.slow),
+        pytest.param("done", 2, marks=pytest.mark.slow),
+    ],
+)
 def test_a_resumed_run_equals_the_uninterrupted_one(
     tmp_path, config, silent, uninterrupted, kind, n
 ):
@@ -121,14 +129,8 @@ def three(tmp_path_factory, small):
     return config, run(config, folder=tmp_path_factory.mktemp("three"), tell=lambda message: None)
 
 
-@pytest.mark.parametrize(
-    ("kind", "n"),
-    [
-        ("done", 5),
-        pytest.param("level", 6, marks=pytest.mark.slow),
-        pytest.param("epoch", 5, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "n"), [("done", 5), ("level", 6), ("epoch", 5)])
 def test_a_third_replicate_goes_on_with_the_masks_of_the_two_before(
     tmp_path, silent, three, kind, n
 ):

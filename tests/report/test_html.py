@@ -243,10 +243,19 @@ def test_a_run_of_which_no_number_is_finite_still_has_a_page(make_data, tmp_path
     assert set(values) == {None}
 
 
+def test_the_right_answer_of_a_flipped_example_is_marked(make_data):
+    data = make_data(extras=True)
+    flipped = dataclasses.replace(
+        data.flipped[0], level=2, label="cat", dense_prediction="dog", pruned_prediction="cat"
+    )
+    page = " ".join(Page(render([dataclasses.replace(data, flipped=(flipped,))])).text.split())
+    assert re.search(r"cat ?dense: dog ?level 2: cat ✓", page)
+
+
 def test_what_is_known_of_the_data_stands_below_the_answer_notes_first(make_data):
     data = make_data(provenance={"file_format": "csv", "image_size": "None", "note": "a copy"})
     page = " ".join(Page(render([data])).text.split())
-    assert "note a copy · file format csv" in page
+    assert "data a copy · file format csv" in page
     assert "image size" not in page
 
 

@@ -75,7 +75,7 @@ def _beside(
     shape = ".3f" if measure else ".2%"
     y: Spec = {
         "field": "value", "type": "quantitative", "title": label,
-        "scale": {"zero": False}, "axis": {} if measure else {"format": ".1%"},
+        "scale": {"zero": False, "padding": 12}, "axis": {} if measure else {"format": ".1%"},
     }  # fmt: skip
     layers: list[Spec] = [
         {

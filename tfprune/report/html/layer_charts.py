@@ -120,7 +120,7 @@ def dead_chart(data: ReportData, *, key: str) -> Chart | None:
                 "color": {
                     "field": "channels", "type": "nominal",
                     "scale": {"domain": list(_KINDS), "range": list(_KIND_COLOURS)},
-                    "legend": top_legend(150),
+                    "legend": top_legend(118),
                 },
                 "tooltip": tooltip(
                     ("layer", "layer", ""), ("channels", "channels", ""),

@@ -161,13 +161,13 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
 
 
 def _provenance(data: ReportData) -> list[tuple[str, str]]:
-    """Return subject and note of what is known of the data, notes in words first."""
+    """Return subject and note of what is known of the data, the note in words first."""
     known = [
-        (subject.replace("_", " "), str(note))
+        ("data" if subject == "note" else subject.replace("_", " "), str(note))
         for subject, note in data.provenance.items()
         if note not in (None, "", "None")
     ]
-    return sorted(known, key=lambda item: item[0] != "note")
+    return sorted(known, key=lambda item: item[0] != "data")
 
 
 def _figures(groups: Iterable[Iterable[Chart | None]]) -> list[Figure]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tfprune.report.labels import round_percent, sparsity_by_level
 MOST_FILTERS = 64
 MOST_EXAMPLES = 24
 _LONGEST_SIDE = 96  # pixels; larger images are thinned, the page must stay small
+_GAP = (124, 168, 212)  # between filters: a colour that no weight has, on white and black paper
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def data_uri(pixels: np.ndarray) -> str:
 
 
 def filter_grid(kernels: np.ndarray, scale: np.ndarray, *, columns: int = 8) -> np.ndarray:
-    """Return filters side by side as uint8 pixels with a gap of one pixel.
+    """Return filters side by side, uint8 (height, width, 3), with a gap of one pixel.
 
     `kernels` is (height, width, channels, n). 0 is middle gray; each filter's `scale`, (n,),
     reaches white or black. One or three channels are shown as they are, other counts by their
@@ -55,16 +57,17 @@ def filter_grid(kernels: np.ndarray, scale: np.ndarray, *, columns: int = 8) -> 
     """
     height, width, channels, n = kernels.shape
     if channels not in (1, 3):
-        kernels, channels = kernels.mean(axis=2, keepdims=True), 1
+        kernels = kernels.mean(axis=2, keepdims=True)
     safe = np.where(scale > 0, scale, 1.0)
     shown = np.clip(127.5 + 127.5 * kernels / safe, 0, 255).round().astype(np.uint8)
     columns = min(columns, n)
     rows = -(-n // columns)
-    grid = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
+    grid = np.empty((rows * (height + 1) - 1, columns * (width + 1) - 1, 3), np.uint8)
+    grid[:] = _GAP
     for index in range(n):
         top, left = (index // columns) * (height + 1), (index % columns) * (width + 1)
         grid[top : top + height, left : left + width] = shown[..., index]
-    return grid[..., 0] if channels == 1 else grid
+    return grid
 
 
 def filter_pictures(data: ReportData) -> list[FilterPicture]:
@@ -89,8 +92,13 @@ def _filter_picture(item: FirstLayerFilters, sparsity: dict[int, float]) -> Filt
 
 
 def example_pictures(data: ReportData) -> list[ExamplePicture]:
-    """Return the first flipped examples, levels in order."""
-    chosen = sorted(data.flipped, key=lambda item: (item.level, item.seed))[:MOST_EXAMPLES]
+    """Return flipped examples, levels in order and each with as many as the others where it can."""
+    by_level: dict[int, list[FlippedExample]] = {}
+    for item in sorted(data.flipped, key=lambda item: item.seed):
+        by_level.setdefault(item.level, []).append(item)
+    turns = zip_longest(*(by_level[level] for level in sorted(by_level)))
+    in_turn = [item for turn in turns for item in turn if item is not None]
+    chosen = sorted(in_turn[:MOST_EXAMPLES], key=lambda item: item.level)
     return [
         ExamplePicture(
             data_uri(_small(item)), item.label, item.dense_prediction, item.pruned_prediction,

@@ -9,9 +9,10 @@ from tfprune.report.note import markdown_note
 def test_the_note_holds_the_answer_and_a_row_for_every_level(make_data):
     data = make_data()
     note = markdown_note(data.levels, data.similarities)
-    table, _, text = note.rstrip().split("\n\n")
+    text, table, _ = note.rstrip().split("\n\n")
     assert text == str(answer(data.levels, data.similarities))
-    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines()]
+    lines = table.replace("&emsp;", "").splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
     assert rows[0][:4] == ["level", "sparsity", "validation", "test"]
     levels = sorted({row.level for row in data.levels})
     assert [row[0] for row in rows[2:]] == [str(level) for level in levels]

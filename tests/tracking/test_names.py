@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfprune.tracking.names import (
+    control_color,
+    control_run_name,
     cut,
     layer_key,
     level_run_name,
@@ -59,6 +61,7 @@ def test_layer_keys_sort_by_depth_as_text() -> None:
 
 def test_run_names_of_two_levels_differ_within_the_width_that_the_ui_shows() -> None:
     assert level_run_name(3, seed=0, sparsity=0.488, n_levels=5) == "L3 s0 48.8%"
+    assert control_run_name("random-mask", 3, seed=0, n_levels=10) == "L03 s0 random-mask"
     assert len(level_run_name(99, seed=12, sparsity=0.9999, n_levels=99)) <= 16
 
 
@@ -85,3 +88,10 @@ def test_params_keep_their_text_and_long_ones_say_that_they_were_cut() -> None:
     assert len(text) == 6000
     assert text.endswith("xx ... [cut: 7000 characters]")
     assert cut("short", 10) == "short"
+
+
+def test_controls_are_gray_and_later_levels_darker():
+    colours = [control_color(level, 3) for level in (1, 2, 3)]
+    assert all(c[1:3] == c[3:5] == c[5:] for c in colours)
+    assert sorted(colours, reverse=True) == colours
+    assert len(set(colours)) == 3

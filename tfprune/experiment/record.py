@@ -29,7 +29,13 @@ from tfprune.experiment.results import (
 from tfprune.experiment.tickets import REWIND_FILE, write_rewind
 from tfprune.pruning.mask_files import save_masks
 from tfprune.report.note import markdown_note
-from tfprune.tracking import layer_key, level_run_name, run_color
+from tfprune.tracking import (
+    control_color,
+    control_run_name,
+    layer_key,
+    level_run_name,
+    run_color,
+)
 
 if TYPE_CHECKING:
     from tfprune.experiment.compare import ComparisonResult
@@ -88,15 +94,17 @@ class RunRecord(Observer):
         self._log_epoch(EpochResult(seed=seed, level=level, **dataclasses.asdict(report)))
 
     def _log_epoch(self, row: EpochResult) -> None:
+        # accuracy first: MLflow's compare page opens on the metric that runs logged first, and
+        # similarity is known only when the level has finished
         points = {
-            "epoch/loss": row.loss,
+            "epoch/validation_accuracy": row.validation_accuracy,
             "epoch/accuracy": row.accuracy,
+            "epoch/validation_loss": row.validation_loss,
+            "epoch/loss": row.loss,
             "epoch/learning_rate": row.learning_rate,
         }
-        if row.validation_accuracy is not None and row.validation_loss is not None:
-            points["epoch/validation_loss"] = row.validation_loss
-            points["epoch/validation_accuracy"] = row.validation_accuracy
-        self._children[row.seed, row.level].log_metrics(points, step=row.epoch)
+        known = {name: value for name, value in points.items() if value is not None}
+        self._children[row.seed, row.level].log_metrics(known, step=row.epoch)
 
     def level_finished(
         self,
@@ -152,16 +160,14 @@ class RunRecord(Observer):
 
     def control_finished(self, result: ControlResult) -> None:
         n_levels = self._config.pruning.levels
-        name = level_run_name(
-            result.level, seed=result.seed, sparsity=result.sparsity, n_levels=n_levels
-        )
         run = self._recorder.start_run(
-            f"{result.control} {name}",
+            control_run_name(result.control, result.level, seed=result.seed, n_levels=n_levels),
             key=f"{self._key}-s{result.seed}-l{result.level}-{result.control}",
             params={"level": result.level, "seed": result.seed, "control": result.control},
-            tags={"tfprune.kind": "control"},
+            tags={"tfprune.kind": "control",
+                  "mlflow.runColor": control_color(result.level, n_levels)},
             parent=self.parent,
-        )
+        )  # fmt: skip
         metrics = {
             "accuracy/test": result.accuracy_test,
             "loss/test": result.loss_test,

@@ -11,12 +11,14 @@ from tfprune.report.labels import measure_label, percent, printable
 from tfprune.report.summary import level_summaries
 
 _MOST_LAYERS = 12
+_WIDE = "&emsp; | "  # MLflow's cells have no margins
 
 
 def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
-    """Return the table of all levels, means over replicates, and the answer in two sentences.
+    """Return the answer in two sentences, and the table of all levels, means over replicates.
 
-    Similarities are by the first measure; of many layers an even choice is shown.
+    Similarities are by the first measure; of many layers an even choice is shown. The answer
+    comes first because MLflow folds the note after a few lines.
     """
     measures = measures_of(similarities)
     lines = {line.level: line for line in profiles(similarities, measure=measures[0])}
@@ -25,7 +27,7 @@ def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[Similari
     shown = range(0, len(layers), step)
     header = ["level", "sparsity", "validation", "test"]
     header += [printable(layers[i]).replace("|", "/") for i in shown]
-    rows = [header, ["---:"] * len(header)]
+    rows = [header]
     for row in level_summaries(levels):
         validation = row.accuracy_validation
         line = lines.get(row.level)
@@ -38,6 +40,8 @@ def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[Similari
                 *("dense" if line is None else f"{line.mean[i]:.3f}" for i in shown),
             ]
         )
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    lines_of_table = [f"| {_WIDE.join(cells)} |" for cells in rows]
+    lines_of_table.insert(1, "|" + " ---: |" * len(header))
+    table = "\n".join(lines_of_table)
     legend = f"Layers: {measure_label(measures[0])} with the dense network."
-    return f"{table}\n\n{legend}\n\n{answer(levels, similarities)}\n"
+    return f"{answer(levels, similarities)}\n\n{table}\n\n{legend}\n"

@@ -12,7 +12,14 @@ with store.record(folder, on_gap=print) as recorder:
 from tfprune.tracking.client import Point, RunInfo
 from tfprune.tracking.delivery import Delivery
 from tfprune.tracking.location import StoreLocation, resolve_store
-from tfprune.tracking.names import layer_key, level_run_name, metric_key, run_color
+from tfprune.tracking.names import (
+    control_color,
+    control_run_name,
+    layer_key,
+    level_run_name,
+    metric_key,
+    run_color,
+)
 from tfprune.tracking.recorder import Recorder, Run
 from tfprune.tracking.store import Store, open_store
 
@@ -24,6 +31,8 @@ __all__ = [
     "RunInfo",
     "Store",
     "StoreLocation",
+    "control_color",
+    "control_run_name",
     "layer_key",
     "level_run_name",
     "metric_key",

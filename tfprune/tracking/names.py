@@ -65,7 +65,16 @@ def level_run_name(level: int, *, seed: int, sparsity: float, n_levels: int = 10
     The UI cuts names at 16 to 20 characters. `sparsity` is a share in [0, 1] of the prunable
     weights; `level` is padded to the width of `n_levels`, the highest one.
     """
-    return f"L{level:0{len(str(n_levels))}d} s{seed} {100 * sparsity:.1f}%"
+    return f"{_level_and_seed(level, seed, n_levels)} {100 * sparsity:.1f}%"
+
+
+def control_run_name(control: str, level: int, *, seed: int, n_levels: int = 10) -> str:
+    """Return the name of a control's run, e.g. `L3 s0 random-mask`; it stands by its level."""
+    return f"{_level_and_seed(level, seed, n_levels)} {control}"
+
+
+def _level_and_seed(level: int, seed: int, n_levels: int) -> str:
+    return f"L{level:0{len(str(n_levels))}d} s{seed}"
 
 
 def run_color(level: int, n_levels: int) -> str:
@@ -78,6 +87,12 @@ def run_color(level: int, n_levels: int) -> str:
     share = place - low
     mixed = (round(a + share * (b - a)) for a, b in zip(_RAMP[low], _RAMP[low + 1], strict=True))
     return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+def control_color(level: int, n_levels: int) -> str:
+    """Return the colour of a control's run: a gray, darker for later levels, beside `run_color`."""
+    gray = round(190 - 80 * min(max(level / n_levels if n_levels > 0 else 0.0, 0.0), 1.0))
+    return f"#{gray:02x}{gray:02x}{gray:02x}"
 
 
 def metric_value(value: Any) -> float:

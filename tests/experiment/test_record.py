@@ -1,0 +1,72 @@
+"""How a run is logged: what MLflow's pages open on, and how children are called and coloured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tfprune.config import from_dict
+from tfprune.experiment.record import RunRecord
+from tfprune.experiment.results import ControlResult
+from tfprune.training.trainer import EpochReport
+
+
+class Logged:
+    """A recorder and its runs in one; keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, dict[str, Any]]] = []
+        self.metrics: list[str] = []
+
+    def start_run(self, name: str, **given: Any) -> Logged:
+        self.runs.append((name, given))
+        return self
+
+    def log_metrics(self, metrics: dict[str, float], *, step: int) -> None:
+        self.metrics += metrics
+
+    def finish(self, status: str) -> None:
+        pass
+
+
+@pytest.fixture
+def logged() -> Logged:
+    return Logged()
+
+
+@pytest.fixture
+def record(logged) -> RunRecord:
+    config = from_dict({"pruning": {"levels": 3}})
+    return RunRecord(logged, config, name="digits", key="k")  # type: ignore[arg-type]
+
+
+def epoch(validation: float | None) -> EpochReport:
+    return EpochReport(
+        epoch=0, loss=0.5, accuracy=0.8, validation_loss=validation,
+        validation_accuracy=validation, learning_rate=0.1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("validation", "first"), [(0.7, "epoch/validation_accuracy"), (None, "epoch/accuracy")]
+)
+def test_the_first_metric_of_a_child_is_an_accuracy(record, logged, validation, first):
+    record.level_started(0, 1)
+    record.epoch_finished(0, 1, epoch(validation))
+    assert logged.metrics[0] == first
+    assert len(logged.metrics) == (3 if validation is None else 5)
+
+
+def test_a_control_is_called_by_its_level_and_seed_and_gray(record, logged):
+    record.control_finished(
+        ControlResult(
+            control="random-mask", seed=1, level=2, sparsity=0.36, accuracy_test=0.8,
+            accuracy_validation=None, loss_test=0.4, similarity={"cka": {"conv1": 0.9}},
+        )
+    )  # fmt: skip
+    name, given = logged.runs[-1]
+    assert name == "L2 s1 random-mask"
+    colour = given["tags"]["mlflow.runColor"]
+    assert colour[1:3] == colour[3:5] == colour[5:7]
+    assert logged.metrics == ["accuracy/test", "loss/test", "sparsity/global", "profile/cka"]

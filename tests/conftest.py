@@ -2,10 +2,125 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import fcntl
 import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Browser:
+    """Chromium without a screen: pages opened, waited for, asked, and kept as pictures.
+
+    Pictures go to `folder`; `driver` is Selenium's.
+    """
+
+    def __init__(self, driver: Any, folder: Path) -> None:
+        self.driver = driver
+        self._folder = folder
+
+    def look(self, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        """Set the window's size in pixels, a phone's below 500, and the colour scheme."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+
+    def open(self, address: str) -> None:
+        """Open an address."""
+        self.driver.get(address)
+
+    def find(self, selector: str) -> Any:
+        """Return the first element that a CSS selector finds."""
+        return self.driver.find_element("css selector", selector)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Return what a script returns that runs in the page."""
+        return self.driver.execute_script(script, *arguments)
+
+    def until(self, script: str, *arguments: Any, seconds: float = 30) -> Any:
+        """Return the value of an expression of the page as soon as it is true."""
+        return self.wait(
+            lambda _: self.run(f"return {script}", *arguments), script, seconds=seconds
+        )
+
+    def wait(self, condition: Callable[[Any], Any], name: str, *, seconds: float = 30) -> Any:
+        """Return what a condition on the driver gives as soon as that is true; fail else."""
+        from selenium.common.exceptions import JavascriptException, TimeoutException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        try:
+            return WebDriverWait(self.driver, seconds, 0.1, [JavascriptException]).until(condition)
+        except TimeoutException:
+            shown = self.run("return document.body.innerText.slice(0, 1500)")
+            pytest.fail(f"not within {seconds} s: {name}\nThe page shows:\n{shown}")
+
+    def console(self) -> list[str]:
+        """Return what was said on the console since it was last asked."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def shoot(self, name: str, *, whole: bool = True) -> Path:
+        """Keep the page as a picture, from top to bottom or what the window shows of it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {"format": "png"}
+        if whole:
+            size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+            options |= {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
+        picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", options)
+        path = self._folder / f"{name}.png"
+        path.write_bytes(base64.b64decode(picture["data"]))
+        return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    """A browser of its own for each module; skipped where there is none.
+
+    TFPRUNE_SCREENSHOTS names the folder for its pictures.
+    """
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option(
+        "prefs", {"download.default_directory": str(tmp_path_factory.getbasetemp())}
+    )
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_page_load_timeout(60)
+    folder = os.environ.get("TFPRUNE_SCREENSHOTS", ROOT / "test-output" / "screenshots")
+    yield Browser(driver, Path(folder))
+    driver.quit()
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +140,41 @@ def tfds_dir() -> Path:
 
     Named by TFPRUNE_TEST_TFDS, or found beside the repository.
     """
-    beside = Path(__file__).parents[2] / "shared" / "data" / "tfds"
+    beside = ROOT.parent / "shared" / "data" / "tfds"
     folder = Path(os.environ.get("TFPRUNE_TEST_TFDS", beside))
     if not any(folder.glob("cifar10/*/dataset_info.json")):
         pytest.skip(f"no prepared cifar10 in {folder}; set TFPRUNE_TEST_TFDS to a folder with one")
     return folder
+
+
+@dataclass(frozen=True)
+class RealRun:
+    """A run that has finished in `folder`; `sent` is what its terminal of 80 columns was sent."""
+
+    folder: Path
+    sent: str
+
+
+@pytest.fixture(scope="session")
+def real_run(tmp_path_factory) -> RealRun:
+    """A small experiment on the digits by the command line itself, in a terminal."""
+    folder = tmp_path_factory.mktemp("project")
+    words = "run --name digits --levels 3 --epochs 4 --replicates 2 --control random-mask"
+    words += " --measure svcca --measure cka"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_") and k != "NO_COLOR"}
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, 80, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfprune_cli.main", *words.split()], cwd=folder,
+        stdin=theirs, stdout=theirs, stderr=theirs,
+        env=kept | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "40"},
+    )  # fmt: skip
+    os.close(theirs)
+    sent = b""
+    with contextlib.suppress(OSError):  # what a terminal says when nobody writes to it any more
+        while part := os.read(ours, 65536):
+            sent += part
+    os.close(ours)
+    text = sent.decode()
+    assert process.wait(timeout=60) == 0, text[-3000:]
+    return RealRun(folder, text)

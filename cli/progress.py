@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tfprune.experiment.checkpoint import Ledger
     from tfprune.experiment.plan import Plan
     from tfprune.experiment.replicate import TrainedLevel
-    from tfprune.experiment.results import LevelResult, SimilarityResult
+    from tfprune.experiment.results import ControlResult, LevelResult, SimilarityResult
     from tfprune.training.trainer import EpochReport
 
 
@@ -70,18 +70,24 @@ class Progress(Observer):
         if self._bar is not None:
             self._console.print(
                 f"seed {result.seed}  level {result.level}: sparsity {result.sparsity:.1%}, "
-                f"test accuracy {result.accuracy_test:.1%}, {trained.seconds:.1f} s"
+                f"test accuracy {result.accuracy_test:.1%}, {trained.seconds:.1f} s",
+                highlight=False,
             )
+            self._update(note="writing the report ..." if self._bar.finished else "")
+
+    def control_finished(self, result: ControlResult) -> None:
+        self._update(note=f"{result.control}: test {result.accuracy_test:.1%}")
 
     def tell(self, message: str) -> None:
         """Print a line that the user should know, beside the bar."""
         self._console.print(message, markup=False, highlight=False)
 
     def stop(self) -> None:
-        """Take the bar off the screen."""
+        """Take the bar off the screen, and leave a line free before what follows."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            self._console.print()
 
     def _update(self, **fields: Any) -> None:
         if self._bar is not None:

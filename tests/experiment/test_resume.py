@@ -191,8 +191,14 @@ def test_changed_libraries_are_refused_with_what_differs(tmp_path, config, silen
 def test_a_finished_or_unknown_run_is_refused(tmp_path, small, silent):
     config = {**small, "pruning": {"levels": 1, "fraction": 0.5}}
     result = run(config, folder=tmp_path, tell=silent, checkpoint_every=0)
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    for name in ("checkpoint", "models"):  # as a kill leaves them between two last deletions
+        (folder / name).mkdir()
+        (folder / name / "state").write_text("half")
     with pytest.raises(InputError, match="has finished; there is nothing to go on with"):
         resume(result.run_id, folder=tmp_path)
+    assert not (folder / "checkpoint").exists()
+    assert not (folder / "models").exists()
     with pytest.raises(InputError, match="unknown run 'nothing'"):
         resume("nothing", folder=tmp_path)
 

@@ -85,11 +85,7 @@ class Workspace:
     def finish(self) -> None:
         """Note that the run is done; free the disk of its checkpoints and of what was logged."""
         self.note(finished=True)
-        for done in (self.checkpoints.folder, self.folder / "models"):
-            shutil.rmtree(done, ignore_errors=True)
-        for torn in self.folder.rglob(".*"):  # of a process that was killed while it wrote
-            if torn.is_file():
-                torn.unlink()
+        free_disk(self.folder)
 
     def check_unchanged(self, now: Mapping[str, Any]) -> None:
         """Raise InputError naming what differs from when the run was started."""
@@ -117,6 +113,15 @@ class Workspace:
     def close(self) -> None:
         """Let another process open the folder."""
         self._lock.release()
+
+
+def free_disk(folder: Path) -> None:
+    """Delete what a finished run's folder holds for going on, and writes that a kill cut off."""
+    for done in (folder / "checkpoint", folder / "models"):
+        shutil.rmtree(done, ignore_errors=True)
+    for torn in folder.rglob(".*"):
+        if torn.is_file():
+            torn.unlink(missing_ok=True)
 
 
 def check_place(root: Path) -> None:
@@ -186,6 +191,8 @@ def find_interrupted(
         return all(facts.get(name) == value for name, value in wanted.items())
 
     for folder, facts in _folders(root):
+        if facts.get("finished") and (folder / "checkpoint").exists():
+            free_disk(folder)  # it was killed in its last moment
         lock = _lock(folder) if is_wanted(facts) else None
         if lock is None:
             continue
@@ -238,6 +245,7 @@ def open_run(root: Path, reference: str) -> Workspace:
     """
     folder, facts = find_run(root, reference)
     if facts.get("finished"):
+        free_disk(folder)  # what is left where it was killed in its last moment
         raise InputError(
             f"run {folder.name} ({facts.get('name')}) has finished; there is nothing to go on "
             "with. See it with 'tfprune ui'."

@@ -171,10 +171,14 @@ def real_run(tmp_path_factory) -> RealRun:
     )  # fmt: skip
     os.close(theirs)
     sent = b""
-    with contextlib.suppress(OSError):  # what a terminal says when nobody writes to it any more
-        while part := os.read(ours, 65536):
-            sent += part
-    os.close(ours)
+    try:
+        with contextlib.suppress(OSError):  # a terminal's end, when nobody writes to it any more
+            while part := os.read(ours, 65536):
+                sent += part
+        status = process.wait(timeout=60)
+    finally:
+        process.kill()
+        os.close(ours)
     text = sent.decode()
-    assert process.wait(timeout=60) == 0, text[-3000:]
+    assert status == 0, text[-3000:]
     return RealRun(folder, text)

@@ -24,6 +24,7 @@ def opened(browser, tmp_path) -> Opener:
     def open_report(data, *, width: int = 1280, dark: bool = False) -> None:
         browser.look(width=width, dark=dark)
         path = write_report(tmp_path / "report.html", data)
+        browser.console()
         browser.open(path.as_uri())
         browser.until(READY, seconds=60)
 

@@ -81,7 +81,8 @@ def served(folder: Path) -> tuple[subprocess.Popen[str], str]:
     )  # fmt: skip
     assert process.stdout is not None
     address = process.stdout.readline().strip()
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+    if not re.fullmatch(r"http://127\.0\.0\.1:\d+", address):
+        pytest.fail(f"not an address: {address!r}; ended with {ended(process)}")
     return process, address
 
 

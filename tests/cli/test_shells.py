@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # every question starts a shell
+
 # prints what the shell would offer for the last word of $1, one a line
 ASKED = {
     "bash": """
@@ -119,7 +121,6 @@ def test_fish_shows_whole_descriptions(runs, called):
     assert asked("fish", "tfprune run --model conv4", runs) == [f"conv4\t{summary}"]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("line", "wanted"),

@@ -12,7 +12,7 @@ from tfprune.experiment import workspace
 from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.results import mask_overlap_csv
-from tfprune.experiment.run import resume, run
+from tfprune.experiment.run import resume, run, sync
 from tfprune.tracking import open_store, resolve_store
 
 CONFIG = {"pruning": {"levels": 2, "fraction": 0.5, "rewind_to": "7it"}}
@@ -188,19 +188,37 @@ def test_changed_libraries_are_refused_with_what_differs(tmp_path, config, silen
     )
 
 
-def test_a_finished_or_unknown_run_is_refused(tmp_path, small, silent):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small):
+    folder = tmp_path_factory.mktemp("finished")
     config = {**small, "pruning": {"levels": 1, "fraction": 0.5}}
-    result = run(config, folder=tmp_path, tell=silent, checkpoint_every=0)
-    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
-    for name in ("checkpoint", "models"):  # as a kill leaves them between two last deletions
+    return run(config, folder=folder, tell=lambda message: None, checkpoint_every=0), folder
+
+
+def _resumed(run_id, folder):
+    with pytest.raises(InputError, match="has finished"):
+        resume(run_id, folder=folder)
+
+
+@pytest.mark.parametrize("command", [_resumed, lambda run_id, folder: sync(run_id, folder=folder)],
+                         ids=["resume", "sync"])  # fmt: skip
+def test_what_a_kill_between_the_last_two_steps_left_is_freed(finished, command):
+    result, root = finished
+    (folder,) = (root / "mlruns" / "runs").iterdir()
+    kept = sorted(path.name for path in folder.iterdir())
+    for name in ("checkpoint", "models"):
         (folder / name).mkdir()
         (folder / name / "state").write_text("half")
+    command(result.run_id, root)
+    assert sorted(path.name for path in folder.iterdir()) == kept
+
+
+def test_a_finished_or_unknown_run_is_refused(finished):
+    result, folder = finished
     with pytest.raises(InputError, match="has finished; there is nothing to go on with"):
-        resume(result.run_id, folder=tmp_path)
-    assert not (folder / "checkpoint").exists()
-    assert not (folder / "models").exists()
+        resume(result.run_id, folder=folder)
     with pytest.raises(InputError, match="unknown run 'nothing'"):
-        resume("nothing", folder=tmp_path)
+        resume("nothing", folder=folder)
 
 
 def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent, uninterrupted):

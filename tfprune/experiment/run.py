@@ -172,7 +172,10 @@ def sync(reference: str, *, folder: str | Path = ".") -> Delivery:
     root = Path(folder)
     run_folder, facts = workspaces.find_run(root, reference)
     location = _store_of(run_folder, facts["store"], root)
-    return open_store(location).sync(run_folder)
+    delivery = open_store(location).sync(run_folder)
+    if facts.get("finished"):
+        workspaces.free_disk(run_folder)  # what is left where it was killed in its last moment
+    return delivery
 
 
 def _store_facts(location: StoreLocation, root: Path) -> dict[str, str | None]:

@@ -99,8 +99,36 @@ def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
     live = chunked.x.live
     error = np.abs(whole.cross - chunked.cross)[live] / size[live]
     assert error.max() < 1e-6 * max(1.0, abs(mean))
+    norms = [np.sum(m**2) for m in (whole.cross, whole.x.scatter, whole.y.scatter)]
+    np.testing.assert_allclose(whole.squared_norms, norms, rtol=1e-6)
+    turned = whole.swapped()
+    np.testing.assert_array_equal(turned.cross, whole.cross.T)
+    assert turned.squared_norms[1:] == whole.squared_norms[:0:-1]
+    assert turned.moments.norms == pytest.approx(whole.moments.norms)
     np.testing.assert_allclose(whole.hsic1(), chunked.hsic1(), rtol=1e-6 * max(1.0, abs(mean)))
     np.testing.assert_allclose(whole.x.mean, chunked.x.mean, rtol=1e-6, atol=1e-6)
+
+
+def test_sides_in_two_threads_are_those_in_one(monkeypatch):
+    x, y = np.random.default_rng(3).normal(size=(2, 300, 40)).astype(np.float32)
+    y[:, :20] += x[:, :20]
+    found = []
+    for worth, cores in ((1, 2), (1 << 60, 2), (1, 8)):
+        monkeypatch.setattr("tfprune.similarity.at_once._WORTH_A_THREAD", worth)
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        pair = pair_from_rows(x, y, dtype=np.float32)
+        found.append([pair.cross, pair.x.scatter, pair.y.scatter, pair.x.mean, pair.y.mean])
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-3)
+
+
+def test_float32_constant_columns_are_centred_exactly():
+    x = np.random.default_rng(4).normal(size=(400, 6)).astype(np.float32)
+    x[:, 2] = 1234.567
+    pair = pair_from_rows(x, x.copy(), dtype=np.float32)
+    assert not pair.x.scatter[2].any()
+    assert not pair.cross[:, 2].any()
 
 
 @pytest.mark.parametrize("condition", [1e4, 1e5, 3e5, 1e6])

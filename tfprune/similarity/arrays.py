@@ -43,16 +43,23 @@ def as_floats(values: Array, label: str) -> Array:
 def check_finite(values: Array, label: str) -> None:
     """Raise InputError, naming `label` and the first place, where a value is NaN or infinite."""
     with np.errstate(all="ignore"):
-        if np.isfinite(values.sum(dtype=values.dtype)):  # one pass, no temporary
+        if np.isfinite(_sums(values)).all():  # one pass, no temporary
             return
         finite = np.isfinite(values)
-    if finite.all():  # the sum overflowed, the values did not
+    if finite.all():  # a sum overflowed, the values did not
         return
     where = tuple(int(i) for i in np.argwhere(~finite)[0])
     raise InputError(
         f"{label} must be finite: {values[where]} at index {where}, "
         f"{int((~finite).sum())} such values in all. Look for diverged training or a bad input."
     )
+
+
+def _sums(values: Array) -> Array:
+    """Return sums that are finite only if all values are; those of a matrix by BLAS."""
+    if values.ndim == 2 and values.flags.c_contiguous:
+        return np.ones(values.shape[0], values.dtype) @ values
+    return np.asarray(values.sum(dtype=values.dtype))
 
 
 def check_same_rows(x: Array, y: Array, caller: str) -> None:

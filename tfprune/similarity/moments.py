@@ -10,12 +10,14 @@ moving it onto the mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from tfprune.similarity.arrays import Array
 
-_ROWS = 64  # of a matrix, worked on at once: they stay in cache
+#: of a (d, d) matrix, so many rows are worked on at once: they stay in cache
+ROWS = 64
 
 
 def augment(rows: Array, shift: Array, out: Array) -> Array:
@@ -60,25 +62,59 @@ def _move_rows(moments: Array, delta: Array) -> None:
     moments[..., :d, :] += delta[:, None] * ones[..., None, :]
 
 
-@dataclass(frozen=True)
-class Centred:
-    """What measures use of two layers' centred rows x_i (d1,) and y_i (d2,).
+class Centred(Protocol):
+    """What measures use of two layers' centred rows x_i (d1,) and y_i (d2,)."""
 
-    `products` is X'Y (d1, d2), `n` the number of rows (a sum of weights in bootstrap replicates),
-    `norms` the sum of |x_i|^2 |y_i|^2 that the unbiased HSIC asks for.
-    """
+    @property
+    def n(self) -> float:
+        """The number of rows (a sum of weights in bootstrap replicates)."""
+
+    @property
+    def norms(self) -> float:
+        """The sum of |x_i|^2 |y_i|^2 that the unbiased HSIC asks for."""
+
+    @property
+    def products(self) -> Array:
+        """X'Y, (d1, d2)."""
+
+    @property
+    def diagonal(self) -> Array:
+        """The diagonal of X'Y, (min(d1, d2),)."""
+
+    @property
+    def squared_norm(self) -> float:
+        """||X'Y||^2 (Frobenius)."""
+
+    @property
+    def T(self) -> Centred:  # noqa: N802 (as numpy calls it)
+        """The same with the layers exchanged."""
+
+
+@dataclass(frozen=True)
+class CentredSums:
+    """`Centred` with all of it at hand."""
 
     products: Array
     n: float
     norms: float
 
     @property
-    def T(self) -> Centred:  # noqa: N802 (as numpy calls it)
+    def diagonal(self) -> Array:
+        """The diagonal of X'Y, (min(d1, d2),)."""
+        return np.diagonal(self.products)
+
+    @property
+    def squared_norm(self) -> float:
+        """||X'Y||^2 (Frobenius)."""
+        return float(np.einsum("ij,ij->", self.products, self.products))
+
+    @property
+    def T(self) -> CentredSums:  # noqa: N802 (as numpy calls it)
         """The same with the layers exchanged."""
-        return Centred(self.products.T, self.n, self.norms)
+        return CentredSums(self.products.T, self.n, self.norms)
 
 
-def centre(moments: Array, mean_left: Array, mean_right: Array) -> Centred:
+def centre(moments: Array, mean_left: Array, mean_right: Array) -> CentredSums:
     """Return what is left of moments (d1+2, d2+2) about the given offsets from the shift.
 
     The offsets are usually the means. As `move_shift`, but of the rest only what is used.
@@ -99,17 +135,17 @@ def centre(moments: Array, mean_left: Array, mean_right: Array) -> Centred:
         + 2.0 * rr * float(left @ sums_x)
         + ll * (sum_b + 2.0 * float(sums_y @ right) + n * rr)
     )
-    return Centred(centred_products(inner, left, right, sums_x, sums_y, n), n, norms)
+    return CentredSums(_centred_products(inner, left, right, sums_x, sums_y, n), n, norms)
 
 
-def centred_products(
+def _centred_products(
     inner: Array, left: Array, right: Array, sums_x: Array, sums_y: Array, n: float
 ) -> Array:
     """Return sum (x + left)(y + right)', (d1, d2) float64, from sums over x y', x and y."""
     products = np.empty(inner.shape)
     moved_x = sums_x + n * left
-    for start in range(0, inner.shape[0], _ROWS):
-        part = slice(start, start + _ROWS)
+    for start in range(0, inner.shape[0], ROWS):
+        part = slice(start, start + ROWS)
         np.multiply(left[part, None], sums_y, out=products[part])
         products[part] += moved_x[part, None] * right
         products[part] += inner[part]

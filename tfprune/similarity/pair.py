@@ -67,9 +67,8 @@ class Pair:
     @cached_property
     def squared_norms(self) -> tuple[float, float, float]:
         """Return ||X'Y||^2, ||X'X||^2, ||Y'Y||^2 (Frobenius)."""
-        return tuple(  # type: ignore[return-value]
-            float(np.einsum("ij,ij->", m, m)) for m in (self.cross, self.x.scatter, self.y.scatter)
-        )
+        parts = self.moments, self.x.moments, self.y.moments
+        return tuple(part.squared_norm for part in parts)  # type: ignore[return-value]
 
     def hsic1(self) -> tuple[float, float, float]:
         """Return (n (n-3)) HSIC_1 of (x, y), (x, x), (y, y): Song et al. 2007, linear kernel.

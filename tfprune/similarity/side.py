@@ -66,12 +66,12 @@ class Side:
     @cached_property
     def trace(self) -> float:
         """Return the total squared norm of the centred rows."""
-        return float(np.trace(self.scatter))
+        return float(self.moments.diagonal.sum())
 
     @cached_property
     def live(self) -> Array:
         """Return the indices of the channels that vary."""
-        squares = np.diagonal(self.scatter)
+        squares = self.moments.diagonal
         n = self.n_samples
         rounding = n * (0.02 * self.tolerance * np.abs(self.mean)) ** 2
         floor = 1e-30 * float(squares.max(initial=0.0))
@@ -81,7 +81,7 @@ class Side:
     def whitening(self) -> Whitening:
         """Return the rank-revealing whitening, by pivoted Cholesky on the correlation scale."""
         live = self.live
-        norms = np.sqrt(np.diagonal(self.scatter)[live])
+        norms = np.sqrt(self.moments.diagonal[live])
         if live.size == 0:
             return Whitening(live, norms, np.zeros((0, 0)), 1.0)
         correlation = self.scatter[np.ix_(live, live)] / np.outer(norms, norms)
@@ -123,7 +123,7 @@ class Side:
     @property
     def effective_rank(self) -> float:
         """Return the participation ratio (sum of variances)^2 / sum of squares, in [1, d]."""
-        squares = float(np.vdot(self.scatter, self.scatter))
+        squares = self.moments.squared_norm
         return self.trace**2 / squares if squares > 0 else 0.0
 
     def principal(self, variance: float) -> Array:
@@ -148,7 +148,7 @@ class Side:
         live = self.live
         if live.size < 2:
             return 0
-        norms = np.sqrt(np.diagonal(self.scatter)[live])
+        norms = np.sqrt(self.moments.diagonal[live])
         correlation = self.scatter[np.ix_(live, live)] / np.outer(norms, norms)
         same = np.triu(correlation > 1 - max(self.tolerance**2, 1e-13) * 4, k=1)
         return int(same.any(axis=0).sum())

@@ -1,0 +1,102 @@
+"""Sides of float32 rows that are all in memory: three products, and next to nothing beside them."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.moments import ROWS, Centred, first_shift
+from tfprune.similarity.products import run_tasks
+from tfprune.similarity.side import Side
+
+_WORTH_A_THREAD = 1 << 34  # multiplications
+_SAMPLE = 256  # rows, evenly spaced, whose mean is taken off all
+
+
+def sides_at_once(
+    x: Array, y: Array, tolerances: tuple[float, float]
+) -> tuple[Side, Side, Centred]:
+    """Return both sides of float32 x (n, p) and y (n, q), and their cross-moments.
+
+    Rows are centred in float32 and multiplied in one piece; what that leaves of the means is taken
+    off the products in float64. Meant for n where float32 sums keep their digits.
+    """
+    own: dict[int, _Products] = {}
+
+    def work(k: int) -> None:
+        rows = _CentredRows((x, y)[k])
+        own[k] = _Products(rows, rows)
+
+    # two cores do two sides faster than they share one; more share better
+    work_to_do = min(x.shape[0] * rows.shape[1] ** 2 for rows in (x, y))
+    run_tasks([0, 1], work, threaded=os.cpu_count() == 2 and work_to_do >= _WORTH_A_THREAD)
+    side_x, side_y = (Side(own[k], own[k].left.mean, tolerances[k]) for k in (0, 1))
+    return side_x, side_y, _Products(own[0].left, own[1].left)
+
+
+class _CentredRows:
+    """Rows (n, d) less a point near their mean, which is then `rest` (d,) away from zero."""
+
+    def __init__(self, values: Array) -> None:
+        n = values.shape[0]
+        shift = first_shift(values[:: max(1, n // _SAMPLE)])
+        self.rows = np.subtract(values, shift, order="C")
+        self.rest = (np.ones(n, values.dtype) @ self.rows).astype(np.float64) / n
+        self.mean = shift + self.rest
+
+    @cached_property
+    def squares(self) -> Array:
+        """The rows' squared norms, (n,) float64."""
+        return np.asarray(np.einsum("ij,ij->i", self.rows, self.rows), np.float64)
+
+
+class _Products:
+    """`Centred` of two such rows, whatever goes beyond their float32 products made when asked for.
+
+    CKA asks for norms alone: those of A - n r s', A the products, r and s the rests.
+    """
+
+    def __init__(self, left: _CentredRows, right: _CentredRows, inner: Array | None = None) -> None:
+        self.left, self.right = left, right
+        self._inner = left.rows.T @ right.rows if inner is None else inner
+        self.n = float(left.rows.shape[0])
+
+    @property
+    def norms(self) -> float:
+        """The sum of |x_i|^2 |y_i|^2."""
+        return float(self.left.squares @ self.right.squares)
+
+    @cached_property
+    def products(self) -> Array:
+        """X'Y, (d1, d2) float64."""
+        products: Array = np.multiply(-self.n * self.left.rest[:, None], self.right.rest)
+        products += self._inner
+        return products
+
+    @property
+    def diagonal(self) -> Array:
+        """The diagonal of X'Y, (min(d1, d2),) float64."""
+        inner = np.diagonal(self._inner)
+        d = inner.size
+        return np.asarray(inner - self.n * self.left.rest[:d] * self.right.rest[:d])
+
+    @cached_property
+    def squared_norm(self) -> float:
+        """||X'Y||^2 (Frobenius), summed in float64."""
+        r, s, inner = self.left.rest, self.right.rest, self._inner
+        total, buffer = 0.0, np.empty((ROWS, inner.shape[1]))
+        for start in range(0, inner.shape[0], ROWS):
+            part = inner[start : start + ROWS]
+            exact = buffer[: len(part)]
+            exact[:] = part
+            total += float(np.vdot(exact, exact))
+        between = float(r @ (inner @ s.astype(inner.dtype)))
+        return total - 2.0 * self.n * between + self.n**2 * float(r @ r) * float(s @ s)
+
+    @property
+    def T(self) -> Centred:  # noqa: N802 (as numpy calls it)
+        """The same with the layers exchanged."""
+        return _Products(self.right, self.left, self._inner.T)

@@ -84,7 +84,7 @@ def test_rounding_of_float32_input_is_not_taken_for_a_direction():
 @pytest.mark.parametrize("mean", [0.0, 100.0, -1e4])
 def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
     rng = np.random.default_rng(8)
-    x = (rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12)) + mean).astype(np.float32)
+    x = (rng.normal(size=(1000, 12)) @ rng.normal(size=(12, 12)) + mean).astype(np.float32)
     y = (x - np.float32(mean) + rng.normal(size=x.shape)).astype(np.float32)
     x[:, 3] = 0.0  # dead
     x[:, 5] = 123.456  # constant elsewhere
@@ -102,10 +102,13 @@ def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
     norms = [np.sum(m**2) for m in (whole.cross, whole.x.scatter, whole.y.scatter)]
     np.testing.assert_allclose(whole.squared_norms, norms, rtol=1e-6)
     turned = whole.swapped()
-    np.testing.assert_array_equal(turned.cross, whole.cross.T)
+    np.testing.assert_allclose(turned.cross, whole.cross.T, rtol=1e-12)
     assert turned.squared_norms[1:] == whole.squared_norms[:0:-1]
     assert turned.moments.norms == pytest.approx(whole.moments.norms)
     np.testing.assert_allclose(whole.hsic1(), chunked.hsic1(), rtol=1e-6 * max(1.0, abs(mean)))
+    norms = chunked.moments.norms, chunked.x.moments.norms, chunked.y.moments.norms
+    for part, norm in zip((whole.moments, whole.x.moments, whole.y.moments), norms, strict=True):
+        assert part.norms == pytest.approx(norm, rel=1e-6 * max(1.0, abs(mean)))
     np.testing.assert_allclose(whole.x.mean, chunked.x.mean, rtol=1e-6, atol=1e-6)
 
 

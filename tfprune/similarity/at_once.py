@@ -49,8 +49,10 @@ class _CentredRows:
 
     @cached_property
     def squares(self) -> Array:
-        """The rows' squared norms, (n,) float64."""
-        return np.asarray(np.einsum("ij,ij->i", self.rows, self.rows), np.float64)
+        """The squared norms of the rows less `rest`, (n,) float64."""
+        squares = np.einsum("ij,ij->i", self.rows, self.rows)
+        along = self.rows @ self.rest.astype(self.rows.dtype)
+        return np.asarray(squares.astype(np.float64) - 2.0 * along + self.rest @ self.rest)
 
 
 class _Products:

@@ -37,6 +37,7 @@ def finished(tmp_path_factory, small):
     return result, open_store(resolve_store(folder=folder)), heard
 
 
+@pytest.mark.slow
 def test_a_plain_environment_loads_the_final_model(finished, tmp_path, keras):
     """A fresh interpreter without tfprune and without the legacy-Keras variable."""
     result, store, _ = finished

@@ -10,6 +10,8 @@ from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
 from tfprune.tracking import open_store, resolve_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, keras, small):

@@ -25,7 +25,13 @@ def network(tmp_path_factory, keras):
     return path
 
 
-@pytest.fixture(scope="module", params=["filter-l1", "n-m", "magnitude"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "filter-l1",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("n-m", "magnitude")),
+    ],
+)
 def finished(request, network, tmp_path_factory, small):
     folder = tmp_path_factory.mktemp("transposed")
     config = {

@@ -200,6 +200,7 @@ def test_every_figure_is_saved(make_data, tmp_path, shape):
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
 
 
+@pytest.mark.slow
 def test_the_same_data_gives_the_same_files(make_data, tmp_path):
     data = make_data(n_levels=1, n_layers=2, measures=("cka",))
     first, second = (

@@ -149,16 +149,30 @@ def top_legend(entry: int = 130) -> Spec:
             "columns": legend_columns(entry)}  # fmt: skip
 
 
-def heat_layers(encoding: Spec, *, value: str, shape: str, n_columns: int, middle: float) -> Spec:
+def heat_layers(
+    encoding: Spec, *, value: str, title: str, domain: Sequence[float], shape: str, n_columns: int
+) -> Spec:
     """Return a map's two layers: cells, and their numbers where a column is wide enough.
 
-    `encoding` has x, y, color and tooltip; numbers are dark on cells above `middle`.
+    `encoding` has x, y and tooltip; `value` is the field that colours the cells, over `domain`,
+    and `shape` its d3 format. Numbers are dark on bright cells.
     """
+    low, high = domain
+    middle = low + 0.55 * (high - low)
     text = {"field": value, "type": "quantitative", "format": shape}
+    legend = {"title": title, "orient": "top", "gradientLength": 200}
+    if shape.endswith("%"):
+        legend["format"] = shape
+    color = {
+        "field": value,
+        "type": "quantitative",
+        "scale": {"domain": list(domain), "scheme": "cividis"},
+        "legend": legend,
+    }
     return {
-        "encoding": {name: encoding[name] for name in ("x", "y", "tooltip")},
+        "encoding": encoding,
         "layer": [
-            {"mark": {"type": "rect"}, "encoding": {"color": encoding["color"]}},
+            {"mark": {"type": "rect"}, "encoding": {"color": color}},
             {
                 "transform": [{"filter": f"isValid(datum['{value}'])"}],
                 "mark": {

@@ -50,21 +50,13 @@ def layer_sparsity_chart(data: ReportData, *, key: str) -> Chart | None:
                 {
                     "x": layer_axis(layers),
                     "y": {"field": "level", "type": "ordinal", "title": "Level"},
-                    "color": {
-                        "field": "sparsity",
-                        "type": "quantitative",
-                        "scale": {"domain": [0, 1], "scheme": "cividis"},
-                        "legend": {
-                            "title": "Sparsity", "orient": "top", "format": ".0%",
-                            "gradientLength": 200,
-                        },
-                    },
                     "tooltip": tooltip(
                         ("layer", "layer", ""), ("level", "level", "d"),
                         ("sparsity", "sparsity", ".2%"),
                     ),
                 },
-                value="sparsity", shape=".0%", n_columns=len(layers), middle=0.55,
+                value="sparsity", title="Sparsity", domain=(0, 1), shape=".0%",
+                n_columns=len(layers),
             ),
         },
     )  # fmt: skip

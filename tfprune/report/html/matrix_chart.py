@@ -68,12 +68,6 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
                 {
                     "x": layer_axis(first.level_layers, title="Pruned network's layer"),
                     "y": dense_axis | {"field": "dense_layer"},
-                    "color": {
-                        "field": "similarity",
-                        "type": "quantitative",
-                        "scale": {"domain": domain, "scheme": "cividis"},
-                        "legend": {"title": label, "orient": "top", "gradientLength": 200},
-                    },
                     "tooltip": tooltip(
                         ("dense_layer", "dense layer", ""),
                         ("layer", "pruned layer", ""),
@@ -82,9 +76,10 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
                     ),
                 },
                 value="similarity",
+                title=label,
+                domain=domain,
                 shape=".2f",
                 n_columns=len(first.level_layers),
-                middle=domain[0] + 0.55 * (domain[1] - domain[0]),
             ),
         },
         measure=measure,

@@ -186,12 +186,6 @@ def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
                 {
                     "x": layer_axis(lines[0].layers),
                     "y": {"field": "level", "type": "ordinal", "title": "Level"},
-                    "color": {
-                        "field": "similarity",
-                        "type": "quantitative",
-                        "scale": {"domain": domain, "scheme": "cividis"},
-                        "legend": {"title": label, "orient": "top", "gradientLength": 200},
-                    },
                     "tooltip": tooltip(
                         ("layer", "layer", ""),
                         ("level", "level", "d"),
@@ -200,9 +194,10 @@ def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
                     ),
                 },
                 value="similarity",
+                title=label,
+                domain=domain,
                 shape=".2f",
                 n_columns=len(lines[0].layers),
-                middle=domain[0] + 0.55 * (domain[1] - domain[0]),
             ),
         },
         measure=measure,

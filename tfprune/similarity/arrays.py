@@ -11,6 +11,8 @@ from tfprune.errors import InputError
 
 Array = NDArray[Any]
 
+_WIDE = 512  # columns; products of two such matrices run in threads of BLAS
+
 
 def as_matrix(values: object, name: str, caller: str) -> Array:
     """Return `values` as a finite (n_samples, n_features) float array, or raise InputError."""
@@ -56,8 +58,12 @@ def check_finite(values: Array, label: str) -> None:
 
 
 def _sums(values: Array) -> Array:
-    """Return sums that are finite only if all values are; those of a matrix by BLAS."""
-    if values.ndim == 2 and values.flags.c_contiguous:
+    """Return sums that are finite only if all values are.
+
+    Those of a wide matrix by BLAS. Of a narrow one its threads, which spin for a while when they
+    are done, would slow down those of ours that come next.
+    """
+    if values.ndim == 2 and values.shape[1] >= _WIDE and values.flags.c_contiguous:
         return np.ones(values.shape[0], values.dtype) @ values
     return np.asarray(values.sum(dtype=values.dtype))
 

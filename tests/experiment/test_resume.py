@@ -87,7 +87,7 @@ def check_resumed(folder, result, whole, silent):
 @pytest.mark.parametrize(
     ("kind", "n"),
     [
-        ("level", 1),
+        pytest.param("level", 1, marks=pytest.mark.slow),
         ("epoch", 1),
         pytest.param("epoch", 4, marks=pytest.mark.slow),
         pytest.param("done", 2, marks=pytest.mark.slow),

@@ -10,6 +10,8 @@ from tfprune.models.shrink import shrink
 from tfprune.pruning.mask_files import load_masks
 from tfprune.tracking import open_store, resolve_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory, keras):
@@ -25,13 +27,7 @@ def network(tmp_path_factory, keras):
     return path
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "filter-l1",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("n-m", "magnitude")),
-    ],
-)
+@pytest.fixture(scope="module", params=["filter-l1", "n-m", "magnitude"])
 def finished(request, network, tmp_path_factory, small):
     folder = tmp_path_factory.mktemp("transposed")
     config = {

@@ -86,7 +86,9 @@ def test_every_image_is_paired_with_another_one():
         assert (order != np.arange(n)).all()
 
 
-@pytest.mark.parametrize("name", ["cca", "cka", "procrustes"])
+@pytest.mark.parametrize(
+    "name", ["cka", *(pytest.param(n, marks=pytest.mark.slow) for n in ("cca", "procrustes"))]
+)
 def test_the_interval_covers_the_true_value_about_as_often_as_it_says(name):
     """Population value from many rows; 40 data sets of 400 rows, intervals at 90%."""
     rng = np.random.default_rng(4)

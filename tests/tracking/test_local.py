@@ -62,6 +62,7 @@ def _open_at_once(folder: Path, n_processes: int) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_four_processes_may_open_one_new_store_at_once(tmp_path: Path) -> None:
     _open_at_once(tmp_path, 4)
 

@@ -5,6 +5,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.similarity import Comparison, linear_cka, mean_cca, pwcca, svcca
+from tfprune.similarity.arrays import check_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3))
@@ -43,6 +44,23 @@ def test_values_that_are_not_finite():
 def test_large_finite_values_are_not_taken_for_infinite():
     huge = X.astype(np.float32) * np.float32(1e38)
     assert linear_cka(huge.astype(np.float64), X) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("width", [3, 600], ids=["narrow", "wide"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_value_of_narrow_and_wide_matrices_is_looked_at(width, order, dtype):
+    values = np.ones((20, width), dtype, order=order)
+    check_finite(values, "rows")
+    check_finite(values * np.finfo(dtype).max, "rows")  # its sums overflow, its values do not
+    for bad in (np.nan, np.inf, -np.inf):
+        for place in ((0, 0), (19, width - 1)):
+            spoilt = values.copy(order="K")
+            spoilt[place] = bad
+            assert f"{bad} at index {place}, 1 such" in message(check_finite, spoilt, "rows")
+    cancelling = values.copy(order="K")
+    cancelling[3, 1], cancelling[4, 1] = np.inf, -np.inf
+    assert "inf at index (3, 1), 2 such" in message(check_finite, cancelling, "rows")
 
 
 def test_values_that_are_not_numbers():

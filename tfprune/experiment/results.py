@@ -88,6 +88,10 @@ class SimilarityResult:
     representations of this size would show. Channels are counted once: `dead` are 0 for every
     input of the probe set, `constant` another value, `masked` lost all incoming weights to
     pruning; `duplicate` channels repeat another up to shift and scale.
+
+    `dense_share`, of the CCA family, is sum(rho) / rank_a, in [0, 1]: how much of the dense
+    layer's directions is left. `corrected` is the similarity less its estimated `bias`; empty
+    where there is no interval.
     """
 
     seed: int
@@ -117,6 +121,9 @@ class SimilarityResult:
     layout: str
     against: str
     warnings: str
+    dense_share: float | None = None
+    corrected: float | None = None
+    bias: float | None = None
 
 
 @dataclass(frozen=True)

@@ -55,17 +55,23 @@ def _score(
     pair = evidence.pair(keys, measure)
     warnings: list[str] = []
     value, interval, floor, live, nominal = float("nan"), None, None, None, None
+    dense_share = None
     silent = [k for k, side in zip(keys, (pair.x, pair.y), strict=True) if side.live.size == 0]
     if silent:
         named = " and ".join(f"{k.layer!r} of network {k.side}" for k in silent)
         warnings.append(f"no similarity: all channels of layer {named} are dead or constant")
         directions = (0, 0)
+        if _averages_correlations(measure) and pair.x.live.size:
+            dense_share = 0.0
     else:
         value = measure(pair)
         directions = _directions(pair, measure)
         if measure.whitens and measure.samples == "n > d1 + d2":
             total = float(pair.correlations.sum())
             live, nominal = total / min(directions), total / min(a.width, b.width)
+            dense_share = total / directions[0]
+        elif _averages_correlations(measure):
+            dense_share = value * min(directions) / directions[0]
         interval, told = interval_of(evidence, keys, measure, value)
         warnings += told
         floor = null_of(evidence, keys, measure)
@@ -98,7 +104,14 @@ def _score(
         dtype=str(np.result_type(*(collected.dtype[k] for k in keys))),
         definition=_definition(measure),
         warnings=tuple(warnings),
+        dense_share=dense_share,
     )
+
+
+def _averages_correlations(measure: Measure) -> bool:
+    """Return whether the measure is of the CCA family: a mean, weighted or not, of rho."""
+    whole = measure.whitens and measure.samples == "n > d1 + d2"
+    return whole or measure.samples == "n > k1 + k2"
 
 
 def _directions(pair: Pair, measure: Measure) -> tuple[int, int]:

@@ -20,6 +20,12 @@ class Score:
     are zero everywhere, `constant` are one other value everywhere, `masked` carry no signal
     because pruning removed all their weights: the three don't overlap. `duplicate` channels
     are copies of an earlier one up to shift and scale.
+
+    `dense_share`, of the CCA family, is sum(rho) / rank_a: how much of side a's directions (the
+    dense network's, in a run) is found in side b. A mean over the smaller rank can rise while b
+    loses directions; this can't. It is 0 where nothing of b is left. `bias` is how far `value`
+    lies above what all images of the population would give, as far as these images tell, and
+    `corrected` is `value - bias`; None where no interval was asked for or can be had.
     """
 
     measure: str
@@ -49,6 +55,9 @@ class Score:
     dtype: str
     definition: str
     warnings: tuple[str, ...] = ()
+    dense_share: float | None = None
+    corrected: float | None = None
+    bias: float | None = None
 
     def __float__(self) -> float:
         return self.value

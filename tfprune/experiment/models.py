@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.experiment.checkpoint import write_whole
+from tfprune.experiment.checkpoint import pack, unpack, write_whole
 from tfprune.experiment.observer import Observer
 
 if TYPE_CHECKING:
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
     from tfprune.experiment.results import LevelResult, SimilarityResult
 
 BEST, FINAL = "best", "final"
+NETWORK_FILE = "network.npz"  # of a level whose network no model file can hold
+
+
+def write_network(
+    path: Path, network: Any, facts: Mapping[str, Any], *, durable: bool = True
+) -> Path:
+    """Write the values of a network's variables, in their order, with facts; return the path."""
+    arrays = {f"{i:05d}": variable.numpy() for i, variable in enumerate(network.variables)}
+    write_whole(path, pack(arrays, dict(facts)), durable=durable)
+    return path
+
+
+def read_network(path: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
+    """Return the values and facts of `write_network`; None where the file is damaged."""
+    read = unpack(path)
+    if read is None:
+        return None
+    arrays, facts = read
+    return [arrays[name] for name in sorted(arrays)], facts
 
 
 class ModelKeeper(Observer):
@@ -26,10 +45,12 @@ class ModelKeeper(Observer):
 
     final: the last level's. best: of the pruned levels the one with the highest validation
     accuracy, the sparser one where two are equal (the last level where nothing is held out).
+    Kept are weights: the network around them is built again at the end, whatever layers it has.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tell: Callable[[str], None] = lambda message: None) -> None:
         self._folder = folder
+        self._tell = tell
 
     def run_started(self, plan: Plan, ledger: Ledger) -> None:
         self._plan = plan
@@ -51,44 +72,72 @@ class ModelKeeper(Observer):
         ]
         if (result.accuracy_validation or 0.0) >= max(earlier, default=0.0):
             kept.append(BEST)
-        from tfprune.models.files.reproducible import without_clock
-
         self._folder.mkdir(parents=True, exist_ok=True)
+        scale = trained.replicate.normalization
+        facts = {
+            "level": result.level,
+            "seed": result.seed,
+            "sparsity": result.sparsity,
+            "accuracy_test": result.accuracy_test,
+            "normalization": {"mode": scale.mode, "mean": scale.mean, "std": scale.std},
+        }
         for name in kept:
-            saved = self._folder / f"{name}.keras"
-            trained.replicate.network.save(saved, save_format="keras")
-            without_clock(saved)
-            scale = trained.replicate.normalization
-            facts = {
-                "level": result.level,
-                "seed": result.seed,
-                "sparsity": result.sparsity,
-                "accuracy_test": result.accuracy_test,
-                "normalization": {"mode": scale.mode, "mean": scale.mean, "std": scale.std},
-            }
-            write_whole(self._folder / f"{name}.json", json.dumps(facts).encode())
+            write_network(self._folder / f"{name}.npz", trained.replicate.network, facts)
 
     def write(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Write each kept network as an MLflow model folder; return the folders with their facts.
+        """Write each kept network to be logged; return what was written with its facts.
 
-        The models are Keras 3, so that a plain environment loads them, and take images as the
-        run normalised them: the metadata says how.
+        As an MLflow model folder (Keras 3, so that a plain environment loads it); where the
+        network has no counterpart in Keras 3, as a tf_keras file, or not at all where that is
+        impossible too: the plan knew, and it was said before training. The models take images
+        as the run normalised them: the metadata says how.
         """
-        import tf_keras
+        from tfprune.experiment.plan import build_network
+        from tfprune.experiment.replicate import assign_all
 
-        from tfprune.models.files import to_keras3
-        from tfprune.tracking.client import save_keras_model
-
-        written = []
+        plan, written = self._plan, []
+        network: Any = None
         for name in (BEST, FINAL):
-            source = self._folder / f"{name}.keras"
-            if not source.exists():
+            source = self._folder / f"{name}.npz"
+            read = read_network(source) if source.exists() else None
+            if read is None:
                 continue
-            facts = json.loads((self._folder / f"{name}.json").read_text())
+            values, facts = read
+            network = network or build_network(plan.config, plan.dataset, seed=facts["seed"])
+            assign_all(network.variables, values)
             target = self._folder / f"model-{name}"
             shutil.rmtree(target, ignore_errors=True)
-            network = tf_keras.models.load_model(source, compile=False)
-            example = np.zeros((1, *self._plan.dataset.input_shape), np.float32)
-            save_keras_model(to_keras3(network), target, example=example, metadata=facts)
-            written.append((target, facts))
+            path = self._write_one(network, target, facts)
+            if path is not None:
+                written.append((path, facts))
         return written
+
+    def _write_one(self, network: Any, target: Path, facts: Mapping[str, Any]) -> Path | None:
+        from tfprune.models.files import to_keras3
+        from tfprune.models.files.reasons import reason
+        from tfprune.models.files.reproducible import without_clock
+        from tfprune.tracking.client import save_keras_model
+
+        if self._plan.leaving.keras3 is None:
+            example = np.zeros((1, *self._plan.dataset.input_shape), np.float32)
+            try:
+                save_keras_model(to_keras3(network), target, example=example, metadata=facts)
+                return target
+            # Reason for the breadth: a trained run must not end over a copy of its network,
+            # and converting and writing one raises whatever its layers raise.
+            except Exception as error:
+                shutil.rmtree(target, ignore_errors=True)
+                self._tell(
+                    f"{target.name} was not written as an MLflow model, for its network could not "
+                    f"be converted to Keras 3 after training: {reason(error)}."
+                )
+        if self._plan.leaving.file is not None:
+            return None
+        path = target.with_suffix(".keras")
+        network.save(path, save_format="keras")
+        return without_clock(path)
+
+
+def has_mlflow_model(written: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:
+    """Whether the last network written is an MLflow model, which can be registered."""
+    return bool(written) and written[-1][0].is_dir()

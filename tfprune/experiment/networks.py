@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.config import RunConfig, from_dict
 from tfprune.errors import InputError
+from tfprune.experiment.models import NETWORK_FILE, read_network
 
 if TYPE_CHECKING:
     from tfprune.tracking import RunInfo, Store
@@ -71,7 +72,7 @@ def level_run(store: Store, reference: str) -> tuple[RunInfo, RunInfo]:
         for c in store.children(run.id)
         if c.kind == "level" and c.params.get("seed") == str(config.seed)
     ]
-    done = [c for c in children if "model.keras" in store.list_artifacts(c.id)]
+    done = [c for c in children if _stored(store, c)]
     if not done:
         raise InputError(f"run {reference!r} has no finished level yet; wait, or resume it.")
     return run, done[-1]
@@ -92,8 +93,43 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
             "Name a .keras or .h5 file, or go to the folder where 'tfprune run' was started."
         )
     parent, child = level_run(store, reference)
-    path = store.download_artifact(child.id, "model.keras")
     config = run_config(store, parent)
     model = Path(config.model.name).name
     title = f"{model} level {child.params['level']} seed {child.params['seed']}"
+    if _stored(store, child) == NETWORK_FILE:
+        path = store.download_artifact(child.id, NETWORK_FILE)
+        return Network(title, _built_again(path, config, title), config, child)
+    path = store.download_artifact(child.id, "model.keras")
     return Network(title, load_model(path), config, child)
+
+
+def _stored(store: Store, child: RunInfo) -> str | None:
+    """Return the name of the artifact that holds a level's network, None where there is none."""
+    artifacts = store.list_artifacts(child.id)
+    return next((name for name in ("model.keras", NETWORK_FILE) if name in artifacts), None)
+
+
+def _built_again(path: Path, config: RunConfig, title: str) -> Any:
+    """Return a network that was stored as weights, with the model of its run around them."""
+    from tfprune.models import build_model
+
+    read = read_network(path)
+    if read is None:
+        raise InputError(f"{NETWORK_FILE} of {title} is damaged; it can't be used.")
+    values, facts = read
+    model = build_model(
+        config.model.name,
+        input_shape=tuple(facts["input_shape"]),
+        n_classes=facts["n_classes"],
+        seed=config.seed,
+        trust=config.model.trust,
+    )
+    shapes = [tuple(variable.shape) for variable in model.variables]
+    if shapes != [value.shape for value in values]:
+        raise InputError(
+            f"{config.model.name!r} is no longer the model that {title} was trained with: its "
+            "weights have other shapes. Put back what it was."
+        )
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)
+    return model

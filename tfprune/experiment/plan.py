@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfprune.activations import HiddenLayer
     from tfprune.data import Augmentation, Dataset, Examples
     from tfprune.experiment.tickets import Ticket
+    from tfprune.models.files.leaving import Leaving
     from tfprune.pruning.projection import Projection
     from tfprune.pruning.rates import Rates
     from tfprune.pruning.strategy import Strategy
@@ -48,6 +49,8 @@ class Plan:
     strategy: Strategy
     projection: Projection
     left_out: tuple[str, ...]  # layers with kernels that can't be pruned
+    leaving: Leaving  # the forms in which the networks can be stored
+    notes: tuple[str, ...] = ()  # what a user should know before training begins
     ticket: Ticket | None = None
 
     @cached_property
@@ -167,6 +170,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
     from tfprune.activations import hidden_layers
     from tfprune.data import probe_set
     from tfprune.experiment.comparing import check_comparison
+    from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
     from tfprune.training.prunable import PrunableNetwork, left_out
 
@@ -182,6 +186,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
     n_steps = config.training.epochs.steps(steps_per_epoch)
     step = rewind_step(config, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
     network = build_network(config, dataset, seed=config.seed)
+    check_trainable(network)
     hidden = hidden_layers(network)
     if not hidden:
         raise ConfigError(
@@ -197,6 +202,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
     if ticket is not None:
         fit_ticket(ticket, network)
     projection = _projection(config.pruning, strategy, prunable.tensors)
+    leaving = leaving_of(network, config.model.name)
     return Plan(
         config=config,
         dataset=dataset,
@@ -212,6 +218,8 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
         strategy=strategy,
         projection=projection,
         left_out=left_out(network),
+        leaving=leaving,
+        notes=notes_on(config, network, leaving),
         ticket=ticket,
     )
 

@@ -14,6 +14,7 @@ from tfprune import __version__
 from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
 from tfprune.experiment.attributing import attribution_csv
 from tfprune.experiment.checkpoint import Ledger
+from tfprune.experiment.models import NETWORK_FILE, write_network
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.results import (
     DENSE,
@@ -62,6 +63,7 @@ class RunRecord(Observer):
         )  # fmt: skip
 
     def run_started(self, plan: Plan, ledger: Ledger) -> None:
+        self._plan = plan
         self._ledger = ledger
         facts: dict[str, Any] = {
             "config_hash": config_hash(self._config),
@@ -129,18 +131,27 @@ class RunRecord(Observer):
         child.finish("FINISHED")
 
     def _log_network(self, child: Run, trained: TrainedLevel) -> None:
-        """Store the masks, and the network as a plain Keras file without tfmot's wrappers."""
+        """Store the masks, and the network as a plain Keras file without tfmot's wrappers.
+
+        A network that no Keras file can hold is stored as its weights alone.
+        """
         from tfprune.models.files.reproducible import without_clock
 
         with tempfile.TemporaryDirectory() as folder:
-            masks, model = Path(folder) / "mask.npz", Path(folder) / "model.keras"
+            masks = Path(folder) / "mask.npz"
             save_masks(masks, trained.masks)
-            trained.replicate.network.save(model, save_format="keras")
+            network, data = trained.replicate.network, self._plan.dataset
+            if self._plan.leaving.file is None:
+                network.save(Path(folder) / "model.keras", save_format="keras")
+                model = without_clock(Path(folder) / "model.keras")
+            else:
+                shapes = {"input_shape": data.input_shape, "n_classes": data.n_classes}
+                model = write_network(Path(folder) / NETWORK_FILE, network, shapes, durable=False)
             child.log_file(masks)
             if trained.level == 0:
                 start = trained.replicate.start_state
                 child.log_file(write_rewind(Path(folder) / REWIND_FILE, start))
-            child.log_file(without_clock(model))
+            child.log_file(model)
 
     def _mirror(self, level: int) -> None:
         """Show a level on the parent, as the mean over replicates once all of them have it."""

@@ -67,9 +67,10 @@ class Replicate:
         from tfprune.data import normalization
         from tfprune.experiment.tickets import fit_ticket
         from tfprune.models import MODELS
+        from tfprune.models.copying import plain_copy
         from tfprune.models.files import output_kind
         from tfprune.training.fresh import fresh_variables
-        from tfprune.training.prunable import PrunableNetwork, plain_copy
+        from tfprune.training.prunable import PrunableNetwork
         from tfprune.training.pull import Pull
         from tfprune.training.trainer import Trainer
 

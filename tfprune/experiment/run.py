@@ -14,7 +14,7 @@ from tfprune.config import RunConfig, from_dict, run_name
 from tfprune.errors import InputError, RunError
 from tfprune.experiment import workspace as workspaces
 from tfprune.experiment.execute import execute
-from tfprune.experiment.models import ModelKeeper
+from tfprune.experiment.models import ModelKeeper, has_mlflow_model
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.record import RunRecord
@@ -69,6 +69,12 @@ def run(
     _start_tensorflow(deterministic)
     plan = _plan(config, location)
     config = plan.config
+    if register and plan.leaving.keras3 is not None:
+        raise InputError(
+            f"--register {register} needs an MLflow model, and this network can't be converted to "
+            f"Keras 3: {plan.leaving.keras3}. Run without --register; 'tfprune export' writes it "
+            "as a tf_keras file."
+        )
     workspaces.check_place(root)
     # before the run has a folder: where the store does not answer, nothing is written
     opened = open_store(location)
@@ -207,6 +213,9 @@ def _register(
     name = workspace.facts.get("register")
     if not name:
         return
+    if not has_mlflow_model(models):
+        tell(f"Not registered as {name}: there is no MLflow model of this network.")
+        return
     folder, facts = models[-1]
     tags = {"sparsity": f"{facts['sparsity']:.6f}", "level": str(facts["level"])}
     version = store.register_model(name, run_id, folder.name, tags=tags)
@@ -242,11 +251,13 @@ def _carry_out(
         )
     if plan.left_out:
         tell(f"Not pruned, for tfmot can't wrap them: {', '.join(plan.left_out)}.")
+    for note in plan.notes:
+        tell(note)
     try:
         with store.record(workspace.folder, on_gap=tell) as recorder, _disk_errors():
             record = RunRecord(recorder, plan.config, name=name, key=workspace.key)
             reporter = Reporter(workspace.folder, name=name)
-            models = ModelKeeper(workspace.folder / "models")
+            models = ModelKeeper(workspace.folder / "models", tell=tell)
             ledger = execute(
                 plan,
                 Observers(reporter, models, record, observer or Observer()),

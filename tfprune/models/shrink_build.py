@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.models.copying import clone, copied_layer
 from tfprune.models.shrink_channels import Channels, representative
 from tfprune.models.shrink_rules import padding_of, transposed, values_of, window_kernel
 
@@ -58,19 +59,23 @@ def _make(
 
     layer = node.layer
     if isinstance(layer, tf_keras.Model):
-        return tf_keras.models.clone_model(layer), {}
-    config = layer.get_config()
-    config.pop("batch_input_shape", None)
+        return clone(layer), {}
+    changed: dict[str, Any] = {}
     if kind == "reader":
         weights = _reader_weights(node, channels)
         width = int(channels.kept(node.flat_output_ids[0]).sum())
-        config["units" if type(layer).__name__ == "Dense" else "filters"] = width
-        config["use_bias"] = "bias" in weights
+        changed["units" if type(layer).__name__ == "Dense" else "filters"] = width
+        changed["use_bias"] = "bias" in weights
     elif kind == "depthwise":
         weights = _depthwise_weights(node, channels)
     else:
         weights = _channelwise_weights(node, kind, channels)
-    return layer.__class__.from_config(config), weights
+
+    def change(layer: tf_keras.layers.Layer, config: dict[str, Any]) -> dict[str, Any]:
+        config.pop("batch_input_shape", None)
+        return config | changed
+
+    return copied_layer(layer, change), weights
 
 
 def _reader_weights(node: Any, channels: Channels) -> dict[str, np.ndarray]:

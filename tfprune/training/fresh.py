@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.models.copying import clone
+
 if TYPE_CHECKING:
     import tf_keras
 
@@ -17,18 +19,16 @@ def fresh_variables(network: tf_keras.Model, *, seed: int) -> tuple[np.ndarray, 
     Every layer draws by its own initializers, seeded from (seed, layer name, weight); what has
     none (the statistics of an adapted Normalization layer) keeps its values.
     """
-    import tf_keras
 
-    def redraw(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(layer, tf_keras.Model):
-            return tf_keras.models.clone_model(layer, clone_function=redraw)
-        config = layer.get_config()
-        for key, value in config.items():
-            if key.endswith("_initializer"):
-                config[key] = _seeded(value, seed, f"{layer.name}/{key}")
-        return type(layer).from_config(config)
+    def redraw(layer: tf_keras.layers.Layer, config: dict[str, Any]) -> dict[str, Any]:
+        seeded = {
+            key: _seeded(value, seed, f"{layer.name}/{key}")
+            for key, value in config.items()
+            if key.endswith("_initializer")
+        }
+        return config | seeded
 
-    fresh = tf_keras.models.clone_model(network, clone_function=redraw)
+    fresh = clone(network, redraw)
     for old, new in zip(network.layers, fresh.layers, strict=True):
         if type(old).__name__ == "Normalization":
             new.set_weights(old.get_weights())

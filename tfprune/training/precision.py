@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import unknown_name
+from tfprune.models.copying import clone
 
 if TYPE_CHECKING:
     import tf_keras
@@ -56,17 +57,10 @@ def castable_copy(model: tf_keras.Model) -> tf_keras.Model:
 
 
 def _with_casting_variables(model: tf_keras.Model) -> tf_keras.Model:
-    import tf_keras
+    def mixed(layer: tf_keras.layers.Layer, config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, "dtype": "mixed_bfloat16"} if "dtype" in config else config
 
-    def mixed(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(layer, tf_keras.Model):
-            return _with_casting_variables(layer)
-        config = layer.get_config()
-        if "dtype" in config:
-            config["dtype"] = "mixed_bfloat16"
-        return layer.__class__.from_config(config)
-
-    return tf_keras.models.clone_model(model, clone_function=mixed)
+    return clone(model, mixed)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.copying import plain_copy
+from tfprune.models.kernels import is_kernel
 from tfprune.models.nested import leaf_layers
 from tfprune.pruning.tensors import PrunableTensor
 from tfprune.training.precision import castable_copy, check_precision
@@ -42,7 +44,7 @@ def left_out(model: tf_keras.Model) -> tuple[str, ...]:
     return tuple(
         f"{layer.name} ({type(layer).__name__})"
         for layer in leaf_layers(model)
-        if not is_prunable(layer) and any(len(weight.shape) > 1 for weight in layer.weights)
+        if not is_prunable(layer) and any(is_kernel(weight) for weight in layer.weights)
     )
 
 
@@ -76,7 +78,10 @@ def _wrapper_class() -> type:
             # under mixed precision a variable reads itself in 16 bits; assign what has all 32
             weight = weight._variable if hasattr(weight, "true_dtype") else weight
             self.add_update(weight.assign(weight * mask, read_value=False))
-            return self.layer.call(inputs, **kwargs)  # none of the prunable layers asks `training`
+            if self.layer.activity_regularizer is None:
+                # none of the prunable layers asks for `training`
+                return self.layer.call(inputs, **kwargs)
+            return self.layer(inputs, **kwargs)  # which adds its penalty to the losses
 
     return PruneLowMagnitude
 
@@ -175,15 +180,6 @@ class PrunableNetwork:
         """Return a plain model of its own with the masked weights: no wrappers, nothing shared."""
         self.apply_masks()
         return plain_copy(self.network)
-
-
-def plain_copy(model: tf_keras.Model) -> tf_keras.Model:
-    """Return a model of the same architecture and weights that shares no variable with it."""
-    import tf_keras
-
-    copy = tf_keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def _output_layer(network: tf_keras.Model, prunable: set[str]) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.models.copying import copied_layer
 from tfprune.models.nested import leaf_layers
 from tfprune.pruning.tensors import MaskHook, Masks
 from tfprune.training.followers import is_activation
@@ -74,11 +75,12 @@ def _linear_twin(model: tf_keras.Model) -> tf_keras.Model:
             return _linear_twin(layer)
         if is_activation(layer):
             return tf_keras.layers.Activation("linear", name=layer.name, dtype="float64")
-        config = layer.get_config()
-        if "dtype" in config:
-            config["dtype"] = "float64"
-        if "activation" in config:
-            config["activation"] = "linear"
-        return layer.__class__.from_config(config)
+        return copied_layer(layer, _without_activation)
 
     return tf_keras.models.clone_model(model, clone_function=linear)
+
+
+def _without_activation(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """Return a layer's configuration in float64 and without its activation function."""
+    linear = {"dtype": "float64", "activation": "linear"}
+    return config | {key: value for key, value in linear.items() if key in config}

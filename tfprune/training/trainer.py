@@ -16,6 +16,7 @@ import numpy as np
 from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
 from tfprune.errors import RunError
+from tfprune.models.kernels import is_kernel
 from tfprune.training.generators import make_generators_settable, reset_generators
 from tfprune.training.optimizers import make_optimizer
 from tfprune.training.precision import computing_in
@@ -118,6 +119,8 @@ class Trainer:
         rates = self._rates
         n_train, batch_size = len(self.dataset.train.labels), self.batch_size
         decay, l1, varied = training.weight_decay, training.l1, self.augmentation
+        kernels = [at for at, variable in enumerate(variables) if is_kernel(variable)]
+        pull = self._pull
 
         def gradients(x: Any, y: Any) -> tuple[Any, Any, Any]:
             with tf.GradientTape() as tape:
@@ -125,15 +128,14 @@ class Trainer:
                     outputs = tf.cast(model(x, training=True), tf.float32)
                 losses = tf.cast(self.cross_entropy(y, outputs), tf.float32)
                 total = tf.reduce_mean(losses) + tf.add_n([tf.constant(0.0), *model.losses])
-            found = tape.gradient(total, variables)
+            # 0 for what the loss does not reach, as behind tf.stop_gradient
+            found = tape.gradient(total, variables, unconnected_gradients="zero")
             self._track(variables, found)
-            if decay or l1:
-                found = [
-                    g + decay * v + l1 * tf.sign(v) if len(v.shape) > 1 else g
-                    for g, v in zip(found, variables, strict=True)
-                ]
-            if self._pull is not None:
-                found = [g + self._pull.gradient(v) for g, v in zip(found, variables, strict=True)]
+            for at in kernels if decay or l1 else ():
+                found[at] += decay * variables[at] + l1 * tf.sign(variables[at])
+            if pull is not None:
+                for at in kernels:
+                    found[at] += pull.gradient(variables[at])
             return found, losses, outputs
 
         def batch(order: Any, step: Any) -> Any:

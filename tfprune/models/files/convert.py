@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfprune.errors import InputError
+from tfprune.models.copying import copied_layer
 from tfprune.models.files import graph2, graph3, operations
 from tfprune.models.files.layer_config import (
     Direction,
@@ -210,8 +211,9 @@ class _Copies(_Layers):
 
     def of(self, layer: Any) -> Any:
         if id(layer) not in self.made:
-            config = {**layer.get_config(), "name": unique(layer.name, self.taken)}
-            self.made[id(layer)] = new = type(layer).from_config(config)
+            name = unique(layer.name, self.taken)
+            new = copied_layer(layer, lambda _, config: {**config, "name": name})
+            self.made[id(layer)] = new
             self.pairs.append((layer, new))
         return self.made[id(layer)]
 

@@ -22,7 +22,8 @@ from tfprune.models.files.origin import Origin
 from tfprune.models.files.probes import random_inputs
 from tfprune.models.files.reasons import reason
 from tfprune.models.files.saving import replacing, save
-from tfprune.models.files.weights import short_name, values
+from tfprune.models.files.weights import values
+from tfprune.models.kernels import is_kernel
 
 SUFFIX = {"keras": ".keras", "keras3": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite"}
 FORMATS = tuple(SUFFIX)
@@ -163,7 +164,7 @@ def predict(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
 
 def kernels(model: Any) -> list[np.ndarray]:
     """Return the kernels of a model of either library: weights named so, biases left out."""
-    return [values(w) for w in model.weights if short_name(w).endswith("kernel")]
+    return [values(w) for w in model.weights if is_kernel(w)]
 
 
 def sparsity(arrays: list[np.ndarray]) -> float:

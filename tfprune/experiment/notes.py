@@ -1,0 +1,61 @@
+"""What a user should know of a model before training begins, each thing in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfprune.config import ConfigError, RunConfig
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from tfprune.models.files.leaving import Leaving
+
+_SHOWN = 5  # names in one line
+
+
+def check_trainable(network: tf_keras.Model) -> None:
+    """Raise ConfigError for a network of which nothing would be trained at any level."""
+    if network.trainable_variables:
+        return
+    raise ConfigError(
+        "model.name",
+        f"model {network.name!r} has trainable=False on all its layers, so nothing of it would be "
+        "trained. Set model.trainable = True before you save or return it.",
+    )
+
+
+def leaving_of(network: tf_keras.Model, name: str) -> Leaving:
+    """Return the forms in which a network can be stored, found by trying unless it is built in."""
+    from tfprune.models import MODELS
+    from tfprune.models.files.leaving import Leaving, try_leaving
+
+    return Leaving() if name in MODELS else try_leaving(network)
+
+
+def notes_on(config: RunConfig, network: tf_keras.Model, leaving: Leaving) -> tuple[str, ...]:
+    """Return what to say about a network before it is trained."""
+    notes = []
+    frozen = [layer.name for layer in network.layers if layer.weights and not layer.trainable]
+    if frozen:
+        notes.append(
+            f"Not trained, for the model has them frozen (trainable=False): {_listed(frozen)}."
+        )
+    if leaving.keras3 is not None:
+        form = "a tf_keras file" if leaving.file is None else "weights"
+        notes.append(
+            f"The pruned networks will be logged as {form}, not as MLflow models, for this one "
+            f"can't be converted to Keras 3: {leaving.keras3}."
+        )
+    if leaving.file is not None:
+        notes.append(
+            f"Each level's network will be stored as weights (network.npz), for a .keras file of "
+            f"it can't be read back: {leaving.file}. 'compare' and 'export' build it from "
+            f"{config.model.name!r} again."
+        )
+    return tuple(notes)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown}, and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

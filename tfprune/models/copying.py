@@ -36,7 +36,8 @@ def clone(
     import tf_keras
 
     def copied(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(layer, tf_keras.Model):
+        graph = getattr(layer, "_is_graph_network", False)
+        if graph or isinstance(layer, tf_keras.Sequential):
             return clone(layer, change)
         return copied_layer(layer, change)
 

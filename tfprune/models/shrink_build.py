@@ -58,8 +58,10 @@ def _make(
     import tf_keras
 
     layer = node.layer
-    if isinstance(layer, tf_keras.Model):
+    if getattr(layer, "_is_graph_network", False):
         return clone(layer), {}
+    if isinstance(layer, tf_keras.Model):
+        return copied_layer(layer), {}
     changed: dict[str, Any] = {}
     if kind == "reader":
         weights = _reader_weights(node, channels)

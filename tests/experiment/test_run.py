@@ -101,6 +101,8 @@ def test_tables_hold_a_row_per_level_and_per_layer(finished):
     assert len(rows) == len(result.similarities) == 2 * 3 * 3 + 3
     assert {"seed", "level", "layer_index", "layer", "measure", "similarity", "n_samples",
             "dead_a", "dead_b"} <= set(rows[0])  # fmt: skip
+    for row in rows:  # the dense level has no null, every other comparison its own
+        assert (row["null"] == "") == (row["level"] == "0" and row["against"] == "dense")
 
 
 def test_the_logged_model_is_sparse_and_carries_no_wrapper(finished, keras):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tfprune.experiment.results import SEED_FLOOR, SimilarityResult
-from tfprune.report.depth import layers_of, null_floor, profiles, seed_floor
+from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:
@@ -68,8 +68,26 @@ def test_layers_stand_by_their_index_not_by_their_name_or_order(make_data):
     assert layers_of(rows) == ("c", "b", "a")
 
 
-def test_the_null_is_averaged_over_levels_and_absent_where_unknown(make_data):
+def test_the_null_is_the_levels_own_mean_over_replicates(make_data):
     template = one(make_data)
-    rows = [row(template, level=1, null=0.1), row(template, level=2, null=0.3)]
-    np.testing.assert_allclose(null_floor(rows, measure="svcca"), [0.2])
-    assert null_floor([row(template, null=None)], measure="svcca") is None
+    rows = [
+        row(template, level=0, null=0.01),  # as older files have it: in closed form
+        row(template, level=1, null=0.1),
+        row(template, level=1, seed=1, null=0.3),
+        row(template, level=2, null=0.6),
+        row(template, level=0, seed=1, null=0.9, against=SEED_FLOOR),
+    ]
+    np.testing.assert_allclose(null_of_level(rows, measure="svcca", level=1), [0.2])
+    np.testing.assert_allclose(null_of_level(rows, measure="svcca", level=2), [0.6])
+    assert null_of_level(rows, measure="svcca", level=0) is None
+
+
+def test_the_null_stands_by_layer_and_is_absent_where_unknown(make_data):
+    template = one(make_data)
+    rows = [
+        row(template, layer="b", layer_index=1, null=0.3),
+        row(template, layer="a", layer_index=0, null=None),
+    ]
+    np.testing.assert_equal(null_of_level(rows, measure="svcca", level=1), [np.nan, 0.3])
+    assert null_of_level(rows[1:], measure="svcca", level=1) is None
+    assert null_of_level(rows, measure="cka", level=1) is None

@@ -44,6 +44,19 @@ def test_the_floor_is_drawn_where_a_second_seed_was_trained(make_data):
     assert "unrelated layers" in labels(1)
 
 
+def test_each_level_has_its_own_null_in_its_own_colour(make_data):
+    rows = [dataclasses.replace(r, null=0.1 * r.level) for r in make_data(n_levels=3).similarities]
+    lines = depth_figure(rows, measure="cka").axes[0].lines
+    colours = level_colours([1, 2, 3])
+    for level in (1, 2, 3):
+        (dotted,) = [
+            line
+            for line in lines
+            if line.get_color() == colours[level] and line.get_linestyle() == "--"
+        ]
+        np.testing.assert_allclose(dotted.get_ydata(), 0.1 * level)
+
+
 def test_many_levels_get_a_colour_bar_instead_of_a_long_legend(make_data):
     figure = depth_figure(make_data(n_levels=20).similarities)
     assert len(figure.axes) == 2

@@ -13,6 +13,7 @@ from tfprune.report.data import LayerMatrix
 from tfprune.report.html import write_report
 from tfprune.report.html.matrix_chart import thin
 from tfprune.report.html.page import render
+from tfprune.report.html.similarity_charts import depth_chart
 
 EVIL = '<script>alert("x")</script>'
 
@@ -267,3 +268,21 @@ def test_facts_of_the_ticket_are_a_table(make_data):
     )
     page = " ".join(Page(render([dataclasses.replace(data, levels=levels)])).text.split())
     assert re.search(r"gzip bytes ?200,000 ?123,456", page)
+
+
+@pytest.mark.parametrize(("n_levels", "drawn"), [(3, "true"), (9, "datum.level == 9")])
+def test_a_level_is_drawn_beside_its_own_null(make_data, n_levels, drawn):
+    data = make_data(n_levels=n_levels, n_layers=4, n_seeds=2)
+    rows = [dataclasses.replace(row, null=0.1 * row.level) for row in data.similarities]
+    chart = depth_chart(dataclasses.replace(data, similarities=tuple(rows)), "cka", key="k")
+    for row in chart.rows:
+        own = pytest.approx(0.1 * row["level"]) if row["series"] == "level" else None
+        assert row["null"] == own
+    (line,) = [
+        layer
+        for layer in chart.spec["layer"]
+        if layer.get("encoding", {}).get("y", {}).get("field") == "null"
+    ]
+    assert line["transform"] == [{"filter": f"datum.series == 'level' && {drawn}"}]
+    assert "Dotted: what unrelated layers would show at that level." in chart.caption
+    assert ("only the last keeps" in chart.caption) == (n_levels == 9)

@@ -86,7 +86,7 @@ def compare_layers(
     The comparisons `also` are fed in the same pass.
     """
     engine = Comparison(
-        pairs, measures=measures, layout=layout, blocks=0, permutations=0, n_images=len(images)
+        pairs, measures=measures, layout=layout, blocks=0, null=False, n_images=len(images)
     )
     for left, right in zip(a.batches(images), b.batches(images), strict=True):
         for each in (engine, *also):
@@ -123,7 +123,7 @@ def compare_with_reference(
             masked_b={name: dead[name] for name in names if name in dead},
             blocks=min(50, n) if interval else 0,
             replicates=comparison.bootstrap or None,
-            permutations=10 if null and not itself else 0,
+            null=null and not itself,
             n_images=n,
             memory=reference_memory(comparison) // len(groups),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfprune.experiment.results import LevelResult, SimilarityResult
-from tfprune.report.depth import Profile, measures_of, null_floor, profiles, seed_floor
+from tfprune.report.depth import Profile, measures_of, null_of_level, profiles, seed_floor
 from tfprune.report.labels import (
     is_distance,
     listed,
@@ -102,7 +102,7 @@ def _against_floor(line: Profile, similarities: Sequence[SimilarityResult], meas
     floor = seed_floor(similarities, measure=measure)
     if floor is not None:
         return _against_seeds(line, floor, measure)
-    null = null_floor(similarities, measure=measure)
+    null = null_of_level(similarities, measure=measure, level=line.level)
     if null is None:
         return "No floor was measured, so the numbers only compare layers with one another"
     low, high = _interval(line)

@@ -81,13 +81,20 @@ def seed_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> Pro
     return _profile(rows, layers_of(taken), 0) if rows else None
 
 
-def null_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> np.ndarray | None:
-    """Return what unrelated layers of the same size show, mean over levels; None if unknown."""
+def null_of_level(
+    similarities: Iterable[SimilarityResult], *, measure: str, level: int
+) -> np.ndarray | None:
+    """Return what unrelated layers show at that level, (layers,), in the order of `profiles`.
+
+    A level's null is its own: of the ranks and the statistics that its layers have left. It is the
+    mean over replicates, NaN for a layer of which it is not known; None where it is known of none.
+    The dense level is compared with itself, so it has none, whatever an older file says.
+    """
     rows = [row for row in similarities if row.measure == measure and row.against == DENSE]
-    by_layer: dict[str, list[float]] = {name: [] for name in layers_of(rows)}
+    nulls: dict[str, list[float]] = {name: [] for name in layers_of(rows)}
     for row in rows:
-        if row.null is not None and np.isfinite(row.null):
-            by_layer[row.layer].append(row.null)
-    if not any(by_layer.values()):
+        if row.level == level and row.null is not None and np.isfinite(row.null):
+            nulls[row.layer].append(row.null)
+    if level == 0 or not any(nulls.values()):
         return None
-    return np.array([np.mean(v) if v else np.nan for v in by_layer.values()])
+    return np.array([np.mean(known) if known else np.nan for known in nulls.values()])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.experiment.results import LevelResult, SimilarityResult
-from tfprune.report.depth import Profile, measures_of, null_floor, profiles, seed_floor
+from tfprune.report.depth import Profile, measures_of, null_of_level, profiles, seed_floor
 from tfprune.report.figures_levels import MOST_NAMED, level_bar, level_name, map_figure
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 from tfprune.report.style import (
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Colour = tuple[float, float, float, float]
+
 _MOST_BANDS = 6  # more intervals than this hide one another: only the last level keeps its own
 
 
@@ -40,9 +42,10 @@ def depth_figure(
     """Return similarity with the dense network over depth, one line per level.
 
     Bands are the bootstrap interval over images, or the range of replicates where there are
-    several. The dashed line is the seed floor (dense networks of two seeds), the dotted one what
-    unrelated layers would show. `measure` is the run's first where not given; `levels`, when
-    given, add each level's sparsity to its name. Raises InputError where nothing was compared.
+    several. The dashed line is the seed floor (dense networks of two seeds); a dotted line, in the
+    colour of its level, is what unrelated layers would show at that level. `measure` is the run's
+    first where not given; `levels`, when given, add each level's sparsity to its name. Raises
+    InputError where nothing was compared.
     """
     measure, lines = _compared(similarities, measure)
     layers = lines[0].layers
@@ -51,10 +54,14 @@ def depth_figure(
     x = np.array([-0.3, 0.3]) if single else np.arange(len(layers))
     colours, sparsity = level_colours([line.level for line in lines]), sparsity_by_level(levels)
     many = len(lines) > MOST_NAMED
+    nulls: list[tuple[Colour, np.ndarray]] = []
     for line in lines:
         colour = colours[line.level]
         if len(lines) <= _MOST_BANDS or line is lines[-1]:
             axes.fill_between(x, line.low, line.high, color=colour, alpha=0.18, lw=0)
+            null = null_of_level(similarities, measure=measure, level=line.level)
+            if null is not None:
+                nulls.append((colour, null))
         axes.plot(
             x,
             np.broadcast_to(line.mean, x.shape),
@@ -63,6 +70,7 @@ def depth_figure(
             label=None if many else level_name(line.level, sparsity),
         )
     _floors(axes, similarities, measure, x)
+    _nulls(axes, nulls, x)
     layer_ticks(axes, layers)
     margin = 0.5 if single else 0.25
     axes.set_xlim(-margin, len(layers) - 1 + margin)
@@ -125,16 +133,15 @@ def _floors(
             lw=1.1,
             label="dense, other seed",
         )
-    null = null_floor(similarities, measure=measure)
-    if null is not None:
-        axes.plot(
-            x,
-            np.broadcast_to(null, x.shape),
-            color=NULL,
-            ls=(0, (1, 1.5)),
-            lw=1.2,
-            label="unrelated layers",
-        )
+
+
+def _nulls(axes: Axes, nulls: Sequence[tuple[Colour, np.ndarray]], x: np.ndarray) -> None:
+    """Dot each level's null in the level's colour; the legend has one gray entry for all."""
+    dotted: dict[str, Any] = {"ls": (0, (1, 1.5)), "lw": 1.2}
+    for colour, null in nulls:
+        axes.plot(x, np.broadcast_to(null, x.shape), color=colour, zorder=1.5, **dotted)
+    if nulls:
+        axes.plot([], [], color=NULL, label="unrelated layers", **dotted)
 
 
 def _similarity_limits(axes: Axes, lines: Sequence[Profile], measure: str) -> None:

@@ -42,6 +42,7 @@ class Settings:
     seed: int
     n_images: int | None
     first_image: int
+    null: bool = True
 
 
 class Collected:

@@ -42,7 +42,8 @@ class Comparison:
     many blocks of consecutive images (so pass probe images in random order), `replicates` draws
     each (None: 200, fewer for wide layers). `permutations` > 0 asks for the null: images of b
     paired at random with those of a; once rows are no longer kept, within each batch and at most
-    3 times.
+    3 times. Without permutations the null is a measure's closed form, where it has one; with
+    `null=False` none is given.
     `masked_a`, `masked_b` say per layer which channels lost all their weights.
     `n_images`, where known beforehand, makes the blocks equal; all randomness comes from `seed`.
     Shards of one probe set, each told its `first_image`, merge to what one pass would give.
@@ -58,6 +59,7 @@ class Comparison:
         replicates: int | None = None,
         confidence: float = 0.95,
         permutations: int = 10,
+        null: bool = True,
         masked_a: Mapping[str, Array] | None = None,
         masked_b: Mapping[str, Array] | None = None,
         n_images: int | None = None,
@@ -86,7 +88,8 @@ class Comparison:
             blocks=blocks,
             replicates=replicates,
             confidence=confidence,
-            permutations=permutations,
+            permutations=permutations if null else 0,
+            null=null,
             sample_size=sample_size,
             memory=memory,
             seed=seed,

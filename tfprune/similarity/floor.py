@@ -34,6 +34,8 @@ def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None
     keep their own statistics; without permutations in closed form where there is one.
     """
     collected = evidence.collected
+    if not collected.settings.null:
+        return None
     n = collected.settings.permutations
     if measure.is_costly:
         n = min(n, 3)

@@ -16,7 +16,7 @@ MOST_NAMED = 8  # more levels than this get a continuous legend
 MOST_BANDS = 6  # more intervals than this hide one another: only the last level keeps its own
 
 #: colours that page.css defines for light and dark; page.js replaces them in saved files
-INK, FAINT, FLOOR = "var(--ink)", "var(--faint)", "var(--floor)"
+INK, FLOOR = "var(--ink)", "var(--floor)"
 
 _SHORT = (
     "length(datum.label) > 16 ? slice(datum.label, 0, 7) + '…' + slice(datum.label, -8)"

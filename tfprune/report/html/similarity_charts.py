@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfprune.report.data import ReportData
-from tfprune.report.depth import Profile, null_floor, profiles, seed_floor
+from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor
 from tfprune.report.html.chart import (
-    FAINT,
     FLOOR,
     MOST_BANDS,
     MOST_NAMED,
@@ -27,7 +26,9 @@ from tfprune.report.html.chart import (
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 
 
-def _rows(line: Profile, kind: str, sparsity: Mapping[int, float]) -> list[Row]:
+def _rows(
+    line: Profile, kind: str, sparsity: Mapping[int, float], null: np.ndarray | None = None
+) -> list[Row]:
     return [
         {
             "series": kind,
@@ -38,6 +39,7 @@ def _rows(line: Profile, kind: str, sparsity: Mapping[int, float]) -> list[Row]:
             "similarity": number(line.mean[index]),
             "low": number(line.low[index]),
             "high": number(line.high[index]),
+            "null": None if null is None else number(null[index]),
             "replicates": line.n_replicates,
         }
         for index, name in enumerate(line.layers)
@@ -51,16 +53,14 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         return None
     sparsity = sparsity_by_level(data.levels)
     layers, levels = lines[0].layers, [line.level for line in lines]
-    rows = [row for line in lines for row in _rows(line, "level", sparsity)]
+    nulls = {n: null_of_level(data.similarities, measure=measure, level=n) for n in levels}
+    rows = [row for line in lines for row in _rows(line, "level", sparsity, null=nulls[line.level])]
     floor = seed_floor(data.similarities, measure=measure)
     if floor is not None:
         rows += _rows(floor, "other seed", {})
-    null = null_floor(data.similarities, measure=measure)
-    if null is not None:
-        unknown = np.full(len(layers), np.nan)
-        rows += _rows(Profile(0, layers, null, unknown, unknown, 0), "unrelated", {})
+    any_null = any(null is not None for null in nulls.values())
     label = measure_label(measure)
-    values = [row[name] for row in rows for name in ("similarity", "low", "high")]
+    values = [row[name] for row in rows for name in ("similarity", "low", "high", "null")]
     domain = range_of(values, high=0.0 if is_distance(measure) else 1.0)
     y: Spec = {
         "field": "similarity",
@@ -79,9 +79,7 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         ("similarity", label, ".3f"),
         ("low", "low", ".3f"),
         ("high", "high", ".3f"),
-    )
-    floor_tip = tooltip(
-        ("series", "floor", ""), ("layer", "layer", ""), ("similarity", label, ".3f")
+        *([("null", "unrelated layers", ".3f")] if any_null else []),
     )
     here = {"x": layer_axis(layers), "y": y}
     line_layers: list[Spec] = [
@@ -101,22 +99,31 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
             },
         },
     ]
-    for series, colour_name, dash in (
-        ("other seed", FLOOR, [6, 3]),
-        ("unrelated", FAINT, [2, 3]),
-    ):
-        line_layers.append(
-            {
-                "transform": [{"filter": f"datum.series == '{series}'"}],
-                "mark": {
-                    "type": "line", "color": colour_name, "strokeDash": dash, "strokeWidth": 1.5,
-                    "point": {"filled": True, "size": 70, "opacity": 0, "color": colour_name},
-                },
-                "encoding": here | {"tooltip": floor_tip},
-            }
-        )  # fmt: skip
+    line_layers.append(
+        {
+            "transform": [{"filter": "datum.series == 'other seed'"}],
+            "mark": {
+                "type": "line", "color": FLOOR, "strokeDash": [6, 3], "strokeWidth": 1.5,
+                "point": {"filled": True, "size": 70, "opacity": 0, "color": FLOOR},
+            },
+            "encoding": here
+            | {
+                "tooltip": tooltip(
+                    ("series", "floor", ""), ("layer", "layer", ""), ("similarity", label, ".3f")
+                )
+            },
+        }
+    )  # fmt: skip
     drawn = here | {"color": colour, "detail": {"field": "level"}}
     only_levels = [{"filter": "datum.series == 'level'"}]
+    if any_null:
+        line_layers.append(
+            {
+                "transform": [{"filter": f"datum.series == 'level' && {shown}"}],
+                "mark": {"type": "line", "strokeDash": [2, 3], "strokeWidth": 1.5},
+                "encoding": drawn | {"y": y | {"field": "null"}, "opacity": faded},
+            }
+        )
     line_layers += [
         {
             "transform": only_levels,
@@ -141,7 +148,7 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title=f"{label} with the dense network over depth",
-        caption=_depth_caption(lines, floor is not None, null is not None),
+        caption=_depth_caption(lines, floor is not None, any_null),
         rows=rows,
         spec={"height": 320, "layer": line_layers},
         measure=measure,
@@ -157,7 +164,9 @@ def _depth_caption(lines: tuple[Profile, ...], seeds: bool, null: bool) -> str:
     if seeds:
         text += "Dashed: dense networks that differ by seed alone, the floor. "
     if null:
-        text += "Dotted: what unrelated layers of the same size would show. "
+        text += "Dotted: what unrelated layers would show at that level. "
+        if len(lines) > MOST_BANDS:
+            text += "Of so many levels only the last keeps its band and its dotted line. "
     where = "in the legend" if len(lines) <= MOST_NAMED else "on its line"
     return text + f"Click a level {where} to single it out, double-click to show all."
 

@@ -33,7 +33,7 @@ def load_tfds(
     root = data_root(data_dir)
     builder = find_builder(name, root=root)
     image_key, label_key = image_and_label(name, builder.info)
-    prepare(builder, name, root=root, download=download)
+    builder = prepare(builder, name, root=root, download=download)
     train = resolve_split(builder, name, train_split, option="--train-split")
     test = resolve_split(builder, name, test_split, option="--test-split")
     refuse_overlap(train, test)

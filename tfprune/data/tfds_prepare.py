@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.data.names import DATASETS
+from tfprune.data.staging import move_folder, share_file, share_files, staging_folder
 from tfprune.errors import InputError, unknown_name
 
 # name, name/config, name:version or name/config:version
@@ -68,19 +69,20 @@ def find_builder(name: str, *, root: Path) -> Any:
             ) from error
 
 
-def prepare(builder: Any, name: str, *, root: Path, download: bool) -> None:
-    """Have TFDS download and prepare what is missing, or raise InputError that says what to do.
+def prepare(builder: Any, name: str, *, root: Path, download: bool) -> Any:
+    """Return the builder with its data on disk: downloaded and prepared by TFDS where missing.
 
-    Nothing new stays on disk when it fails or is interrupted.
+    TFDS works in a folder of this process's own inside `root`; what it made moves to its place
+    when it is whole. So a failure or an interrupt leaves nothing behind, and what other
+    processes write into `root` meanwhile is not touched. Where another one has prepared the same
+    data first, those are taken. Downloaded archives stay in `downloads`, as TFDS keeps them, and
+    those that lie there already are not fetched again. Raises InputError that says what to do.
     """
     folder = Path(builder.data_path)
     if (folder / "dataset_info.json").is_file():
-        return
+        return builder
     if folder.exists():
-        raise InputError(
-            f"{folder} is not a complete data set: it has no dataset_info.json. Remove the folder, "
-            "then prepare the data set again."
-        )
+        raise _incomplete(folder)
     build = f"`tfds build {name} --data_dir={root}`"
     others = _prepared_versions(builder)
     if others:
@@ -96,22 +98,62 @@ def prepare(builder: Any, name: str, *, root: Path, download: bool) -> None:
             f"{build}, or name with --data-dir a folder that holds it."
         )
     base = _plain(name).split("/")[0]
-    with _nothing_left_behind(root, base):
-        try:
-            # TFDS prints to stdout, which belongs to results
-            with quiet(), contextlib.redirect_stdout(sys.stderr):
-                if not sys.stderr.isatty():
-                    _without_progress_bars()
-                _check_reachable(builder)
-                builder.download_and_prepare()
-        # downloads, archives and the builder's own code: anything may be raised
-        except Exception as error:
-            raise InputError(
-                f"data set {name!r} is not prepared in {root}, and preparing it failed: "
-                f"{_first_line(error)}. Check the network and what {_CATALOG}/"
-                f"{base} says about data to be fetched by hand, then run "
-                f"{build}; or name with --data-dir a folder that holds it."
-            ) from error
+    try:
+        # TFDS prints to stdout, which belongs to results
+        with quiet(), contextlib.redirect_stdout(sys.stderr):
+            if not sys.stderr.isatty():
+                _without_progress_bars()
+            _check_reachable(builder)
+            with staging_folder(root) as staging:
+                _prepare_in(staging, base, name, root=root)
+    # downloads, archives and the builder's own code: anything may be raised
+    except Exception as error:
+        raise InputError(
+            f"data set {name!r} is not prepared in {root}, and preparing it failed: "
+            f"{_first_line(error)}. Check the network and what {_CATALOG}/"
+            f"{base} says about data to be fetched by hand, then run "
+            f"{build}; or name with --data-dir a folder that holds it."
+        ) from error
+    if not (folder / "dataset_info.json").is_file():  # somebody else's, made in the meantime
+        raise _incomplete(folder)
+    return find_builder(name, root=root)
+
+
+def _incomplete(folder: Path) -> InputError:
+    return InputError(
+        f"{folder} is not a complete data set: it has no dataset_info.json. Remove the folder, "
+        "then prepare the data set again."
+    )
+
+
+def _prepare_in(staging: Path, base: str, name: str, *, root: Path) -> None:
+    """Have TFDS prepare the data in `staging`, then move them to where they belong in `root`."""
+    import tensorflow_datasets as tfds
+
+    downloads, kept = staging / "downloads", root / "downloads"
+    _lend_archives(kept, downloads, base)
+    builder = find_builder(name, root=staging)
+    builder.download_and_prepare(
+        download_dir=downloads,
+        download_config=tfds.download.DownloadConfig(manual_dir=kept / "manual"),
+    )
+    made = Path(builder.data_path)
+    move_folder(made, root / made.relative_to(staging))
+    for note in (staging / base).glob("*"):  # which configuration is the default
+        if note.is_file():
+            share_file(note, root / base / note.name, move=True)
+    shutil.rmtree(downloads / "extracted", ignore_errors=True)  # made from archives again
+    share_files(downloads, kept, move=True)
+
+
+def _lend_archives(kept: Path, downloads: Path, base: str) -> None:
+    """Let TFDS find what was downloaded earlier; it keeps archives by data set, and once did not.
+
+    What another process is downloading lies in folders called `*.tmp.*`.
+    """
+    for file in [*kept.glob("*"), *(kept / base).rglob("*")]:
+        if file.is_file() and not any(".tmp." in part for part in file.relative_to(kept).parts):
+            share_file(file, downloads / file.relative_to(kept))
 
 
 def _check_reachable(builder: Any) -> None:
@@ -121,7 +163,7 @@ def _check_reachable(builder: Any) -> None:
     """
     import requests
 
-    address = next(iter(builder.url_infos), None)
+    address = next(iter(builder.url_infos or ()), None)  # None without checksums
     if address is not None and address.startswith("http"):
         requests.head(address, timeout=10)
 
@@ -137,28 +179,6 @@ def _prepared_versions(builder: Any) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(child.parent.name for child in folder.glob("*/dataset_info.json"))
-
-
-@contextlib.contextmanager
-def _nothing_left_behind(root: Path, name: str) -> Iterator[None]:
-    """Remove, when the body fails, the files and folders that it added under `root`."""
-    watched = (root, root / name, root / "downloads")
-    before = {folder: set(folder.iterdir()) if folder.is_dir() else None for folder in watched}
-    try:
-        yield
-    except BaseException:
-        for folder, children in reversed(list(before.items())):
-            if folder.is_dir():
-                for child in set(folder.iterdir()) - (children or set()):
-                    if child.is_dir() and not child.is_symlink():
-                        shutil.rmtree(child, ignore_errors=True)
-                    else:
-                        child.unlink(missing_ok=True)
-                if children is None and folder is not root:
-                    folder.rmdir()
-        if before[root] is None and root.is_dir():
-            root.rmdir()
-        raise
 
 
 @contextlib.contextmanager

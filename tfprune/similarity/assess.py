@@ -13,13 +13,16 @@ from tfprune.similarity.evidence import Evidence
 from tfprune.similarity.floor import null_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.products import NARROW, blas_threads, run_tasks
+from tfprune.similarity.products import run_tasks, single_threaded_blas
 from tfprune.similarity.score import Score
 from tfprune.similarity.spread import interval_of
 from tfprune.similarity.store import KeyPair
 
 #: fewer images than this per direction, and CCA's own bias is no longer small
 IMAGES_PER_DIRECTION = 10
+
+_MEMORY = 2 * 2**30  # bytes that pairs worked on at the same time may take
+_MATRICES = 12  # about as many (width, width) matrices are held for a pair
 
 
 def assess(
@@ -29,21 +32,20 @@ def assess(
 ) -> dict[tuple[str, str, str], Score]:
     """Return (layer of a, layer of b, measure name) -> Score."""
     evidence = Evidence(collected)
-    by_pair: dict[KeyPair, list[Score]] = {}
 
-    def work(keys: KeyPair) -> None:
+    def work(keys: KeyPair) -> list[Score]:
         counts = tuple(evidence.channels(k, masked[k.side].get(k.layer)) for k in keys)
-        by_pair[keys] = [_score(evidence, keys, measure, counts) for measure in measures]
+        return [_score(evidence, keys, measure, counts) for measure in measures]
 
-    # many small problems: threads of BLAS's own would get in each other's way
-    width = evidence.prepare(measures)
-    many = len(collected.pairs) > 1 and width < NARROW
-    with blas_threads(width):
-        run_tasks(list(collected.pairs), work, threaded=many)
+    # one thread of BLAS each: its own would make the last bits depend on their number
+    with single_threaded_blas():
+        width = evidence.prepare(measures)
+        at_most = max(1, _MEMORY // (_MATRICES * 8 * width**2))
+        found = run_tasks(collected.pairs, work, threaded=True, at_most=at_most)
     return {
         (keys[0].layer, keys[1].layer, score.measure): score
-        for keys in collected.pairs
-        for score in by_pair[keys]
+        for keys, scores in zip(collected.pairs, found, strict=True)
+        for score in scores
     }
 
 

@@ -16,6 +16,7 @@ from tfprune.similarity.evidence import Evidence
 from tfprune.similarity.layouts import as_rows, check_layout, check_same_positions
 from tfprune.similarity.measure import Measure, find_measure
 from tfprune.similarity.persist import load, save
+from tfprune.similarity.products import single_threaded_blas
 from tfprune.similarity.score import Score
 from tfprune.similarity.store import Key, KeyPair
 
@@ -46,7 +47,8 @@ class Comparison:
     `null=False` none is given.
     `masked_a`, `masked_b` say per layer which channels lost all their weights.
     `n_images`, where known beforehand, makes the blocks equal; all randomness comes from `seed`.
-    Shards of one probe set, each told its `first_image`, merge to what one pass would give.
+    Shards of one probe set, each told its `first_image`, merge to what one pass would give. The
+    same batches give the same scores to the last bit, whatever the number of cores and threads.
     """
 
     def __init__(
@@ -133,7 +135,8 @@ class Comparison:
         for layer_a, layer_b in self.pairs:
             keys = Key("a", layer_a), Key("b", layer_b)
             check_same_positions((layer_a, layer_b), (per_image[keys[0]], per_image[keys[1]]))
-        self.collected.add(rows, per_image, counts.pop())
+        with single_threaded_blas():
+            self.collected.add(rows, per_image, counts.pop())
 
     def merge(self, other: Comparison) -> None:
         """Add the images of another comparison of the same pairs, measures and settings.
@@ -152,7 +155,8 @@ class Comparison:
         ):
             if mine != theirs:
                 raise InputError(f"comparisons that merge must have the same {what}.")
-        self.collected.merge(other.collected)
+        with single_threaded_blas():
+            self.collected.merge(other.collected)
 
     def save(self, path: str | Path) -> None:
         """Write the comparison, with all that it has collected, to a .npz file."""
@@ -165,12 +169,15 @@ class Comparison:
 
     def cross_validated(self, layer_a: str, layer_b: str, *, folds: int = 5) -> CrossValidated:
         """Return k-fold cross-validated CCA of a pair, from block moments (no second pass)."""
-        return cross_validate(Evidence(self.collected).plain, self._keys(layer_a, layer_b), folds)
+        keys = self._keys(layer_a, layer_b)
+        with single_threaded_blas():
+            return cross_validate(Evidence(self.collected).plain, keys, folds)
 
     def attribution(self, layer_a: str, layer_b: str) -> Attribution:
         """Return which channels and canonical directions of `layer_a` `layer_b` has lost."""
         keys = self._keys(layer_a, layer_b)
-        return attribute(Evidence(self.collected).pair(keys, find_measure("pwcca")))
+        with single_threaded_blas():
+            return attribute(Evidence(self.collected).pair(keys, find_measure("pwcca")))
 
     def _keys(self, layer_a: str, layer_b: str) -> KeyPair:
         if (layer_a, layer_b) not in self.pairs:

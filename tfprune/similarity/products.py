@@ -1,13 +1,17 @@
-"""Sums of augmented cross-products over chunks of rows, on all cores."""
+"""Sums of augmented cross-products over chunks of rows, on all cores.
+
+How sums are split never depends on the machine, and their parts are added in order, so the same
+rows give the same bits however many threads there are and whichever finishes first.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -18,11 +22,20 @@ from tfprune.similarity.moments import augment
 #: up to this joint width BLAS gains little from threads, so chunks run in threads of ours
 NARROW = 1024
 
+#: parts into which a long sum is cut, so that as many cores have work
+PARTS = 8
+
+_TILE = 512  # columns; wide products are taken tile by tile, each in one thread
+
 
 def chunk_rows(width: int) -> int:
     """Return how many rows of `width` float64 are worked on at once: they stay in cache."""
     budget = (2 << 20) if width < NARROW else (32 << 20)
     return int(np.clip(budget // (8 * width), 256, 16384))
+
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @cache
@@ -42,16 +55,38 @@ def blas_threads(width: int) -> AbstractContextManager[None]:
     return single_threaded_blas() if width <= 128 else nullcontext()
 
 
-def run_tasks(tasks: list[Any], work: Callable[[Any], None], *, threaded: bool) -> None:
-    """Call `work` on every task, on all cores when `threaded`."""
-    workers = min(os.cpu_count() or 1, len(tasks))
-    if not threaded:
-        for task in tasks:
-            work(task)
-        return
+def run_tasks(
+    tasks: Sequence[Task], work: Callable[[Task], Result], *, threaded: bool, at_most: int = 64
+) -> list[Result]:
+    """Return what `work` makes of every task, in their order.
+
+    When `threaded`, on all cores, in `at_most` threads.
+    """
+    if not threaded or len(tasks) < 2:
+        return [work(task) for task in tasks]
+    workers = max(1, min(os.cpu_count() or 1, len(tasks), at_most))
     with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(work, tasks):
-            pass
+        return list(pool.map(work, tasks))
+
+
+def tiled_product(left: Array, right: Array, out: Array) -> Array:
+    """Write left' right, (d1, d2), of float64 rows (n, d1) and (n, d2) into `out` and return it.
+
+    Tile by tile on all cores, each by BLAS in one thread: BLAS's own threads would make the last
+    bits depend on their number. Where both are one array, only half of the tiles are multiplied.
+    """
+    symmetric = left is right
+    rows, columns = (range(0, side.shape[1], _TILE) for side in (left, right))
+    tiles = [(i, j) for i in rows for j in columns if i <= j or not symmetric]
+
+    def work(tile: tuple[int, int]) -> None:
+        i, j = (slice(start, start + _TILE) for start in tile)
+        np.matmul(left[:, i].T, right[:, j], out=out[i, j])
+        if symmetric and i != j:
+            out[j, i] = out[i, j].T
+
+    run_tasks(tiles, work, threaded=True)
+    return out
 
 
 def joint_moments(x: Array, y: Array, shift_x: Array, shift_y: Array, dtype: type) -> Array:
@@ -67,9 +102,8 @@ def joint_moments(x: Array, y: Array, shift_x: Array, shift_y: Array, dtype: typ
         step = max(step, min(16 * width // np.dtype(dtype).itemsize, 16384))
     n = x.shape[0]
     step = -(-n // -(-n // step))  # chunks of one size
-    totals: list[Array] = []
 
-    def work(starts: range) -> None:
+    def work(starts: range) -> Array:
         total = np.zeros((width, width))
         product = np.empty((width, width), dtype)
         buffer = np.empty((min(step, n), width), dtype)
@@ -79,9 +113,9 @@ def joint_moments(x: Array, y: Array, shift_x: Array, shift_y: Array, dtype: typ
             augment(y[start : start + step], shift_y, z[:, wx:])
             np.matmul(z.T, z, out=product)
             total += product
-        totals.append(total)
+        return total
 
-    workers = 1 if width >= NARROW or n < 4 * step else os.cpu_count() or 1
-    tasks = [range(k * step, n, workers * step) for k in range(workers)]
-    run_tasks(tasks, work, threaded=workers > 1)
+    parts = 1 if width >= NARROW or n < 4 * step else min(PARTS, -(-n // step))
+    tasks = [range(k * step, n, parts * step) for k in range(parts)]
+    totals = run_tasks(tasks, work, threaded=parts > 1)
     return np.asarray(sum(totals[1:], totals[0]))

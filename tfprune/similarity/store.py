@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.moments import augment, first_shift, move_shift
-from tfprune.similarity.products import NARROW, chunk_rows, run_tasks
+from tfprune.similarity.products import NARROW, PARTS, chunk_rows, run_tasks, tiled_product
 
 
 class Key(NamedTuple):
@@ -34,13 +35,20 @@ class Piece(NamedTuple):
     block: int
 
 
+@dataclass
+class Sums:
+    """Moments of the layers of one group and their pairs, to which rows are added."""
+
+    within: dict[Key, Array]
+    between: dict[KeyPair, Array]
+
+
 class Task(NamedTuple):
-    """Rows [start, stop) of the layers of one group, to be added to one block."""
+    """Stretches of rows [start, stop) of the layers of one group, all of one block."""
 
     group: Group
-    start: int
-    stop: int
     block: int
+    stretches: list[tuple[int, int]]
 
 
 class MomentStore:
@@ -61,7 +69,6 @@ class MomentStore:
         self.widths: dict[Key, int] = {}
         self.within: dict[Key, Array] = {}
         self.between: dict[KeyPair, Array] = {}
-        self._lock = threading.Lock()
         self._scratch = threading.local()
 
     def add(
@@ -77,15 +84,36 @@ class MomentStore:
                 self.between[pair] = np.zeros(shape)
         groups = self._groups()
         wide = any(sum(self.widths[k] for k in a | b) >= NARROW for a, b in groups)
-        tasks = []
-        for piece in pieces:
-            for group in groups:
-                count = per_image[next(iter(group[0]))]
-                tasks.append(Task(group, piece.start * count, piece.stop * count, piece.block))
-        # with few long tasks, cut them so that every core has work
-        if not wide and len(tasks) < 8:
-            tasks = [part for task in tasks for part in _halves(task)]
-        run_tasks(tasks, lambda task: self._add_rows(rows, *task), threaded=not wide)
+        tasks = [task for group in groups for task in _tasks(group, per_image, pieces)]
+        if wide or len(tasks) >= PARTS:  # no two tasks add to the same sums
+            run_tasks(
+                tasks,
+                lambda task: self._add_rows(rows, task, self._block(task), wide=wide),
+                threaded=not wide,
+            )
+            return
+        parts = [part for task in tasks for part in _cut(task)]
+        partial = run_tasks(parts, lambda part: self._partial_sums(rows, part), threaded=True)
+        for part, sums in zip(parts, partial, strict=True):  # in order: the bits stay the same
+            _add(sums, to=self._block(part))
+
+    def _block(self, task: Task) -> Sums:
+        """Return the sums of the task's block, to be added to in place."""
+        pairs = [p for p in self.pairs if p[0] in task.group[0]]
+        return Sums(
+            {k: self.within[k][task.block] for k in self.within if k in task.group[k.side == "b"]},
+            {pair: self.between[pair][task.block] for pair in pairs},
+        )
+
+    def _partial_sums(self, rows: Mapping[Key, Array], task: Task) -> Sums:
+        """Return the sums over the task's rows alone."""
+        block = self._block(task)
+        sums = Sums(
+            {key: np.zeros_like(value) for key, value in block.within.items()},
+            {pair: np.zeros_like(value) for pair, value in block.between.items()},
+        )
+        self._add_rows(rows, task, sums, wide=False)
+        return sums
 
     def _open(self, key: Key, values: Array) -> None:
         self.shifts[key] = first_shift(values).astype(np.float64)
@@ -105,47 +133,36 @@ class MomentStore:
             groups.append(merged)
         return groups
 
-    def _add_rows(
-        self,
-        rows: Mapping[Key, Array],
-        group: Group,
-        start: int,
-        stop: int,
-        block: int,
-    ) -> None:
+    def _add_rows(self, rows: Mapping[Key, Array], task: Task, to: Sums, *, wide: bool) -> None:
+        group = task.group
         keys = [k for side in group for k in self.widths if k in side]
         edges = np.concatenate([[0], np.cumsum([self.widths[k] for k in keys])])
         spans = {k: slice(edges[i], edges[i + 1]) for i, k in enumerate(keys)}
-        pairs = [p for p in self.pairs if p[0] in group[0] and p[1] in group[1]]
+        pairs = list(to.between)
         n_left = sum(self.widths[k] for k in group[0])
-        step = min(chunk_rows(int(edges[-1])), stop - start)
+        longest = max(1, *(stop - start for start, stop in task.stretches))
+        step = min(chunk_rows(int(edges[-1])), longest)
         buffer = self._buffer(step, int(edges[-1]))
         joint = len(keys) == 2 and not self.cross_only
         complete = len(pairs) == len(group[0]) * len(group[1])
-        for first in range(start, stop, step):
-            last = min(first + step, stop)
+        for first, last in _chunks(task.stretches, step):
             z = buffer[: last - first]
             for key, span in spans.items():
                 augment(rows[key][first:last], self.shifts[key], z[:, span])
-            own: dict[Key, Array] = {}
             if joint:
-                product = z.T @ z
+                product = _product(z, z, wide)
                 own = {k: product[spans[k], spans[k]] for k in keys}
                 crosses = {p: product[spans[p[0]], spans[p[1]]] for p in pairs}
             else:
-                if not self.cross_only:
-                    own = {k: z[:, s].T @ z[:, s] for k, s in spans.items()}
+                sides = {k: z[:, span] for k, span in spans.items()}
+                own = {k: _product(sides[k], sides[k], wide) for k in to.within}
                 if complete:
-                    product = z[:, :n_left].T @ z[:, n_left:]
+                    product = _product(z[:, :n_left], z[:, n_left:], wide)
                     shifted = {p: (spans[p[0]], _back(spans[p[1]], n_left)) for p in pairs}
                     crosses = {p: product[s] for p, s in shifted.items()}
                 else:
-                    crosses = {p: z[:, spans[p[0]]].T @ z[:, spans[p[1]]] for p in pairs}
-            with self._lock:
-                for key, value in own.items():
-                    self.within[key][block] += value
-                for pair, value in crosses.items():
-                    self.between[pair][block] += value
+                    crosses = {p: _product(sides[p[0]], sides[p[1]], wide) for p in pairs}
+            _add(Sums(own, crosses), to=to)
 
     def _buffer(self, rows: int, width: int) -> Array:
         """Return this thread's (rows, width) scratch: memory touched before is quicker."""
@@ -175,8 +192,45 @@ def _back(span: slice, by: int) -> slice:
     return slice(span.start - by, span.stop - by)
 
 
-def _halves(task: Task) -> list[Task]:
-    if task.stop - task.start < 2048:
-        return [task]
-    middle = (task.start + task.stop) // 2
-    return [task._replace(stop=middle), task._replace(start=middle)]
+def _add(sums: Sums, *, to: Sums) -> None:
+    for key, value in sums.within.items():
+        to.within[key] += value
+    for pair, value in sums.between.items():
+        to.between[pair] += value
+
+
+def _product(left: Array, right: Array, wide: bool) -> Array:
+    if not wide:
+        return np.asarray(left.T @ right)
+    return tiled_product(left, right, np.empty((left.shape[1], right.shape[1])))
+
+
+def _tasks(group: Group, per_image: Mapping[Key, int], pieces: list[Piece]) -> list[Task]:
+    """Return a task for each block that has pieces, in the order in which they come."""
+    count = per_image[next(iter(group[0]))]
+    tasks: dict[int, Task] = {}
+    for piece in pieces:
+        task = tasks.setdefault(piece.block, Task(group, piece.block, []))
+        task.stretches.append((piece.start * count, piece.stop * count))
+    return list(tasks.values())
+
+
+def _cut(task: Task) -> list[Task]:
+    """Return the task cut into at most `PARTS`, of at least 1024 rows each, stretch by stretch."""
+    total = sum(stop - start for start, stop in task.stretches)
+    parts = max(1, min(PARTS, total // 1024))
+    length = max(1, -(-total // parts))
+    return [
+        task._replace(stretches=[stretch])
+        for start, stop in task.stretches
+        for stretch in _chunks([(start, stop)], length)
+    ]
+
+
+def _chunks(stretches: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """Return the stretches cut into chunks of at most so many rows."""
+    return [
+        (first, min(first + length, stop))
+        for start, stop in stretches
+        for first in range(start, stop, length)
+    ]

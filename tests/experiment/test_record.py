@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +39,9 @@ def logged() -> Logged:
 @pytest.fixture
 def record(logged) -> RunRecord:
     config = from_dict({"pruning": {"levels": 3}})
-    return RunRecord(logged, config, name="digits", key="k")  # type: ignore[arg-type]
+    made = RunRecord(logged, config, name="digits", key="k")  # type: ignore[arg-type]
+    made._plan = SimpleNamespace(sparsity_at={1: 0.63, 2: None}.get)  # type: ignore[assignment]
+    return made
 
 
 def epoch(validation: float | None) -> EpochReport:
@@ -70,3 +73,11 @@ def test_a_control_is_called_by_its_level_and_seed_and_gray(record, logged):
     colour = given["tags"]["mlflow.runColor"]
     assert colour[1:3] == colour[3:5] == colour[5:7]
     assert logged.metrics == ["accuracy/test", "loss/test", "sparsity/global", "profile/cka"]
+
+
+def test_a_level_is_called_by_the_sparsity_that_its_plan_projects(record, logged):
+    record.level_started(0, 1)
+    record.level_started(0, 2)
+    (first, given), (second, without) = logged.runs[-2:]
+    assert (first, given["params"]["target_sparsity"]) == ("L1 s0 63.0%", 0.63)
+    assert (second, "target_sparsity" in without["params"]) == ("L2 s0", False)

@@ -12,6 +12,7 @@ from tfprune.config import ComparisonConfig, ConfigError, Duration, PruningConfi
 from tfprune.errors import InputError
 from tfprune.pruning.projection import project
 from tfprune.pruning.strategy import load_strategy
+from tfprune.pruning.tensors import count_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ class Plan:
     leaving: Leaving  # the forms in which the networks can be stored
     notes: tuple[str, ...] = ()  # what a user should know before training begins
     ticket: Ticket | None = None
+    ticket_sparsity: float | None = None  # of its masks as laid on this network
 
     @cached_property
     def data_digest(self) -> dict[str, str]:
@@ -64,6 +66,18 @@ class Plan:
             name: digest({"images": part.images, "labels": part.labels})[:16]
             for name, part in splits.items()
         }
+
+    def sparsity_at(self, level: int) -> float | None:
+        """Share of the prunable weights that are zero at a level, in [0, 1], before training.
+
+        None where it depends on the trained weights: filters or blocks ranked over all layers.
+        """
+        if level == 0:
+            return 0.0
+        if self.ticket_sparsity is not None:
+            return self.ticket_sparsity
+        density = self.projection.weight_density(level)
+        return None if density is None else 1 - density
 
     @property
     def total_steps(self) -> int:
@@ -199,8 +213,11 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
     probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
     check_comparison(comparison, hidden, n_images=counts)
     prunable = PrunableNetwork(network)
+    ticket_sparsity = None
     if ticket is not None:
-        fit_ticket(ticket, network)
+        _, masks = fit_ticket(ticket, network)
+        sizes = sum(tensor.size for tensor in prunable.tensors)
+        ticket_sparsity = 1 - sum(count_kept(masks).values()) / sizes
     projection = _projection(config.pruning, strategy, prunable.tensors)
     leaving = leaving_of(network, config.model.name)
     return Plan(
@@ -221,6 +238,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
         leaving=leaving,
         notes=notes_on(config, network, leaving),
         ticket=ticket,
+        ticket_sparsity=ticket_sparsity,
     )
 
 

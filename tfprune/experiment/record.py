@@ -79,11 +79,12 @@ class RunRecord(Observer):
 
     def level_started(self, seed: int, level: int) -> None:
         n_levels = self._config.pruning.levels
-        target = 1 - (1 - self._config.pruning.fraction) ** level
+        target = self._plan.sparsity_at(level)
+        known = {} if target is None else {"target_sparsity": round(target, 6)}
         self._children[seed, level] = self._recorder.start_run(
             level_run_name(level, seed=seed, sparsity=target, n_levels=n_levels),
             key=f"{self._key}-s{seed}-l{level}",
-            params={"level": level, "seed": seed, "target_sparsity": round(target, 6)},
+            params={"level": level, "seed": seed, **known},
             tags={"tfprune.kind": "level", "mlflow.runColor": run_color(level, n_levels)},
             parent=self.parent,
         )

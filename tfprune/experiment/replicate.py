@@ -27,8 +27,6 @@ from tfprune.pruning.checks import (
 from tfprune.pruning.masks import prune
 from tfprune.pruning.tensors import PruningContext, count_kept, full_masks
 
-SCORED_EARLY = ("snip", "grasp", "synflow")  # pruning before training, as their papers have it
-
 if TYPE_CHECKING:
     from tfprune.data import Dataset
     from tfprune.training.state import TrainingState
@@ -192,7 +190,7 @@ class Replicate:
         assert self._rewind is not None
         pruning = self.plan.config.pruning
         early = pruning.scored == "rewound" or (
-            pruning.scored == "auto" and self.plan.strategy.name in SCORED_EARLY
+            pruning.scored == "auto" and self.plan.strategy.scored == "rewound"
         )
         return make_context(
             self.trainer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tfprune.errors import InputError
 from tfprune.pruning.strategies import STRATEGIES
@@ -36,7 +36,9 @@ class Strategy:
     unit survives. `needs` names the optional fields of `PruningContext` that it reads. `rounds`
     above 1 removes in that many steps, scoring anew after each, with the density falling
     exponentially. `floor` and `protect` belong to patterns: how many units of a tensor can never
-    go, and which they are.
+    go, and which they are. `scored` says of which state the paper takes its scores, and counts
+    where the configuration leaves it at `auto`: 'trained', or 'rewound' for pruning before
+    training (the state that survivors are set back to).
     """
 
     name: str
@@ -45,6 +47,7 @@ class Strategy:
     unit: Unit = WEIGHT
     needs: frozenset[str] = frozenset()
     rounds: int = 1
+    scored: Literal["trained", "rewound"] = "trained"
     floor: Callable[[PrunableTensor], int] | None = None
     protect: Callable[[Array, Mask, PrunableTensor], Mask] | None = None
 
@@ -58,6 +61,10 @@ class Strategy:
         if not isinstance(self.rounds, int) or self.rounds < 1:
             raise InputError(
                 f"strategy {self.name!r}: rounds is a whole number from 1; got {self.rounds}."
+            )
+        if self.scored not in ("trained", "rewound"):
+            raise InputError(
+                f"strategy {self.name!r}: scored is 'trained' or 'rewound'; got {self.scored!r}."
             )
         if (self.floor is None) != (self.protect is None):
             raise InputError(f"strategy {self.name!r}: give floor and protect together.")

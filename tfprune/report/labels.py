@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tfprune.experiment.results import LevelResult
+from tfprune.similarity.measure import find_measure
+from tfprune.similarity.registry import MEASURES
 
-_MEASURES = {
+_LABELS = {
     "cca": "Mean CCA similarity",
     "svcca": "SVCCA similarity",
     "pwcca": "PWCCA similarity",
@@ -26,12 +28,16 @@ _MEASURES = {
 
 def measure_label(measure: str) -> str:
     """Return the axis label of a measure, its own name where it is not one of ours."""
-    return _MEASURES.get(measure, measure)
+    return _LABELS.get(measure, measure)
 
 
 def is_distance(measure: str) -> bool:
-    """Return whether smaller values of this measure mean more alike."""
-    return measure.endswith("-distance")
+    """Return whether smaller values mean more alike, as the measure itself says.
+
+    A measure that is not installed here (a report drawn again on another machine) is taken for a
+    similarity.
+    """
+    return measure in MEASURES and not find_measure(measure).larger_is_more_similar
 
 
 def shorten(name: str, length: int = 16) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.report.answer import answer
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor
-from tfprune.report.labels import measure_label, percent, printable, shorten
+from tfprune.report.labels import is_distance, measure_label, percent, printable, shorten
 from tfprune.report.summary import LevelSummary, level_summaries
 from tfprune.report.summary import result_json as result_json
 
@@ -56,7 +56,7 @@ def level_table(result: RunResult, *, width: int = WIDTH, ascii_only: bool = Fal
     """Return the table of a result: sparsity, accuracies, and similarity by its first measure.
 
     Numbers are means over replicates. Every layer has its column where all fit into `width`
-    characters; where they don't, the table shows the first, the lowest and the last layer, and
+    characters; where they don't, the table shows the first, the least alike and the last layer, and
     the whole depth as a sparkline.
     """
     measures = measures_of(result.similarities)
@@ -64,7 +64,10 @@ def level_table(result: RunResult, *, width: int = WIDTH, ascii_only: bool = Fal
     summaries = level_summaries(result.levels)
     table = _every_layer(summaries, lines)
     if _width(table) > width:
-        table = _ends_of_depth(summaries, lines, width=width, ascii_only=ascii_only)
+        distance = is_distance(measures[0])
+        table = _ends_of_depth(
+            summaries, lines, distance=distance, width=width, ascii_only=ascii_only
+        )
     return table
 
 
@@ -136,13 +139,18 @@ def _every_layer(summaries: Sequence[LevelSummary], lines: Sequence[Profile]) ->
 
 
 def _ends_of_depth(
-    summaries: Sequence[LevelSummary], lines: Sequence[Profile], *, width: int, ascii_only: bool
+    summaries: Sequence[LevelSummary],
+    lines: Sequence[Profile],
+    *,
+    distance: bool,
+    width: int,
+    ascii_only: bool,
 ) -> Table:
     from rich.text import Text
 
     table = _new_table(gap=1)
     layers = lines[0].layers
-    for name in ("first", "lowest", "in layer", "last", "over depth"):
+    for name in ("first", "highest" if distance else "lowest", "in layer", "last", "over depth"):
         left = name in ("in layer", "over depth")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     points = max(5, min(width - _COMPACT, len(layers)))
@@ -151,11 +159,11 @@ def _ends_of_depth(
         cells = _first_cells(row)
         line = by_level.get(row.level)
         if line is not None and np.isfinite(line.mean).any():
-            lowest = int(np.nanargmin(line.mean))
+            least = int(np.nanargmax(line.mean) if distance else np.nanargmin(line.mean))
             cells += [
                 _number(line.mean[0]),
-                _number(line.mean[lowest]),
-                shorten(printable(layers[lowest]), 16),
+                _number(line.mean[least]),
+                shorten(printable(layers[least]), 16),
                 _number(line.mean[-1]),
                 sparkline(_thin(line.mean, points), ascii_only=ascii_only),
             ]

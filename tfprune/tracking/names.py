@@ -59,13 +59,15 @@ def layer_key(index: int, name: str, *, n_layers: int = 100) -> str:
     return metric_key(f"{index:0{width}d}_{name.replace('/', '_')}")
 
 
-def level_run_name(level: int, *, seed: int, sparsity: float, n_levels: int = 10) -> str:
+def level_run_name(level: int, *, seed: int, sparsity: float | None, n_levels: int = 10) -> str:
     """Return a child run's name with what differs first, e.g. `L3 s0 48.8%`.
 
     The UI cuts names at 16 to 20 characters. `sparsity` is a share in [0, 1] of the prunable
-    weights; `level` is padded to the width of `n_levels`, the highest one.
+    weights, left out where it is None (not known before the level was trained); `level` is padded
+    to the width of `n_levels`, the highest one.
     """
-    return f"{_level_and_seed(level, seed, n_levels)} {100 * sparsity:.1f}%"
+    start = _level_and_seed(level, seed, n_levels)
+    return start if sparsity is None else f"{start} {100 * sparsity:.1f}%"
 
 
 def control_run_name(control: str, level: int, *, seed: int, n_levels: int = 10) -> str:

@@ -26,5 +26,6 @@ def grasp() -> Strategy:
         name="grasp",
         score=_score,
         paper="Wang et al. 2020",
+        scored="rewound",
         needs=frozenset({"hessian_gradient"}),
     )

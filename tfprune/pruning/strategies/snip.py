@@ -27,6 +27,7 @@ def snip(*, rounds: int = 1) -> Strategy:
         name="snip",
         score=_score,
         paper="Lee et al. 2019",
+        scored="rewound",
         needs=frozenset({"gradients"}),
         rounds=rounds,
     )

@@ -25,6 +25,7 @@ def synflow(*, rounds: int = 100) -> Strategy:
         name="synflow",
         score=_score,
         paper="Tanaka et al. 2020",
+        scored="rewound",
         needs=frozenset({"synflow"}),
         rounds=rounds,
     )

@@ -57,7 +57,9 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title=f"{label}, every dense layer against every layer of a level",
-        caption=f"Seed {seed}. Layers that keep their place show a bright diagonal."
+        caption=f"Seed {seed}. Layers that keep their place show a diagonal of "
+        + ("small" if is_distance(measure) else "large")
+        + " values."
         + ("" if len(found) == len(all_levels) else f" {len(found)} of {len(all_levels)} levels."),
         rows=rows,
         spec={

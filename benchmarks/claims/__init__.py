@@ -1,0 +1,1 @@
+"""How often something is claimed where nothing is, and found where something is."""

@@ -115,12 +115,13 @@ def compare_with_reference(
     itself = level == 0 and against == DENSE  # 1 by construction: no interval, no null
     interval = comparison.bootstrap != 0 and not itself
     groups = _by_count(reference.n_images)
+    masked = {layer.name: dead[layer.layer] for layer in reference.layers if layer.layer in dead}
     engines = {
         n: Comparison(
             pairs=[(name, name) for name in names],
             measures=comparison.measures,
             layout=comparison.layout,
-            masked_b={name: dead[name] for name in names if name in dead},
+            masked_b={name: masked[name] for name in names if name in masked},
             blocks=min(50, n) if interval else 0,
             replicates=comparison.bootstrap or None,
             null=null and not itself,

@@ -46,7 +46,8 @@ def dry_run(config: RunConfig) -> DryRun:
     from tfprune.training.trainer import Trainer
 
     plan = make_plan(config)
-    network = build_network(config, plan.dataset, seed=config.seed)
+    config = plan.config
+    network = build_network(config, plan.dataset, seed=config.seed, layer_names=plan.layer_names)
     trainer = Trainer(
         PrunableNetwork(network, precision=config.training.precision),
         plan.dataset,

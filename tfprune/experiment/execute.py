@@ -196,7 +196,7 @@ def _finished_reference(
     if values is None:
         return None
     data = plan.dataset if seed == plan.config.seed else load_data(plan.config, seed=seed)
-    network = build_network(plan.config, data, seed=seed)
+    network = build_network(plan.config, data, seed=seed, layer_names=plan.layer_names)
     assign_all(network.variables, values)
     scale = normalization(data.train.images, plan.config.data.normalization)
     reader = ActivationReader(network, normalization=scale)

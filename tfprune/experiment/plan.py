@@ -50,6 +50,7 @@ class Plan:
     strategy: Strategy
     projection: Projection
     left_out: tuple[str, ...]  # layers with kernels that can't be pruned
+    layer_names: tuple[str, ...]  # of all layers by place in the graph, the same for all seeds
     leaving: Leaving  # the forms in which the networks can be stored
     notes: tuple[str, ...] = ()  # what a user should know before training begins
     ticket: Ticket | None = None
@@ -108,8 +109,13 @@ def load_data(config: RunConfig, *, seed: int) -> Dataset:
     )
 
 
-def build_network(config: RunConfig, dataset: Dataset, *, seed: int) -> tf_keras.Model:
-    """Return the network of one replicate, freshly initialised by `seed`."""
+def build_network(
+    config: RunConfig, dataset: Dataset, *, seed: int, layer_names: Sequence[str] | None = None
+) -> tf_keras.Model:
+    """Return the network of one replicate, freshly initialised by `seed`.
+
+    Its layers are called `layer_names`, by place in the graph: those of the plan, if there is one.
+    """
     from tfprune.models import build_model
 
     return build_model(
@@ -118,6 +124,7 @@ def build_network(config: RunConfig, dataset: Dataset, *, seed: int) -> tf_keras
         n_classes=dataset.n_classes,
         seed=seed,
         trust=config.model.trust,
+        layer_names=layer_names,
     )
 
 
@@ -162,10 +169,16 @@ def rewind_step(config: RunConfig, *, steps_per_epoch: int, n_steps: int) -> int
     return step
 
 
-def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
+def make_plan(
+    config: RunConfig,
+    *,
+    ticket: Ticket | None = None,
+    layer_names: Sequence[str] | None = None,
+) -> Plan:
     """Return the checked plan of an experiment; raises InputError for whatever can't be done.
 
-    With a `ticket` its masks and values take the place of pruning and initialisation.
+    With a `ticket` its masks and values take the place of pruning and initialisation. An
+    experiment that goes on gives the `layer_names` that it began with.
     """
     from tfprune.training.backend import start_tensorflow
 
@@ -186,6 +199,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
     from tfprune.experiment.comparing import check_comparison
     from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
+    from tfprune.models.own_copy import layer_names as names_of_layers
     from tfprune.training.prunable import PrunableNetwork, left_out
 
     dataset = load_data(config, seed=config.seed)
@@ -199,7 +213,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
     steps_per_epoch = -(-len(dataset.train) // batch)
     n_steps = config.training.epochs.steps(steps_per_epoch)
     step = rewind_step(config, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
-    network = build_network(config, dataset, seed=config.seed)
+    network = build_network(config, dataset, seed=config.seed, layer_names=layer_names)
     check_trainable(network)
     hidden = hidden_layers(network)
     if not hidden:
@@ -237,6 +251,7 @@ def make_plan(config: RunConfig, *, ticket: Ticket | None = None) -> Plan:
         left_out=left_out(network),
         leaving=leaving,
         notes=notes_on(config, network, leaving),
+        layer_names=names_of_layers(network),
         ticket=ticket,
         ticket_sparsity=ticket_sparsity,
     )

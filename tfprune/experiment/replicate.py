@@ -81,7 +81,8 @@ class Replicate:
         )
         self.normalization = normalization(self.dataset.train.images, config.data.normalization)
         self.prunable = PrunableNetwork(
-            build_network(config, self.dataset, seed=seed), precision=config.training.precision
+            build_network(config, self.dataset, seed=seed, layer_names=plan.layer_names),
+            precision=config.training.precision,
         )
         self.network = self.prunable.network
         self._ticket_masks: Mapping[str, np.ndarray] | None = None

@@ -88,6 +88,7 @@ def run(
         workspace.close()
         workspace = None
     if workspace is not None:
+        plan = _with_names(plan, workspace, location)
         tell(f"Going on with the interrupted run {workspace.key}; --fresh starts anew.")
         _tell_other_machine(workspace, tell)
     else:
@@ -98,6 +99,7 @@ def run(
             name=name or run_name(config),
             store=store,
             data=plan.data_digest,
+            layers=plan.layer_names,
             register=register,
             deterministic=deterministic,
             machine=_machine(),
@@ -126,7 +128,7 @@ def resume(
         unchanged = {"environment": workspaces.environment(), "data": workspace.facts["data"]}
         workspace.check_unchanged(unchanged)
         _start_tensorflow(workspace.facts.get("deterministic", False))
-        plan = _plan(workspace.config, location)
+        plan = _plan(workspace.config, location, layer_names=workspace.facts.get("layers"))
         workspace.check_unchanged(unchanged | {"data": plan.data_digest})
         opened = open_store(location)
     except BaseException:
@@ -160,14 +162,24 @@ def _tell_other_machine(workspace: Workspace, tell: Callable[[str], None]) -> No
         )
 
 
-def _plan(config: RunConfig, location: StoreLocation) -> Plan:
+def _with_names(plan: Plan, workspace: Workspace, location: StoreLocation) -> Plan:
+    """Return the plan with its layers called what the run that goes on called them."""
+    then = workspace.facts.get("layers")
+    if then is None or tuple(then) == plan.layer_names:
+        return plan
+    return _plan(plan.config, location, layer_names=then)
+
+
+def _plan(
+    config: RunConfig, location: StoreLocation, *, layer_names: Sequence[str] | None = None
+) -> Plan:
     """Return the plan of an experiment, with the ticket it names fetched from the store."""
     if config.pruning.ticket is None:
-        return make_plan(config)
+        return make_plan(config, layer_names=layer_names)
     from tfprune.experiment.tickets import ticket_from, with_ticket
 
     ticket = ticket_from(open_store(location, create=False), config.pruning.ticket)
-    return make_plan(with_ticket(config, ticket), ticket=ticket)
+    return make_plan(with_ticket(config, ticket), ticket=ticket, layer_names=layer_names)
 
 
 def sync(reference: str, *, folder: str | Path = ".") -> Delivery:

@@ -56,7 +56,7 @@ class Ticket:
         """
         from tfprune.models import build_model
         from tfprune.training.backend import start_tensorflow
-        from tfprune.training.prunable import kernel
+        from tfprune.training.prunable import kernel, prunable_layers
 
         start_tensorflow()
         model = build_model(
@@ -65,8 +65,9 @@ class Ticket:
         values, masks = fit_ticket(self, model)
         for variable, value in zip(model.variables, values, strict=True):
             variable.assign(value)
+        layers = {layer.name: layer for layer in prunable_layers(model)}
         for name, mask in masks.items():
-            variable = kernel(model.get_layer(name))
+            variable = kernel(layers[name])
             variable.assign(variable * mask)
         return model
 
@@ -123,11 +124,12 @@ def ticket_from(store: Store, reference: str) -> Ticket:
 def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
     """Return the ticket's values and masks for a model of the same architecture.
 
+    Layers are matched by their place in the graph; the masks bear the model's own names.
     Where only the output layer differs (another number of classes) the model's own values stand
     there and nothing of it is pruned, as in Morcos et al. 2019. Raises InputError when any other
     layer differs.
     """
-    from tfprune.training.prunable import kernel
+    from tfprune.training.prunable import kernel, output_layers, prunable_layers
 
     own = [variable.numpy() for variable in model.variables]
     if len(own) != len(ticket.variables):
@@ -135,19 +137,26 @@ def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict
             f"ticket {ticket.source} has {len(ticket.variables)} weights, model {model.name!r} has "
             f"{len(own)}: a ticket needs its own architecture."
         )
-    names = [variable.name.split(":")[0] for variable in model.variables]
-    last = [layer.name for layer in model.layers if layer.name in ticket.masks][-1]
+    layers = {layer.name: layer for layer in prunable_layers(model)}
+    if len(layers) != len(ticket.masks):
+        raise InputError(
+            f"ticket {ticket.source} has masks of {len(ticket.masks)} layers, model "
+            f"{model.name!r} has {len(layers)} that can be pruned: a ticket needs its own "
+            "architecture."
+        )
+    of_last = {id(v) for name in output_layers(model) for v in layers[name].variables}
     values = []
-    for name, given, mine in zip(names, ticket.variables, own, strict=True):
-        if given.shape != mine.shape and name.split("/")[0] != last:
+    for variable, given, mine in zip(model.variables, ticket.variables, own, strict=True):
+        if given.shape != mine.shape and id(variable) not in of_last:
+            name = variable.name.split(":")[0]
             raise InputError(
                 f"ticket {ticket.source} does not fit: {name} has shape {given.shape} in the "
                 f"ticket and {mine.shape} here. Give images of the ticket's size (--image-size)."
             )
         values.append(given if given.shape == mine.shape else mine)
     masks = {}
-    for name, mask in ticket.masks.items():
-        shape = tuple(kernel(model.get_layer(name)).shape)
+    for (name, layer), mask in zip(layers.items(), ticket.masks.values(), strict=True):
+        shape = tuple(kernel(layer).shape)
         masks[name] = mask if shape == mask.shape else np.ones(shape, bool)
     return tuple(values), masks
 

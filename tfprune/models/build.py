@@ -11,6 +11,8 @@ from tfprune.models.names import MODELS
 from tfprune.models.nested import unfolded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import tf_keras
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -24,6 +26,7 @@ def build_model(
     n_classes: int,
     seed: int,
     trust: bool = False,
+    layer_names: Sequence[str] | None = None,
 ) -> tf_keras.Model:
     """A tf_keras functional model for images of `input_shape` and `n_classes` classes.
 
@@ -35,15 +38,26 @@ def build_model(
         return logits. Functions and applications run with the global generators seeded by it. A
         saved model keeps the weights in its file whatever the seed.
     trust: whether a saved model may run code of its own while it loads.
+    layer_names: what the layers are called, by place in the graph: those of the network that an
+        experiment was planned with, where a function names its layers differently at every call.
 
-    Models within the model come unfolded: every layer stands in one graph.
+    Models within the model come unfolded: every layer stands in one graph. Layers that Keras
+    names by itself are called as in a process that builds nothing else. A function's network is
+    copied, so that one that it keeps and returns again is not trained. Image sizes that a model
+    leaves open are those of `input_shape`.
 
     Raises InputError for an unknown name, with the nearest ones, and for a model that does not
     fit the images or the classes.
     """
-    if name in MODELS:
-        return unfolded(MODELS.get(name)(input_shape, n_classes, seed=seed)).model
-    return _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
+    from tfprune.models.automatic_names import counted_from_zero
+    from tfprune.models.own_copy import settled
+
+    with counted_from_zero():
+        if name in MODELS:
+            model = unfolded(MODELS.get(name)(input_shape, n_classes, seed=seed)).model
+            return settled(model, input_shape=input_shape, names=layer_names)
+        model, is_users_own = _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
+        return settled(model, input_shape=input_shape, names=layer_names, always=is_users_own)
 
 
 def is_file(name: str) -> bool:
@@ -56,7 +70,8 @@ def is_file(name: str) -> bool:
 
 def _users_model(
     name: str, input_shape: tuple[int, int, int], n_classes: int, *, seed: int, trust: bool
-) -> tf_keras.Model:
+) -> tuple[tf_keras.Model, bool]:
+    """Return a user's model, and whether it is the very object that a function returned."""
     application, file = name.startswith(_APPLICATIONS), is_file(name)
     if not application and not file and ":" not in name:
         raise unknown_name(
@@ -71,10 +86,10 @@ def _users_model(
     from tfprune.models import files
 
     if file:
-        model, _ = files.load_with_origin(name, trust=trust)
+        model, origin = files.load_with_origin(name, trust=trust)
     else:
         tf_keras.utils.set_random_seed(seed % 2**32)
         make = files.from_applications if application else files.from_factory
-        model, _ = make(name, input_shape, n_classes)
+        model, origin = make(name, input_shape, n_classes)
     files.check_fits(model, input_shape, n_classes)
-    return model
+    return model, not file and origin.source_model is None

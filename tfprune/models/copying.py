@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tfprune.models.nested import leaf_layers
+
 if TYPE_CHECKING:
     import tf_keras
 
@@ -21,17 +23,28 @@ _WITHIN = ("layer", "cell", "forward_layer", "backward_layer")  # attributes tha
 def plain_copy(model: tf_keras.Model) -> tf_keras.Model:
     """Return a model of the same architecture and weights that shares no variable with it."""
     copy = clone(model)
-    copy.set_weights(model.get_weights())
+    set_weights_of(model, copy)
     return copy
+
+
+def set_weights_of(model: tf_keras.Model, copy: tf_keras.Model) -> None:
+    """Give a copy the weights of the model that it was made of."""
+    copy.set_weights(model.get_weights())
+    for layer in leaf_layers(copy):
+        if type(layer).__name__ == "Normalization":  # computes with constants made of its weights
+            layer.finalize_state()
 
 
 def clone(
     model: tf_keras.Model,
     change: Callable[[tf_keras.layers.Layer, dict[str, Any]], dict[str, Any]] | None = None,
+    *,
+    inputs: Any = None,
 ) -> tf_keras.Model:
     """Return a network of the same architecture, its weights newly initialised.
 
     change: called with each layer and its configuration; returns the one for the copy.
+    inputs: the symbolic inputs of the copy, new ones of the same shapes where not given.
     """
     import tf_keras
 
@@ -41,7 +54,7 @@ def clone(
             return clone(layer, change)
         return copied_layer(layer, change)
 
-    return tf_keras.models.clone_model(model, clone_function=copied)
+    return tf_keras.models.clone_model(model, input_tensors=inputs, clone_function=copied)
 
 
 def copied_layer(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from tfprune.models.graph import NetworkGraph
+from tfprune.models.pointwise import is_affine
+
 if TYPE_CHECKING:
     import tf_keras
 
@@ -22,24 +25,21 @@ def is_activation(layer: tf_keras.layers.Layer) -> bool:
 def is_linear(layer: tf_keras.layers.Layer) -> bool:
     """Whether a layer applies no activation function of its own."""
     activation = getattr(layer, "activation", None)
-    return activation is None or getattr(activation, "__name__", "") == "linear"
+    return activation is None or is_affine(activation)
 
 
 class Followers:
     """The graph of one functional network, read once."""
 
     def __init__(self, network: tf_keras.Model) -> None:
-        self._outputs: dict[str, Any] = {}
-        self._consumers: dict[int, list[Any]] = {}
-        for nodes in network._nodes_by_depth.values():
-            for node in nodes:
-                self._outputs[node.layer.name] = node.outputs
-                for tensor in node.keras_inputs:
-                    self._consumers.setdefault(id(tensor), []).append(node)
+        self._graph = NetworkGraph(network)
+        self._outputs: dict[str, Any] = {
+            node.layer.name: node.outputs for node in self._graph.nodes
+        }
 
     def _only(self, tensor: Any) -> Any:
         """Return the one node that takes this tensor, None where there are several or none."""
-        nodes = self._consumers.get(id(tensor), [])
+        nodes = self._graph.consumers(tensor)
         return nodes[0] if len(nodes) == 1 else None
 
     def norm(self, name: str) -> tf_keras.layers.BatchNormalization | None:
@@ -61,8 +61,8 @@ class Followers:
         node = self._only(tensor)
         if node is not None and _is_norm(node.layer):
             tensor = node.outputs
-            node = self._only(tensor)
-        return node.outputs if node is not None and is_activation(node.layer) else tensor
+        behind, curved = self._graph.activated(tensor)
+        return behind if curved else tensor
 
 
 def _is_norm(layer: tf_keras.layers.Layer) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.models.copying import plain_copy
+from tfprune.models.graph import NetworkGraph
 from tfprune.models.kernels import is_kernel
 from tfprune.models.nested import leaf_layers
 from tfprune.pruning.tensors import PrunableTensor
@@ -37,6 +38,11 @@ def is_prunable(layer: tf_keras.layers.Layer) -> bool:
     kind = type(layer)
     ours = kind.__name__ in (*CONVOLUTIONS, "Dense")
     return ours and kind.__module__.startswith("tf_keras.")
+
+
+def prunable_layers(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
+    """Return the layers that tfprune prunes, by their place in the graph, input side first."""
+    return [layer for layer in leaf_layers(model) if is_prunable(layer)]
 
 
 def left_out(model: tf_keras.Model) -> tuple[str, ...]:
@@ -99,7 +105,7 @@ class PrunableNetwork:
         self.precision = check_precision(precision)
         if precision != "float32":
             network = castable_copy(network)
-        layers = [layer for layer in leaf_layers(network) if is_prunable(layer)]
+        layers = prunable_layers(network)
         if not layers:
             kinds = sorted({type(layer).__name__ for layer in leaf_layers(network)})
             raise InputError(
@@ -117,13 +123,13 @@ class PrunableNetwork:
         self._layers = {layer.name: layer for layer in layers}
         self._wrappers: dict[str, tf_keras.layers.Layer] = {}
         self.trainable = self._wrap(network)
-        output = _output_layer(network, set(names))
+        outputs = output_layers(network)
         self.tensors = tuple(
             PrunableTensor(
                 name=layer.name,
                 kind=_kind(layer),
                 shape=tuple(int(size) for size in kernel(layer).shape),
-                is_output=layer.name == output,
+                is_output=layer.name in outputs,
             )
             for layer in layers
         )
@@ -182,10 +188,15 @@ class PrunableNetwork:
         return plain_copy(self.network)
 
 
-def _output_layer(network: tf_keras.Model, prunable: set[str]) -> str | None:
-    """Return the name of the prunable layer whose values reach the output without another one."""
-    leaves = leaf_layers(network)
-    for layer in reversed(leaves):
-        if layer.name in prunable:
-            return layer.name
-    return None
+def output_layers(network: tf_keras.Model) -> frozenset[str]:
+    """Return the names of the prunable layers that reach the output without another kernel."""
+    graph = NetworkGraph(network)
+    found = {
+        node.layer.name
+        for node in graph.nodes
+        if is_prunable(node.layer) and not graph.kernel_behind(node)
+    }
+    nested = any(hasattr(layer, "layers") for layer in network.layers)
+    if nested or not found:  # found: what comes last may be of a kind that is not pruned
+        found = {layer.name for layer in prunable_layers(network)[-1:]}
+    return frozenset(found)

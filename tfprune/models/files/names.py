@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 
 def clean(name: str) -> str:
-    """Return `name` with what one of the libraries refuses replaced by an underscore.
+    """Return `name` with what one of the libraries refuses replaced.
 
     Keras 3 refuses `/`; tf_keras makes TensorFlow scopes of names, which hold neither spaces
-    nor most punctuation and start with a letter, a digit or a dot.
+    nor most punctuation and start with a letter, a digit or a dot: these become underscores.
+    Accents go, and other letters become their code point, as in `u5377`, so that names stay apart.
     """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    name = "".join(c if c.isascii() or not c.isalnum() else f"u{ord(c):x}" for c in plain)
     name = re.sub(r"[^A-Za-z0-9_.>-]", "_", name)
     return name if re.match(r"[A-Za-z0-9.]", name) else f"layer{name}"
 

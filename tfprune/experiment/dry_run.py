@@ -41,7 +41,6 @@ def dry_run(config: RunConfig) -> DryRun:
     Raises InputError for whatever `run` would refuse. Nothing is written.
     """
     from tfprune.data import normalization
-    from tfprune.models.files import output_kind
     from tfprune.training.prunable import PrunableNetwork
     from tfprune.training.trainer import Trainer
 
@@ -55,7 +54,7 @@ def dry_run(config: RunConfig) -> DryRun:
         seed=config.seed,
         normalization=normalization(plan.dataset.train.images, config.data.normalization),
         augmentation=augmentation_of(config),
-        from_logits=output_kind(network) == "logits",
+        from_logits=plan.output == "logits",
     )
     started = time.perf_counter()
     trainer.train(until=1)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tfprune.pruning.strategy import Strategy
     from tfprune.pruning.tensors import PrunableTensor
 
+_ANSWERS = 64  # images that tell what kind of numbers the network puts out
 _LEAST_PROBE = 500
 _PER_DIRECTION = 10  # images; below, unrelated layers look alike by the CCA family
 
@@ -46,6 +47,7 @@ class Plan:
     steps_per_epoch: int
     n_steps: int
     rewind_step: int | None  # None: nothing goes back (fine-tuning)
+    output: str  # what the network's output numbers are: logits, softmax or sigmoid
     start: str  # of training: init, fine-tune, or trained (level 0 is the model as it came)
     strategy: Strategy
     projection: Projection
@@ -195,10 +197,11 @@ def make_plan(
         )
     start_tensorflow()
     from tfprune.activations import hidden_layers
-    from tfprune.data import probe_set
+    from tfprune.data import normalization, probe_set
     from tfprune.experiment.comparing import check_comparison
     from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
+    from tfprune.models.files import output_kind
     from tfprune.models.own_copy import layer_names as names_of_layers
     from tfprune.training.prunable import PrunableNetwork, left_out
 
@@ -226,6 +229,7 @@ def make_plan(
     # in random order: the bootstrap draws blocks of consecutive images
     probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
     check_comparison(comparison, hidden, n_images=counts)
+    scale = normalization(dataset.train.images, config.data.normalization)
     prunable = PrunableNetwork(network)
     ticket_sparsity = None
     if ticket is not None:
@@ -245,6 +249,7 @@ def make_plan(
         steps_per_epoch=steps_per_epoch,
         n_steps=n_steps,
         rewind_step=step,
+        output=output_kind(network, scale.apply(probe.images[:_ANSWERS])),
         start=_start(config),
         strategy=strategy,
         projection=projection,

@@ -66,7 +66,6 @@ class Replicate:
         from tfprune.experiment.tickets import fit_ticket
         from tfprune.models import MODELS
         from tfprune.models.copying import plain_copy
-        from tfprune.models.files import output_kind
         from tfprune.training.fresh import fresh_variables
         from tfprune.training.prunable import PrunableNetwork
         from tfprune.training.pull import Pull
@@ -104,7 +103,7 @@ class Replicate:
             seed=seed,
             normalization=self.normalization,
             augmentation=augmentation_of(config),
-            from_logits=output_kind(self.network) == "logits",
+            from_logits=plan.output == "logits",
             track_movement="accumulated_movement" in plan.strategy.needs,
             pull=self._pull,
         )

@@ -101,8 +101,23 @@ class Trainer:
             for name, kernel in self.prunable.kernels().items()
         }
 
+    def by_class(self, outputs: Any) -> Any:
+        """Return a network's outputs with a column for each class, (batch, n_classes).
+
+        One unit for two classes speaks for the second: logits become (0, z), a probability
+        becomes (1 - p, p), so that cross-entropy is the binary one and the answer is the second
+        class where z > 0 or p > 1/2, as Keras has it.
+        """
+        if outputs.shape[-1] != 1:
+            return outputs
+        import tensorflow as tf
+
+        first = tf.zeros_like(outputs) if self.from_logits else 1.0 - outputs
+        return tf.concat([first, outputs], axis=-1)
+
     def cross_entropy(self, labels: Any, outputs: Any) -> Any:
         """Return the cross-entropy of each example, (batch,), in a graph or outside."""
+        outputs = self.by_class(outputs)
         if self.from_logits:
             import tensorflow as tf
 
@@ -164,7 +179,9 @@ class Trainer:
                 optimizer.learning_rate.assign(rates[tf.cast(optimizer.iterations, tf.int32)])
                 found, losses, outputs = gradients(x, y)
                 optimizer.apply_gradients(zip(found, variables, strict=True))
-                hits = tf.equal(tf.argmax(outputs, axis=-1, output_type=labels.dtype), y)
+                hits = tf.equal(
+                    tf.argmax(self.by_class(outputs), axis=-1, output_type=labels.dtype), y
+                )
                 return (
                     step + 1,
                     loss + tf.cast(tf.reduce_sum(losses), tf.float64),
@@ -185,7 +202,7 @@ class Trainer:
         @tf.function(jit_compile=False, reduce_retracing=True)
         def predict(images: Any, labels: Any) -> Any:
             outputs = model(self.normalization.apply(images), training=False)
-            return tf.argmax(outputs, axis=-1), self.cross_entropy(labels, outputs)
+            return tf.argmax(self.by_class(outputs), axis=-1), self.cross_entropy(labels, outputs)
 
         return predict
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tfprune.errors import InputError
@@ -142,32 +143,43 @@ def test_a_grey_image_without_channel_is_explained(keras: Any) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "build"),
-    [
-        ("softmax", lambda k, x: k.Dense(4, activation="softmax")(x)),
-        ("softmax", lambda k, x: k.Softmax()(k.Dense(4)(x))),
-        ("softmax", lambda k, x: k.Activation("softmax", dtype="float32")(k.Dense(4)(x))),
-        ("softmax", lambda k, x: k.Activation("linear")(k.Dense(4, activation="softmax")(x))),
-        ("softmax", lambda k, x: k.Flatten()(k.Reshape((2, 2))(k.Dense(4, "softmax")(x)))),
-        ("sigmoid", lambda k, x: k.Dense(1, activation="sigmoid")(x)),
-        ("logits", lambda k, x: k.Dense(4)(x)),
-        ("logits", lambda k, x: k.Dense(4)(k.Softmax()(x))),
-        ("logits", lambda k, x: k.Dense(4, activation="relu")(x)),
-        ("logits", lambda k, x: k.Activation("linear")(k.Dense(4)(x))),
-        ("logits", lambda k, x: k.Add()([k.Softmax()(x), x])),
-        ("logits", lambda k, x: k.Flatten()(x)),
-    ],
-)
-def test_outputs_are_told_apart(keras: Any, kind: str, build: Any) -> None:
-    x = keras.Input((6,))
-    assert output_kind(keras.Model(x, build(keras.layers, x))) == kind
+OUTPUTS = [
+    ("softmax", lambda k, tf, x: k.Dense(4, activation="softmax")(x)),
+    ("softmax", lambda k, tf, x: k.Dense(4, activation=tf.nn.softmax)(x)),
+    ("softmax", lambda k, tf, x: k.Dense(4, activation=lambda v: tf.nn.softmax(v))(x)),
+    ("softmax", lambda k, tf, x: k.Softmax()(k.Dense(4)(x))),
+    ("softmax", lambda k, tf, x: k.Activation("softmax", dtype="float32")(k.Dense(4)(x))),
+    ("softmax", lambda k, tf, x: k.Activation("linear")(k.Dense(4, activation="softmax")(x))),
+    ("softmax", lambda k, tf, x: k.Flatten()(k.Reshape((2, 2))(k.Dense(4, "softmax")(x)))),
+    ("softmax", lambda k, tf, x: k.Lambda(lambda v: tf.nn.softmax(v))(k.Dense(4)(x))),
+    ("softmax", lambda k, tf, x: tf.nn.softmax(k.Dense(4)(x))),
+    ("softmax", lambda k, tf, x: k.Average()([k.Dense(4, "softmax")(x), tf.nn.softmax(x[:, :4])])),
+    ("sigmoid", lambda k, tf, x: k.Dense(1, activation="sigmoid")(x)),
+    ("sigmoid", lambda k, tf, x: k.Dense(1, activation=tf.sigmoid)(x)),
+    ("sigmoid", lambda k, tf, x: tf.sigmoid(k.Dense(1)(x))),
+    ("sigmoid", lambda k, tf, x: 1 / (1 + tf.exp(-k.Dense(4)(x)))),
+    ("logits", lambda k, tf, x: k.Dense(4)(x)),
+    ("logits", lambda k, tf, x: k.Dense(1)(x)),
+    ("logits", lambda k, tf, x: k.Dense(1, kernel_initializer="zeros")(x) * 0.5 + x[:, :1] / 50),
+    ("logits", lambda k, tf, x: tf.nn.log_softmax(k.Dense(4)(x))),
+    ("logits", lambda k, tf, x: k.Dense(4)(k.Softmax()(x))),
+    ("logits", lambda k, tf, x: k.Dense(4, activation="relu")(x)),
+    ("logits", lambda k, tf, x: k.Activation("linear")(k.Dense(4)(x))),
+    ("logits", lambda k, tf, x: k.Add()([k.Softmax()(x), x])),
+    ("logits", lambda k, tf, x: k.Flatten()(x)),
+]
 
 
-def test_a_tensorflow_softmax_counts_and_a_nested_model_is_looked_into(keras: Any) -> None:
+@pytest.mark.parametrize(("kind", "build"), OUTPUTS)
+def test_outputs_are_told_apart_by_their_numbers(keras: Any, kind: str, build: Any) -> None:
     import tensorflow as tf
 
     x = keras.Input((6,))
-    assert output_kind(keras.Model(x, tf.nn.softmax(x))) == "softmax"
+    model = keras.Model(x, build(keras.layers, tf, x))
+    assert output_kind(model, np.random.default_rng(0).normal(size=(50, 6))) == kind
+
+
+def test_a_nested_model_is_no_exception(keras: Any) -> None:
+    x = keras.Input((6,))
     inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="sigmoid")])
-    assert output_kind(keras.Model(x, inner(x))) == "sigmoid"
+    assert output_kind(keras.Model(x, inner(x)), np.ones((2, 6))) == "sigmoid"

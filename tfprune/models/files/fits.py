@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tfprune.errors import InputError
 
-PROBABILITIES = ("softmax", "sigmoid")
+_ROUNDING = 1e-2  # probabilities in 16 bits sum to 1 within this
 
 
 def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
@@ -15,7 +17,7 @@ def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
 
     `input_shape` is (height, width, channels) of one image. The model needs one input of shape
     (batch, height, width, channels), sizes that it leaves open fit anything, and one output of
-    shape (batch, n_classes), or (batch, 1) with a sigmoid for two classes. The message says
+    shape (batch, n_classes), or (batch, 1) for two classes. The message says
     which side has what, and what to change.
     """
     shape = tuple(int(n) for n in input_shape)
@@ -97,44 +99,32 @@ def _batch(shape: tuple[Any, ...]) -> str:
     return "(" + ", ".join(["batch", *("any" if d is None else str(d) for d in shape[1:])]) + ")"
 
 
-def output_kind(model: Any) -> str:
+def output_kind(model: Any, images: np.ndarray) -> str:
     """Return `"softmax"`, `"sigmoid"` or `"logits"`: what the model's output numbers are.
 
-    Told from the last operation, looking through layers that don't change values (Flatten,
-    Reshape, Dropout, Activation('linear'), ...). Anything that is neither a softmax nor a
-    sigmoid counts as logits.
+    Told from the numbers, whatever made them. `images` are some that the model is meant for, as
+    it takes them: (n, height, width, channels), normalised. softmax: every answer is non-negative
+    and sums to 1. sigmoid: every number lies in [0, 1], for these images and for others a
+    thousand times as strong. All else counts as logits.
     """
-    layer = _layer_of(model.outputs[0])
-    while layer is not None:
-        kind = _kind(layer)
-        if kind is not None:
-            return kind
-        tensor = layer.input
-        layer = None if isinstance(tensor, list | dict | tuple) else _layer_of(tensor)
-    return "logits"
-
-
-def _layer_of(tensor: Any) -> Any:
-    return tensor.node.layer
-
-
-_TRANSPARENT = ("Flatten", "Reshape", "Dropout", "Identity", "Permute")
-
-
-def _kind(layer: Any) -> str | None:
-    """Return the kind of output that a layer makes; None if it passes on what it is given."""
-    name = type(layer).__name__
-    if hasattr(layer, "outputs") and hasattr(layer, "layers"):
-        return output_kind(layer)
-    if name == "Softmax":
+    answers = _answers(model, images)
+    if answers.shape[-1] > 1 and _are_shares(answers):
         return "softmax"
-    if name == "TFOpLambda":
-        symbol = str(layer.symbol).rpartition(".")[2]
-        return symbol if symbol in PROBABILITIES else "logits"
-    activation = getattr(layer, "activation", None)
-    used = getattr(activation, "__name__", "linear") if activation is not None else "linear"
-    if used in PROBABILITIES:
-        return str(used)
-    if name in _TRANSPARENT or (name == "Activation" and used == "linear"):
-        return None
+    strong = [_answers(model, images * factor) for factor in (1e3, -1e3)]
+    if all(_in_unit_interval(each) for each in (answers, *strong)):
+        return "sigmoid"
     return "logits"
+
+
+def _answers(model: Any, images: np.ndarray) -> np.ndarray:
+    found = model(images.astype(np.float32), training=False)
+    return np.asarray(found, np.float64).reshape(len(images), -1)
+
+
+def _are_shares(answers: np.ndarray) -> bool:
+    return bool((answers >= 0).all() and np.abs(answers.sum(axis=-1) - 1).max() < _ROUNDING)
+
+
+def _in_unit_interval(answers: np.ndarray) -> bool:
+    known = answers[np.isfinite(answers)]
+    return bool((known >= 0).all() and (known <= 1).all())

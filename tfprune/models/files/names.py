@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# letters that Unicode does not take apart into a plain one and an accent
+_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
+
 
 def clean(name: str) -> str:
     """Return `name` with what one of the libraries refuses replaced.
@@ -13,6 +16,7 @@ def clean(name: str) -> str:
     nor most punctuation and start with a letter, a digit or a dot: these become underscores.
     Accents go, and other letters become their code point, as in `u5377`, so that names stay apart.
     """
+    name = name.translate(_SPELT)
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     name = "".join(c if c.isascii() or not c.isalnum() else f"u{ord(c):x}" for c in plain)
     name = re.sub(r"[^A-Za-z0-9_.>-]", "_", name)

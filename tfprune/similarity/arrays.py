@@ -77,6 +77,11 @@ def check_same_rows(x: Array, y: Array, caller: str) -> None:
         )
 
 
+def clipped(value: float, low: float, high: float) -> float:
+    """Return `value` within [low, high]; NaN stays NaN, which `min` and `max` would hide."""
+    return float(np.clip(value, low, high))
+
+
 def rank_tolerance(dtype: np.dtype[Any]) -> float:
     """Share of a channel's norm below which what others leave unexplained is rounding noise."""
     return 1e-11 if np.dtype(dtype).itemsize == 8 else 4e-6

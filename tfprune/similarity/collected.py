@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array, rank_tolerance
 from tfprune.similarity.layouts import Layout
 from tfprune.similarity.measure import Measure
@@ -16,6 +17,7 @@ from tfprune.similarity.minibatches import MinibatchSums
 from tfprune.similarity.moments import first_shift
 from tfprune.similarity.qr import StreamingR, ill_conditioned
 from tfprune.similarity.sampling import RowSample
+from tfprune.similarity.scaling import SAFE_EXPONENT, divided, excess, exponent_of_span
 from tfprune.similarity.store import Key, KeyPair, MomentStore, Piece
 
 #: images per block piece where the number of images isn't known beforehand
@@ -55,6 +57,8 @@ class Collected:
         self.n_rows: dict[Key, int] = {}
         self.tolerance: dict[Key, float] = {}
         self.dtype: dict[Key, np.dtype[Any]] = {}
+        #: powers of two by which layers of extreme size are divided
+        self.exponents: dict[Key, int] = {}
         self.store: MomentStore | None = None
         self.nulls: list[MomentStore] = []
         self.factors: dict[KeyPair, StreamingR] = {}
@@ -91,6 +95,29 @@ class Collected:
         self.n_images += n
         if not fits:
             self.spill()
+
+    def to_scale(self, rows: Mapping[Key, Array]) -> dict[Key, Array]:
+        """Return a batch's rows at the size that each layer's first batch has set.
+
+        Moments are float64, so only layers of float64 can be too large or small for them. Raises
+        InputError where a later batch leaves the range that the first one set.
+        """
+        scaled = dict(rows)
+        for key, values in rows.items():
+            if values.dtype != np.float64 or values.size == 0:
+                continue
+            exponent = exponent_of_span(values)
+            if exponent is None:
+                continue
+            by = self.exponents.setdefault(key, excess(exponent, values.dtype))
+            if exponent - by > SAFE_EXPONENT[8]:
+                raise InputError(
+                    f"activations of layer {key.layer!r} of network {key.side} span about "
+                    f"2^{exponent} in this batch, too much beside those of the first batch for "
+                    "float64. Look for diverged training, or give all images in one batch."
+                )
+            scaled[key] = divided(values, by)
+        return scaled
 
     def spill(self) -> None:
         """Turn kept rows into moments and keep no rows from now on."""
@@ -131,6 +158,15 @@ class Collected:
         """Add what was collected of other images for the same pairs and settings."""
         if other.n_images == 0:
             return
+        for key in self.exponents.keys() & other.exponents.keys():
+            if self.exponents[key] != other.exponents[key]:
+                raise InputError(
+                    f"comparisons that merge must hold layers of one size: layer {key.layer!r} of "
+                    f"network {key.side} spans about 2^{self.exponents[key]} in one and "
+                    f"2^{other.exponents[key]} in the other. Look for diverged training, or give "
+                    "all images to one comparison."
+                )
+        self.exponents = other.exponents | self.exponents
         if self.store is not None or other.store is not None:
             self.spill()
             other.spill()

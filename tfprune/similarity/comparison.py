@@ -135,6 +135,8 @@ class Comparison:
         for layer_a, layer_b in self.pairs:
             keys = Key("a", layer_a), Key("b", layer_b)
             check_same_positions((layer_a, layer_b), (per_image[keys[0]], per_image[keys[1]]))
+        if all("scaling" in measure.invariances for measure in self.measures):
+            rows = self.collected.to_scale(rows)
         with single_threaded_blas():
             self.collected.add(rows, per_image, counts.pop())
 

@@ -53,11 +53,11 @@ def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None
     pixels = collected.per_image[keys[0]] > 1
     caveat = "; takes the pixels of an image as independent, so too low" if pixels else ""
     pair = evidence.pair(keys, measure)
-    return Floor(float(measure.null(pair)), None, f"closed form{caveat}")
+    return Floor(measure.expected_null(pair), None, f"closed form{caveat}")
 
 
 def _extreme(values: list[float], measure: Measure) -> float:
-    return float(max(values) if measure.larger_is_more_similar else min(values))
+    return float(np.max(values) if measure.larger_is_more_similar else np.min(values))
 
 
 def _permuted_pairs(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:

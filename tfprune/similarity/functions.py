@@ -12,6 +12,7 @@ from tfprune.similarity.build import pair_from_rows
 from tfprune.similarity.measure import Measure, find_measure
 from tfprune.similarity.minibatches import MinibatchSums
 from tfprune.similarity.products import blas_threads
+from tfprune.similarity.scaling import divided, excess, exponent_of_span
 
 
 def mean_cca(x: Array, y: Array, *, allow_few_samples: bool = False) -> float:
@@ -87,6 +88,8 @@ def _score(
     x, y = as_matrix(x, "x", caller), as_matrix(y, "y", caller)
     check_same_rows(x, y, caller)
     dtype = np.result_type(x, y).type if found.takes_float32 else np.float64
+    if "scaling" in found.invariances:
+        x, y = (divided(rows, excess(exponent_of_span(rows), dtype)) for rows in (x, y))
     extra: dict[str, Any] = {}
     if found.source == "rows":
         extra["rows"] = lambda: (x, y)

@@ -49,13 +49,19 @@ class Measure:
     takes_float32: bool = False
     #: too dear for hundreds of bootstrap replicates
     is_costly: bool = False
-    #: value expected of unrelated layers, from the pair's own moments; None where unknown
-    null: Callable[[Pair], float] | None = None
+    #: value expected of unrelated layers, of the pair and the options; None where unknown
+    null: Callable[..., float] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, pair: Pair) -> float:
         """Return the measure's value for a pair of layers."""
         return float(self.compute(pair, **self.options))
+
+    def expected_null(self, pair: Pair) -> float:
+        """Return what unrelated layers of the pair's statistics would score, by closed form."""
+        if self.null is None:
+            raise InputError(f"measure {self.name!r} has no closed form of what chance would give.")
+        return float(self.null(pair, **self.options))
 
     def with_options(self, **options: Any) -> Measure:
         """Return this measure with other options, e.g. `variance=0.95` for svcca."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfprune.similarity.arrays import clipped
 from tfprune.similarity.pair import Pair
 
 
@@ -42,7 +43,7 @@ def null_cka(pair: Pair) -> float:
     pairings of the rows: exact, whatever the layers' distributions."""
     _, xx, yy = pair.squared_norms
     size = (pair.n_samples - 1) * float(np.sqrt(xx) * np.sqrt(yy))
-    return min(1.0, pair.x.trace * pair.y.trace / size)
+    return clipped(pair.x.trace * pair.y.trace / size, 0.0, 1.0)
 
 
 def null_zero(pair: Pair) -> float:

@@ -45,6 +45,7 @@ def _pack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) 
     head["keys"] = [
         [*k, collected.n_rows[k], collected.tolerance[k], str(collected.dtype[k])] for k in keys
     ]
+    head["exponents"] = [collected.exponents.get(key) for key in keys]
     rows = collected.kept_rows() if collected.n_images else None
     for i, key in enumerate(keys):
         if rows is not None:
@@ -114,6 +115,8 @@ def _unpack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]
     for key, (_, _, n_rows, tolerance, dtype) in zip(keys, head["keys"], strict=True):
         collected.n_rows[key], collected.tolerance[key] = n_rows, tolerance
         collected.dtype[key] = np.dtype(dtype)
+    exponents = head.get("exponents", [0] * len(keys))  # files from before: unscaled
+    collected.exponents = {k: e for k, e in zip(keys, exponents, strict=True) if e is not None}
     if "rows/0" in arrays:
         collected.restore_rows({k: arrays[f"rows/{i}"] for i, k in enumerate(keys)})
     for index in range(head["stores"]):

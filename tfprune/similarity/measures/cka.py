@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfprune.similarity.arrays import clipped
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_cka
 from tfprune.similarity.pair import Pair
@@ -13,7 +14,7 @@ def linear_alignment(pair: Pair) -> float:
     """Return ||Y'X||_F^2 / (||X'X||_F ||Y'Y||_F) of the centred channels, in [0, 1]."""
     pair.check_live()
     xy, xx, yy = pair.squared_norms
-    return min(1.0, xy / float(np.sqrt(xx) * np.sqrt(yy)))
+    return clipped(xy / float(np.sqrt(xx) * np.sqrt(yy)), 0.0, 1.0)
 
 
 MEASURE = Measure(

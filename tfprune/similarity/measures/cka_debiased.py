@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.similarity.arrays import clipped
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_zero
 from tfprune.similarity.pair import Pair
@@ -25,7 +26,7 @@ def ratio(pair: Pair, xy: float, xx: float, yy: float) -> float:
                 f"{pair.caller}: the unbiased HSIC of {name} with itself is {own:.3g}, so it "
                 "can't normalise. There are too few samples for this layer; add probe images."
             )
-    return float(min(1.0, xy / (np.sqrt(xx) * np.sqrt(yy))))
+    return clipped(xy / float(np.sqrt(xx) * np.sqrt(yy)), -np.inf, 1.0)
 
 
 MEASURE = Measure(

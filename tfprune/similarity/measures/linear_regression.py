@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfprune.errors import InputError
+from tfprune.similarity.arrays import clipped
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_regression
 from tfprune.similarity.pair import Pair
@@ -19,7 +20,7 @@ def explained_variance(pair: Pair) -> float:
             "measure without this limit, such as cka-debiased."
         )
     on_y = pair.x_on_y()
-    return float(min(1.0, (on_y * on_y).sum() / pair.x.trace))
+    return clipped(float((on_y * on_y).sum()) / pair.x.trace, 0.0, 1.0)
 
 
 MEASURE = Measure(

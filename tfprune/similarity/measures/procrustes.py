@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfprune.similarity.arrays import Array
+from tfprune.similarity.arrays import Array, clipped
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
 
@@ -18,7 +18,7 @@ def rotated_alignment(pair: Pair) -> float:
     pair.check_live()
     live = pair.cross[np.ix_(pair.x.live, pair.y.live)]
     size = np.sqrt(pair.x.trace) * np.sqrt(pair.y.trace)
-    return float(min(1.0, nuclear_norm(live) / size))
+    return clipped(nuclear_norm(live) / size, 0.0, 1.0)
 
 
 def nuclear_norm(matrix: Array) -> float:
@@ -30,7 +30,7 @@ def nuclear_norm(matrix: Array) -> float:
     m = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     squares = np.linalg.eigvalsh(m @ m.T)
     largest = float(squares[-1])
-    if not largest > 0:
+    if largest <= 0:
         return 0.0
     noise = 4.0 * np.finfo(np.float64).eps * largest
     roots = np.sqrt(np.maximum(squares, noise))

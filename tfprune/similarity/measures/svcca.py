@@ -26,8 +26,8 @@ def mean_kept_correlation(pair: Pair, *, variance: float) -> float:
     return float(correlations_of(kept_x.T @ pair.cross @ kept_y).mean())
 
 
-def _null(pair: Pair) -> float:
-    variance = MEASURE.options["variance"]
+def null_kept(pair: Pair, *, variance: float) -> float:
+    """Return the mean correlation expected of unrelated layers of as many kept directions."""
     ranks = tuple(side.principal(variance).shape[1] for side in (pair.x, pair.y))
     return null_mean_correlation(ranks[0], ranks[1], pair.n_samples)
 
@@ -42,6 +42,6 @@ MEASURE = Measure(
     "reach the share `variance` of each side's variance",
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     samples="n > k1 + k2",
-    null=_null,
+    null=null_kept,
     options={"variance": 0.99},
 )

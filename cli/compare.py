@@ -10,6 +10,7 @@ from tfprune_cli.completion import (
     complete_measure,
     complete_run_or_file,
 )
+from tfprune_cli.output import print_run
 
 
 @click.command()
@@ -51,7 +52,7 @@ def compare(
     out: str | None,
     as_csv: bool,
     **data: str | int | None,
-) -> None:
+) -> int:
     """Compare network A with network B, layer against layer.
 
     Each is a run (its last level), RUN:LEVEL, RUN:LEVEL:SEED, or a model file. The
@@ -76,14 +77,16 @@ def compare(
         tell=lambda message: click.echo(message, err=True),
         out=out,
     )
+    status = 1 if result.undelivered else 0
     if as_csv:
         click.echo(result.csv(), nl=False)
-        return
+        return status
     from rich.console import Console
 
     from tfprune.report.matrix import print_matrices
 
     print_matrices(result, Console())
-    click.echo(f"\nrun     {result.run_id}")
+    print_run(result)
     if result.folder is not None:
         click.echo(f"files   {result.folder}")
+    return status

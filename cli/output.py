@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from tfprune.experiment.compare import ComparisonResult
     from tfprune.experiment.observer import Observer
     from tfprune.experiment.results import RunResult
 
@@ -51,5 +52,12 @@ def print_outcome(result: RunResult, *, as_json: bool) -> None:
     from tfprune.report.tables import print_result
 
     print_result(result, Console())
-    click.echo(f"\nrun     {result.run_id}")
-    click.echo("next    tfprune ui")
+    print_run(result)
+    click.echo(
+        "next    tfprune ui" if not result.undelivered else f"next    tfprune sync {result.key}"
+    )
+
+
+def print_run(result: RunResult | ComparisonResult) -> None:
+    """Print the id by which MLflow and tfprune know a run; before MLflow has one, its key."""
+    click.echo(f"\nrun     {result.run_id or f'{result.key}  (not in MLflow yet)'}")

@@ -23,12 +23,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 class Between(ThreadingHTTPServer):
-    """Stands between a run and MLflow's server: `mode` is pass, 500, or down (no answer)."""
+    """Stands between a run and MLflow's server: `mode` is pass, 500, or down (no answer).
+
+    It goes down by itself after `passes` calls, where that is a number.
+    """
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.behind = port
         self.mode = "pass"
+        self.passes: int | None = None
 
     @property
     def address(self) -> str:
@@ -40,6 +44,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.server.passes is not None:
+            self.server.passes -= 1
+            if self.server.passes < 0:
+                self.server.mode = "down"
         if self.server.mode == "down":
             self.connection.close()
             return
@@ -130,6 +138,34 @@ def test_a_store_locked_for_a_minute_by_another_process_costs_nothing(
     else:
         assert process.returncode == 0, err
     same_as_whole(tmp_path)
+
+
+def test_a_comparison_that_a_server_does_not_take_is_delivered_later(
+    tmp_path, program, between, keras
+):
+    for name in ("a.keras", "b.keras"):
+        keras.Sequential(
+            [
+                keras.layers.Conv2D(4, 3, activation="relu", input_shape=(8, 8, 1), name="conv"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(10, name="out"),
+            ]
+        ).save(tmp_path / name)
+    between.passes = 1  # the experiment is found, and no more
+    arguments = ("compare", "a.keras", "b.keras", "--dataset", "digits")
+    status, out, err = program(tmp_path, *arguments, "--tracking-uri", between.address)
+    assert status == 1, err
+    (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
+    assert f"run     {folder.name}  (not in MLflow yet)" in out
+    assert f"Deliver them with: tfprune sync {folder.name}" in " ".join(err.split())
+    between.mode, between.passes = "pass", None
+    status, out, err = program(tmp_path, "sync", folder.name)
+    assert (status, "left 0, refused 0" in out) == (0, True), err
+    store = open_store(resolve_store(folder=tmp_path))
+    (run,) = store.search_runs()
+    assert (run.key, run.status, run.kind) == (folder.name, "FINISHED", "comparison")
+    assert store.metric_history(run.id, "profile/cka")
+    assert "similarity.csv" in store.list_artifacts(run.id)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def _wait(condition, seconds: float = 5.0) -> None:
 def test_runs_reach_the_store_while_the_recorder_is_open(tmp_path, memory) -> None:
     with _recorder(memory, tmp_path) as recorder:
         run = recorder.start_run("conv4", key="K", params={"levels": 3}, tags={"kind": "e"})
-        assert run.id == "K"
+        assert run.id is None
         run.log_metrics({"accuracy/test": 0.5}, step=2)
         run.log_text("x", "tables/levels.csv")
         run.set_note("# Result")

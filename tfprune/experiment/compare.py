@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,12 @@ import numpy as np
 
 from tfprune.config import DataConfig, RunConfig
 from tfprune.errors import InputError
+from tfprune.experiment import workspace as workspaces
 from tfprune.experiment.attributing import Attributor, LayerAttribution, attribution_csv
 from tfprune.experiment.comparing import compare_layers
 from tfprune.experiment.networks import Network, load_network
 from tfprune.experiment.plan import load_data
+from tfprune.experiment.record import record_comparison
 from tfprune.experiment.results import csv_text
 from tfprune.tracking import open_store, resolve_store
 
@@ -28,7 +29,11 @@ COLUMNS = ("layer_index_a", "layer_a", "layer_index_b", "layer_b")
 
 @dataclass(frozen=True, eq=False)
 class ComparisonResult:
-    """Two networks compared: `values[measure][i, j]` is layer i of a against layer j of b."""
+    """Two networks compared: `values[measure][i, j]` is layer i of a against layer j of b.
+
+    `run_id` is MLflow's id of the run that shows it, None while MLflow has not given one; `key`
+    finds the run too. `undelivered` records wait for `tfprune sync KEY`.
+    """
 
     a: str
     b: str
@@ -41,6 +46,8 @@ class ComparisonResult:
     attribution: tuple[LayerAttribution, ...] = ()
     run_id: str | None = None
     folder: str | None = None
+    key: str | None = None
+    undelivered: int = 0
 
     def csv(self) -> str:
         """Return one row per pair of layers and measure, with all that the score knows."""
@@ -81,23 +88,23 @@ def compare(
     which two different layers rarely have, hence `mean`. With `attribution` the result also says
     what layers of b have lost of a's layers of the same name, and held-out CCA. The result is
     logged as a run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a
-    folder for copies of them.
+    folder for copies of them. What MLflow does not take now waits in `mlruns/runs` of `folder`
+    until `tfprune sync` delivers it.
 
     Raises InputError when a network, the data set or a measure's needs are not met.
     """
     from tfprune.training.backend import start_tensorflow
 
     location = resolve_store(tracking_uri, experiment, folder=folder)
+    workspaces.check_place(Path(folder))
     start_tensorflow()
     have_store = location.database is None or location.database.exists()
     store = open_store(location) if have_store else None  # a new one is made for a result only
     networks = [load_network(reference, store, trust=trust) for reference in (a, b)]
     config = _config(networks, data or {})
     result = _compare(networks, config, tuple(measures), layout, probe_size, attribution)
-    from tfprune.experiment.record import record_comparison
     from tfprune.report.matrix import save_matrix_figures
 
-    store = store or open_store(location)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         (Path(out) / "similarity.csv").write_text(result.csv(), encoding="utf-8")
@@ -105,9 +112,17 @@ def compare(
             text = attribution_csv(result.attribution)
             (Path(out) / "attribution.csv").write_text(text, encoding="utf-8")
         save_matrix_figures(Path(out), result)
-    with tempfile.TemporaryDirectory() as temporary:
-        run_id = record_comparison(store, result, Path(temporary), config, tell)
-    return dataclasses.replace(result, run_id=run_id, folder=None if out is None else str(out))
+        result = dataclasses.replace(result, folder=str(out))
+    store = store or open_store(location)
+    workspace = workspaces.create_comparison(
+        Path(folder),
+        name=f"{result.a} vs {result.b}",
+        store=workspaces.store_facts(location, Path(folder)),
+    )
+    try:
+        return record_comparison(store, result, workspace, config, tell)
+    finally:
+        workspace.close()
 
 
 def _config(networks: Sequence[Network], data: Mapping[str, Any]) -> RunConfig:

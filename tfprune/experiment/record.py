@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tfprune.experiment.compare import ComparisonResult
     from tfprune.experiment.plan import Plan
     from tfprune.experiment.replicate import TrainedLevel
+    from tfprune.experiment.workspace import Workspace
     from tfprune.tracking import Recorder, Run, Store
     from tfprune.training.trainer import EpochReport
 
@@ -234,16 +235,24 @@ def _headline(result: LevelResult) -> dict[str, float]:
 def record_comparison(
     store: Store,
     result: ComparisonResult,
-    folder: Path,
+    workspace: Workspace,
     config: RunConfig,
     tell: Callable[[str], None],
-) -> str:
-    """Log a comparison of two networks as a run of its own; return its id."""
+) -> ComparisonResult:
+    """Log a comparison as a run of its own; return it with MLflow's id of the run.
+
+    What MLflow does not take stays in the workspace's journal and is told, with the command
+    that delivers it; a workspace of which nothing is left to deliver is removed.
+    """
     from tfprune.report.matrix import save_matrix_figures
 
-    with store.record(folder / "journal", on_gap=tell) as recorder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        store.record(workspace.folder, on_gap=tell) as recorder,
+    ):
         run = recorder.start_run(
-            f"{result.a} vs {result.b}",
+            workspace.facts["name"],
+            key=workspace.key,
             params={"a": result.a, "b": result.b, "layout": result.layout,
                     "n_images": result.n_images, "dataset": config.data.dataset},
             tags={"tfprune.kind": "comparison", "tfprune.version": __version__},
@@ -261,7 +270,21 @@ def record_comparison(
                     points = {"profile/cca-held-out": row.held_out,
                               "profile/variance-kept": row.attribution.kept_variance}  # fmt: skip
                     run.log_metrics(points, step=i)
-        run.log_file(save_matrix_figures(folder / "plots", result))
+        run.log_file(save_matrix_figures(Path(folder) / "plots", result))
         run.finish("FINISHED")
-        recorder.flush()
-        return run.id
+    standing = recorder.standing
+    if standing.left:
+        tell(waiting_message(standing.left, workspace.key))
+    if standing.left or standing.rejected:
+        workspace.close()
+    else:
+        workspace.remove()
+    return dataclasses.replace(result, run_id=run.id, key=run.key, undelivered=standing.left)
+
+
+def waiting_message(n_records: int, key: str) -> str:
+    """What is said at the end of a run whose records MLflow has not taken."""
+    return (
+        f"{n_records} records are not delivered yet, the store does not answer. "
+        f"Deliver them with: tfprune sync {key}"
+    )

@@ -130,7 +130,8 @@ class SimilarityResult:
 class RunResult:
     """What `tfprune.run` returns: the tables, and where they were logged.
 
-    `run_id` is MLflow's id of the parent run, `report` the path of its HTML report;
+    `run_id` is MLflow's id of the parent run, None while MLflow has not given one; `key` is
+    tfprune's own, which finds the run too. `report` is the path of its HTML report;
     `undelivered` records still wait for a store that does not answer.
     """
 
@@ -143,6 +144,7 @@ class RunResult:
     overlaps: tuple[OverlapResult, ...] = ()
     report: str | None = None
     undelivered: int = 0
+    key: str | None = None
 
     def similarity(self, measure: str, *, seed: int, level: int) -> dict[str, float]:
         """Return layer -> similarity of one level with its dense network, input side first."""

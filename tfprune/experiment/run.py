@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +16,11 @@ from tfprune.experiment.execute import execute
 from tfprune.experiment.models import ModelKeeper, has_mlflow_model
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.plan import make_plan
-from tfprune.experiment.record import RunRecord
+from tfprune.experiment.record import RunRecord, waiting_message
 from tfprune.experiment.reporting import Reporter
 from tfprune.experiment.results import RunResult
 from tfprune.experiment.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
-from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER
 from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ def run(
     workspaces.check_place(root)
     # before the run has a folder: where the store does not answer, nothing is written
     opened = open_store(location)
-    store = _store_facts(location, root)
+    store = workspaces.store_facts(location, root)
     workspace = (
         None
         if fresh
@@ -196,17 +194,11 @@ def sync(reference: str, *, folder: str | Path = ".") -> Delivery:
     return delivery
 
 
-def _store_facts(location: StoreLocation, root: Path) -> dict[str, str | None]:
-    """Return where a run logs, without secrets; uri None stands for the default of the folder."""
-    default = location.database == Path(os.path.abspath(root / DEFAULT_FOLDER / DATABASE_NAME))
-    return {"uri": None if default else location.shown, "experiment": location.experiment}
-
-
 def _store_of(run_folder: Path, given: Mapping[str, str | None], root: Path) -> StoreLocation:
     """Return the store a run was started with; the environment says it where it holds a secret."""
     uri = None if given["uri"] and "***@" in given["uri"] else given["uri"]
     location = resolve_store(uri, given["experiment"], folder=root)
-    if _store_facts(location, root) != given:
+    if workspaces.store_facts(location, root) != given:
         raise InputError(
             f"run {run_folder.name} logs to {given['uri'] or 'the store in mlruns'}, but "
             f"MLFLOW_TRACKING_URI leads to {location.shown}. Set it to what it was."
@@ -277,17 +269,16 @@ def _carry_out(
                 checkpoint_every=checkpoint_every,
                 before_checkpoint=recorder.journal.sync_to_disk,
             )
-            page = reporter.write(record.parent.id)
+            page = reporter.write(record.parent.id or workspace.key)
             written = models.write()
             record.finish(page, written)
-            standing = recorder.flush()
-            workspace.note(run_id=record.parent.id)
-        _register(workspace, store, record.parent.id, written, tell)
+            recorder.flush()
+        standing, run_id = recorder.standing, record.parent.id
+        with _disk_errors():
+            workspace.note(run_id=run_id)
+        _register(workspace, store, run_id or workspace.key, written, tell)
         if standing.left:
-            tell(
-                f"{standing.left} records are not delivered yet, the store does not answer. "
-                f"Deliver them with: tfprune sync {workspace.key}"
-            )
+            tell(waiting_message(standing.left, workspace.key))
         workspace.finish()
     except BaseException:  # whatever ended the run, it can go on
         size = workspace.checkpoints.size()
@@ -298,7 +289,8 @@ def _carry_out(
         workspace.close()
     return RunResult(
         name=name,
-        run_id=record.parent.id,
+        run_id=run_id,
+        key=workspace.key,
         levels=tuple(ledger.levels),
         similarities=tuple(ledger.similarities),
         epochs=tuple(ledger.epochs),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import platform
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +20,7 @@ import tfprune
 from tfprune.config import RunConfig, config_hash, from_dict, to_dict
 from tfprune.errors import InputError, RunError, unknown_name
 from tfprune.experiment.checkpoint import CheckpointFolder, write_whole
+from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
 
 RUNS = Path("mlruns") / "runs"
 
@@ -114,6 +118,14 @@ class Workspace:
         """Let another process open the folder."""
         self._lock.release()
 
+    def remove(self) -> None:
+        """Delete the folder, and those above it as far as they are empty."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
+        with contextlib.suppress(OSError):  # other runs lie there
+            self.folder.parent.rmdir()
+            self.folder.parent.parent.rmdir()
+
 
 def free_disk(folder: Path) -> None:
     """Delete what a finished run's folder holds for going on, and writes that a kill cut off."""
@@ -124,23 +136,28 @@ def free_disk(folder: Path) -> None:
             torn.unlink(missing_ok=True)
 
 
+def store_facts(location: StoreLocation, root: Path) -> dict[str, str | None]:
+    """Return where a run logs, without secrets; uri None stands for the default of the folder."""
+    default = location.database == Path(os.path.abspath(root / DEFAULT_FOLDER / DATABASE_NAME))
+    return {"uri": None if default else location.shown, "experiment": location.experiment}
+
+
 def check_place(root: Path) -> None:
     """Raise InputError where runs can't have their folders in `root`."""
     place = root / RUNS
     if place.exists() and not place.is_dir():
         raise InputError(f"{place} is not a folder, and runs are kept there. Move that file away.")
+    there = next(one for one in (place, *place.absolute().parents) if one.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{there} is read-only, and runs are kept in {place}. Make it writable, or run in "
+            "another folder."
+        )
 
 
 def create(root: Path, key: str, config: RunConfig, **facts: Any) -> Workspace:
     """Make and lock the folder of a new run; raises RunError when the disk refuses."""
-    folder = root / RUNS / key
-    try:
-        folder.mkdir(parents=True)
-        lock = FileLock(folder / "run.lock")
-        lock.acquire(timeout=0)
-    except OSError as error:
-        raise RunError(f"the folder {folder} can't be made: {error.strerror}.") from error
-    workspace = Workspace(folder, {}, lock)
+    workspace = _new_folder(root, key)
     workspace.note(
         config=to_dict(config),
         config_hash=config_hash(config),
@@ -149,6 +166,28 @@ def create(root: Path, key: str, config: RunConfig, **facts: Any) -> Workspace:
         **facts,
     )
     return workspace
+
+
+def create_comparison(root: Path, *, name: str, store: Mapping[str, str | None]) -> Workspace:
+    """Make and lock the folder that keeps what a comparison logs until MLflow has it.
+
+    It counts as finished: there is nothing to resume, but `tfprune sync` finds it. Raises
+    RunError when the disk refuses.
+    """
+    workspace = _new_folder(root, uuid.uuid4().hex[:12])
+    workspace.note(kind="comparison", name=name, store=dict(store), finished=True)
+    return workspace
+
+
+def _new_folder(root: Path, key: str) -> Workspace:
+    folder = root / RUNS / key
+    try:
+        folder.mkdir(parents=True)
+        lock = FileLock(folder / "run.lock")
+        lock.acquire(timeout=0)
+    except OSError as error:
+        raise RunError(f"the folder {folder} can't be made: {error.strerror}.") from error
+    return Workspace(folder, {}, lock)
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

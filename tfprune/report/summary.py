@@ -77,6 +77,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": result.name,
         "run_id": result.run_id,
+        "key": result.key,
         "report": result.report,
         "answer": str(answer(result.levels, result.similarities)),
         "summary": [asdict(row) for row in level_summaries(result.levels)],

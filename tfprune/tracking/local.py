@@ -21,6 +21,7 @@ from tfprune.tracking.client import migrate_new_database
 from tfprune.tracking.location import StoreLocation
 
 _LOCK_SECONDS = 120.0
+SQLITE_SECONDS = 20.0  # as MLflow waits for another process's write
 
 # Columns in which MLflow keeps absolute artifact locations.
 _LOCATION_COLUMNS = (
@@ -88,7 +89,9 @@ def relocate(database: Path, artifact_root: Path) -> int:
     and none at the new one (only the database was copied); that of an experiment always does,
     since new runs belong beside the database. One transaction: all or nothing.
     """
-    with closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as connection:
+    with closing(
+        sqlite3.connect(database, timeout=SQLITE_SECONDS, isolation_level=None)
+    ) as connection:
         old = _stored_root(connection, artifact_root)
         if old is None or old == str(artifact_root):
             return 0

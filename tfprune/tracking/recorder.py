@@ -34,9 +34,9 @@ class Run:
         self._tell = tell
 
     @property
-    def id(self) -> str:
-        """MLflow's id of the run; until MLflow has given one the `key`, which finds it as well."""
-        return self._journal.run_ids.get(self.key, self.key)
+    def id(self) -> str | None:
+        """MLflow's id of the run; None until MLflow has given one. The `key` finds it as well."""
+        return self._journal.run_ids.get(self.key)
 
     def log_metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
         """Log one point of each metric at `step`.
@@ -59,7 +59,9 @@ class Run:
             if logged is None:
                 new[name] = text
             elif logged != text:
-                self._tell(f"param {name!r} of run {self.id} stays {logged!r}, not {text!r}.")
+                self._tell(
+                    f"param {name!r} of run {self.id or self.key} stays {logged!r}, not {text!r}."
+                )
         if new:
             self._journal.append(self.key, "params", values=new)
 
@@ -129,6 +131,8 @@ class Recorder:
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._tell = on_gap
+        self.standing = Delivery(0, 0, 0)
+        """How delivery stood when the recorder was closed."""
         self.journal = Journal(Path(folder), store=client.identity)
         self._sender = Sender(self.journal, client, on_gap, retry_seconds=retry_seconds)
 
@@ -173,11 +177,9 @@ class Recorder:
 
         Where `left` is not 0, `sync` on the folder delivers it later.
         """
-        ended = self._sender.stop(timeout)
-        standing = self._sender.flush(0)
-        if ended:
-            self.journal.close()
-        return standing
+        self._sender.stop(timeout, then=self.journal.close)
+        self.standing = self._sender.flush(0)
+        return self.standing
 
     def __enter__(self) -> Recorder:
         return self

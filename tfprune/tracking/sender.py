@@ -43,6 +43,8 @@ class Sender:
         self._hurry = False
         self._n_delivered = self._n_rejected = 0
         self._n_failures = 0
+        self._ended = False
+        self._then: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="tfprune-tracking", daemon=True)
         self._thread.start()
 
@@ -66,10 +68,11 @@ class Sender:
             )
         return Delivery(self._n_delivered, self._journal.n_pending(), self._n_rejected)
 
-    def stop(self, timeout: float) -> bool:
-        """Deliver what can be within `timeout` seconds, end; return whether the thread is gone.
+    def stop(self, timeout: float, *, then: Callable[[], None]) -> None:
+        """Deliver what can be within `timeout` seconds, and end; `then` is called at the end.
 
-        A call to the store that hangs is left to the daemon thread: its records stay pending.
+        A call to the store that hangs is left to the daemon thread, and `then` with it: its
+        records stay pending.
         """
         deadline = time.monotonic() + timeout
         self.flush(timeout)
@@ -77,7 +80,11 @@ class Sender:
             self._stopping = True
             self._journal.changed.notify_all()
         self._thread.join(max(0.1, deadline - time.monotonic()))
-        return not self._thread.is_alive()
+        with self._journal.changed:
+            if not self._ended:
+                self._then = then
+                return
+        then()
 
     def _wait_for_records(self) -> None:
         with self._journal.changed:
@@ -91,6 +98,15 @@ class Sender:
             return hurry
 
     def _run(self) -> None:
+        try:
+            self._deliver()
+        finally:
+            with self._journal.changed:
+                self._ended = True
+            if self._then is not None:
+                self._then()
+
+    def _deliver(self) -> None:
         failed = 0
         told = False
         begin = 0.0

@@ -60,3 +60,67 @@ def test_svccas_closed_form_counts_the_directions_that_its_variance_keeps():
         nulls[variance] = found.null
     assert nulls[0.5] < 0.5 * nulls[0.99]
     assert score(a, b, "cca", permutations=0).null > 1.3 * nulls[0.99]  # not of the full rank
+
+
+def convolutional(n=48, *, alike=True, position=1.0, seed=0):
+    """Maps (n, 5, 4, 6) of two layers: what all images have in common, their own, and noise.
+
+    Without `alike` the position in the map is all that the two layers share.
+    """
+    rng = np.random.default_rng(seed)
+    common = position * rng.normal(size=(1, 5, 4, 6))
+    own = rng.normal(size=(2, n, 1, 1, 6))
+    a = common + own[0] + 0.5 * rng.normal(size=(n, 5, 4, 6))
+    b = common + own[0 if alike else 1] + 0.5 * rng.normal(size=(n, 5, 4, 6))
+    return np.maximum(a, 0), np.maximum(b, 0)
+
+
+def by_brute_force(a, b, measure, layout, draws=12):
+    """Return the mean and the deviation of the measure with b's images really permuted."""
+    rng = np.random.default_rng(9)
+    alike = {"layout": layout, "permutations": 0, "sample_size": 240, "n_images": len(a)}
+    drawn = [score(a, b[rng.permutation(len(b))], measure, **alike) for _ in range(draws)]
+    values = [found.value for found in drawn]
+    return np.mean(values), np.std(values)
+
+
+@pytest.mark.parametrize("layout", ["pixels", "mean", "flatten"])
+@pytest.mark.parametrize("name", MEASURES.names())
+def test_the_null_is_that_of_images_really_permuted(name, layout):
+    """Whatever the layout: so what all images have in common is in the null of every measure."""
+    a, b = convolutional()
+    measure = find_measure(name)
+    if layout == "flatten":
+        a, b = a[:, :1, :1], b[:, :1, :1]  # 6 features: fewer than images, so every measure can
+    if measure.is_costly:
+        measure = measure.with_options(neurons=2)
+    expected, spread = by_brute_force(a, b, measure, layout, draws=3 if measure.is_costly else 12)
+    found = score(a, b, measure, layout=layout, n_images=len(a), permutations=10, sample_size=240)
+    assert found.null_method.endswith("random pairings of images")
+    assert found.null == pytest.approx(expected, abs=0.02 + 1.5 * spread)
+    if layout == "pixels":
+        streamed = score(a, b, measure, layout=layout, n_images=len(a), memory=0, sample_size=240)
+        assert streamed.null == pytest.approx(expected, abs=0.02 + 2 * spread)
+
+
+@pytest.mark.parametrize("name", ["rsa", "cka-rbf", "cka-minibatch", "cka", "cka-debiased"])
+def test_position_as_the_only_relation_is_null(name):
+    """Two layers that share a vignette and nothing else are as alike as with images mixed up."""
+    a, b = convolutional(120, alike=False, position=2.0)
+    found = score(a, b, name, n_images=len(a))
+    assert found.value > 0.3
+    assert found.null == pytest.approx(found.value, abs=0.06)
+    related = score(*convolutional(120, position=2.0), name, n_images=120)
+    assert related.null < related.value - 0.1
+
+
+@pytest.mark.parametrize("name", ["rsa", "cka-rbf"])
+def test_the_interval_of_a_sample_of_rows_is_over_images(name):
+    """As wide as the value's own spread over new images, where pixels would say a third of it."""
+    options = {"blocks": 10, "permutations": 0, "n_images": 120, "sample_size": 180}
+    found = [
+        score(*convolutional(120, position=0.3, seed=seed), name, **options) for seed in range(16)
+    ]
+    spread = np.std([each.value for each in found], ddof=1)
+    errors = [(each.interval[1] - each.interval[0]) / 2 / 1.96 for each in found]
+    assert 0.6 * spread < np.mean(errors) < 2 * spread

@@ -148,9 +148,11 @@ def _sample_warnings(
             "unrelated layers look alike; raise the probe size and read the value beside its null"
         )
     if measure.source == "rows" and collected.n_rows[keys[0]] > collected.settings.sample_size:
+        sample = collected.samples[keys]
+        images = f", pixels of {sample.n_images} images" if collected.per_image[keys[0]] > 1 else ""
         told.append(
-            f"computed on a random sample of {collected.settings.sample_size} of "
-            f"{collected.n_rows[keys[0]]} data points (seed {collected.settings.seed})"
+            f"computed on a random sample of {sample.keys.size} of {collected.n_rows[keys[0]]} "
+            f"data points{images} (seed {collected.settings.seed})"
         )
     if measure.whitens and pair.is_coarse:
         told.append(

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tfprune.similarity.arrays import Array
+from tfprune.similarity.arrays import Array, clipped
 
 #: fewer blocks than this say nothing about spread
 MIN_BLOCKS = 8
@@ -48,4 +48,4 @@ def bootstrap_interval(
         low, high = value - reach, value + reach
     else:
         low, high = np.quantile(draws, [tail, 1 - tail]) - draws.mean() + value
-    return max(value_range[0], float(low)), min(value_range[1], float(high))
+    return clipped(float(low), *value_range), clipped(float(high), *value_range)

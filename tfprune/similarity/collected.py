@@ -16,7 +16,7 @@ from tfprune.similarity.measure import Measure
 from tfprune.similarity.minibatches import MinibatchSums
 from tfprune.similarity.moments import first_shift
 from tfprune.similarity.qr import StreamingR, ill_conditioned
-from tfprune.similarity.sampling import RowSample
+from tfprune.similarity.sampling import RowSample, derangement, n_classes
 from tfprune.similarity.scaling import SAFE_EXPONENT, divided, excess, exponent_of_span
 from tfprune.similarity.store import Key, KeyPair, MomentStore, Piece
 
@@ -65,8 +65,14 @@ class Collected:
         self.measures = measures
         sources = {measure.source for measure in measures}
         size, seed = settings.sample_size, settings.seed
-        self.samples = {p: RowSample(size, seed) for p in pairs if "rows" in sources}
-        self.minibatches = {p: MinibatchSums() for p in pairs if "minibatches" in sources}
+        classes = n_classes(settings.n_images)
+        self.samples = {p: RowSample(size, seed, classes) for p in pairs if "rows" in sources}
+        n_nulls = min(settings.permutations, STREAMED_PERMUTATIONS)
+        self.minibatches = {
+            p: MinibatchSums(permutations=n_nulls, seed=seed)
+            for p in pairs
+            if "minibatches" in sources
+        }
         self._batches: list[tuple[dict[Key, Array], dict[Key, int], int]] = []
         self._bytes = 0
 
@@ -79,8 +85,8 @@ class Collected:
             tolerance = rank_tolerance(values.dtype)
             self.tolerance[key] = max(tolerance, self.tolerance.get(key, 0.0))
         for pair, sample in self.samples.items():
-            first = (settings.first_image + self.n_images) * per_image[pair[0]]
-            sample.add(rows[pair[0]], rows[pair[1]], first)
+            first = settings.first_image + self.n_images
+            sample.add(rows[pair[0]], rows[pair[1]], first, per_image[pair[0]])
         for pair, sums in self.minibatches.items():
             sums.add(rows[pair[0]], rows[pair[1]], per_image[pair[0]])
         size = sum(values.nbytes for values in rows.values())
@@ -224,14 +230,6 @@ def permuted_images(
             images = values.reshape(n, per_image[key], values.shape[1])
             mixed[key] = images[order].reshape(values.shape)
     return mixed
-
-
-def derangement(n: int, rng: np.random.Generator) -> Array:
-    """Return a random order of range(n) that leaves nothing in place (n >= 2): one cycle."""
-    cycle = rng.permutation(n)
-    order = np.empty(n, np.int64)
-    order[cycle] = np.roll(cycle, 1)
-    return order
 
 
 def run_length(n_images: int | None, n_blocks: int) -> int:

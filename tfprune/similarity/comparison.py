@@ -38,8 +38,8 @@ class Comparison:
     they exceed `memory` bytes; from then on only moments are, O(d^2) whatever the number of
     images, and the scores are the same to rounding.
 
-    Measures that need all distances between data points (cka-rbf, rsa) see a uniform sample of
-    `sample_size` of them. `blocks` > 0 asks for bootstrap intervals at `confidence` over that
+    Measures that need all distances between data points (cka-rbf, rsa) see a sample of
+    `sample_size` of them, from as many images as there are (see `tfprune.similarity.sampling`). `blocks` > 0 asks for bootstrap intervals at `confidence` over that
     many blocks of consecutive images (so pass probe images in random order), `replicates` draws
     each (None: 200, fewer for wide layers). `permutations` > 0 asks for the null: images of b
     paired at random with those of a; once rows are no longer kept, within each batch and at most

@@ -43,6 +43,8 @@ def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None
         values = [measure(pair) for pair in _permuted_pairs(evidence, keys, measure, n)]
     elif n and measure.source == "rows":
         values = _sampled(evidence, keys, measure, n)
+    elif n and measure.source == "minibatches":
+        values = _within_minibatches(evidence, keys, measure)
     else:
         values = []
     if values:
@@ -95,14 +97,24 @@ def _null_stores(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) ->
 
 
 def _sampled(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[float]:
-    pair = evidence.pair(keys, measure)
-    assert pair.rows is not None
-    x, y = pair.rows()
+    pair, sample = evidence.pair(keys, measure), evidence.collected.samples[keys]
     values = []
     for index in range(n):
-        rng = np.random.default_rng((evidence.collected.settings.seed, index))
-        values.append(measure(with_rows(pair, x, y[rng.permutation(len(y))])))
+        mixed = sample.paired_at_random(
+            np.random.default_rng((evidence.collected.settings.seed, index))
+        )
+        if mixed is not None and len(mixed[0]) >= 4:
+            values.append(measure(with_rows(pair, *mixed)))
     return values
+
+
+def _within_minibatches(evidence: Evidence, keys: KeyPair, measure: Measure) -> list[float]:
+    pair = evidence.pair(keys, measure)
+    return [
+        measure(Pair(pair.x, pair.y, pair.moments, names=pair.names, minibatches=mixed))
+        for mixed in evidence.collected.minibatches[keys].nulls()
+        if len(mixed) and np.isfinite(mixed).all()
+    ]
 
 
 def with_rows(pair: Pair, x: Array, y: Array) -> Pair:

@@ -18,7 +18,7 @@ from tfprune.similarity.store import Key, MomentStore
 if TYPE_CHECKING:
     from tfprune.similarity.comparison import Comparison
 
-_FORMAT = 1
+_FORMAT = 2  # 1 did not know from which image a sampled row was
 
 
 def save(comparison: Comparison, path: Path) -> None:
@@ -69,6 +69,8 @@ def _pack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) 
         if pair in collected.samples:
             sample = collected.samples[pair]
             arrays[f"sample_keys/{i}"] = sample.keys
+            arrays[f"sample_images/{i}"] = sample.images
+            arrays[f"sample_positions/{i}"] = sample.positions
             arrays[f"sample_x/{i}"], arrays[f"sample_y/{i}"] = sample.rows()
         if pair in collected.minibatches:
             values, x, y = collected.minibatches[pair].state()
@@ -88,7 +90,10 @@ def load(path: Path) -> Comparison:
         raise InputError(
             f"{path} is not a comparison that tfprune wrote: {error}. Collect it again."
         ) from error
-    if head["format"] != _FORMAT:
+    without_images = head["format"] == 1 and not any(
+        name.startswith(("sample_", "batch_")) for name in arrays
+    )
+    if head["format"] != _FORMAT and not without_images:
         raise InputError(
             f"{path} has format {head['format']}, this version reads {_FORMAT}. Collect it again."
         )
@@ -142,7 +147,11 @@ def _unpack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]
             collected.factors[pair] = factor
         if f"sample_keys/{i}" in arrays:
             rows = arrays[f"sample_x/{i}"], arrays[f"sample_y/{i}"]
-            collected.samples[pair].restore(arrays[f"sample_keys/{i}"], rows)
+            numbers, images, positions = (
+                arrays[f"sample_{part}/{i}"] for part in ("keys", "images", "positions")
+            )
+            collected.samples[pair].restore(numbers, images, positions, rows)
         if f"batch_values/{i}" in arrays:
-            state = (arrays[f"batch_{part}/{i}"] for part in ("values", "x", "y"))
-            collected.minibatches[pair].restore(*state)
+            values, x, y = (arrays[f"batch_{part}/{i}"] for part in ("values", "x", "y"))
+            per_image = collected.per_image[pair[0]]
+            collected.minibatches[pair].restore(values, x, y, per_image)

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tfprune.similarity.arrays import Array
+from tfprune.similarity.arrays import Array, clipped
 from tfprune.similarity.bootstrap import (
     MIN_BLOCKS,
     bootstrap_interval,
@@ -95,16 +95,18 @@ def _over_minibatches(
 def _jackknife(
     evidence: Evidence, keys: KeyPair, measure: Measure, value: float
 ) -> Interval | None:
-    """Return value +- z s, s the delete-a-group jackknife's deviation over sampled rows.
+    """Return value +- z s, s the delete-a-group jackknife's deviation over sampled images.
 
-    Repeated rows would bias a measure of pairwise distances, so rows are left out, not drawn.
+    Repeated rows would bias a measure of pairwise distances, so images are left out, not drawn:
+    with all their rows, since pixels of one image are not independent.
     """
     pair = evidence.pair(keys, measure)
     assert pair.rows is not None
     x, y = pair.rows()
-    if len(x) < 4 * _GROUPS:
+    sample = evidence.collected.samples[keys]
+    if sample.n_images < 4 * _GROUPS:
         return None
-    group = np.arange(len(x)) % _GROUPS
+    group = sample.groups_of_images(_GROUPS)
     left_out = np.array(
         [measure(with_rows(pair, x[group != g], y[group != g])) for g in range(_GROUPS)]
     )
@@ -112,4 +114,4 @@ def _jackknife(
     tail = (1 - evidence.collected.settings.confidence) / 2
     reach = NormalDist().inv_cdf(1 - tail) * deviation
     low, high = measure.value_range
-    return max(low, value - reach), min(high, value + reach)
+    return clipped(value - reach, low, high), clipped(value + reach, low, high)

@@ -61,8 +61,7 @@ def compare(
     from tfprune.experiment.compare import compare as compare_networks
     from tfprune.similarity.registry import MEASURES
 
-    for name in measures:
-        MEASURES.check(name)
+    measures = tuple(MEASURES.check(name) for name in measures)
     result = compare_networks(
         a,
         b,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tfprune.similarity.measure import Measure
 
 
 def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
@@ -54,6 +58,15 @@ def presets() -> None:
     _print_rows(preset_names().items())
 
 
+def _also_called(measure: Measure) -> str:
+    from tfprune.similarity.registry import MEASURES
+
+    aliases = MEASURES.aliases(measure.name)
+    typed = f"accepted as {', '.join(aliases)}" if aliases else ""
+    called = f"also called {measure.also_called}" if measure.also_called else ""
+    return ", ".join(part for part in (called, typed) if part)
+
+
 @click.command()
 def measures() -> None:
     """List the similarity measures with range, invariances, needs and paper."""
@@ -71,6 +84,7 @@ def measures() -> None:
         click.secho(entry.name, bold=True)
         for label, text in (
             ("", measure.summary),
+            *([("", also)] if (also := _also_called(measure)) else []),
             ("", ", ".join(facts)),
             ("unchanged by ", ", ".join(sorted(measure.invariances))),
             ("needs ", "any number of data points" if measure.samples == "any"

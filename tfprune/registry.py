@@ -32,6 +32,7 @@ class Registry:
         self.kind = kind
         self._group = group
         self._entries: dict[str, Entry] = {}
+        self._aliases: dict[str, str] = {}
         self._plugins_read = group is None
 
     def add(self, name: str, target: str, summary: str) -> None:
@@ -39,6 +40,16 @@ class Registry:
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is already registered")
         self._entries[name] = Entry(name, target, summary)
+
+    def alias(self, other: str, name: str) -> None:
+        """Let `other` stand for the known `name`: it is accepted, and not listed."""
+        if other in self._entries or name not in self._entries:
+            raise ValueError(f"{self.kind} {other!r} can't be another name of {name!r}")
+        self._aliases[other] = name
+
+    def aliases(self, name: str) -> list[str]:
+        """Return the other names of a name."""
+        return [other for other, meant in self._aliases.items() if meant == name]
 
     def _read_plugins(self) -> None:
         if self._plugins_read or self._group is None:
@@ -55,17 +66,20 @@ class Registry:
 
     def __contains__(self, name: object) -> bool:
         self._read_plugins()
-        return name in self._entries
+        return name in self._entries or name in self._aliases
 
     def names(self) -> list[str]:
         """Return all names, in order."""
         return [entry.name for entry in self]
 
     def check(self, name: str) -> str:
-        """Return `name` if it is known; raise InputError with the nearest names if not."""
+        """Return the known name that `name` is or stands for.
+
+        Raises InputError with the nearest names if there is none.
+        """
         if name not in self:
-            raise unknown_name(self.kind, name, self.names())
-        return name
+            raise unknown_name(self.kind, name, [*self.names(), *self._aliases])
+        return self._aliases.get(name, name)
 
     def get(self, name: str) -> Any:
         """Import and return what `name` stands for; raise InputError when there is no such name."""

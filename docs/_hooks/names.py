@@ -28,11 +28,17 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _also_called(measure: Measure) -> str:
+    aliases = ", ".join(f"`--measure {name}`" for name in MEASURES.aliases(measure.name))
+    return ", ".join(part for part in (measure.also_called, aliases) if part)
+
+
 def _measure(measure: Measure) -> str:
     low, high = measure.value_range
     options = ", ".join(f"`{name}={value}`" for name, value in measure.options.items())
     rows = {
         "is": measure.definition,
+        **({"also called": also} if (also := _also_called(measure)) else {}),
         "lies in": f"[{low:g}, {high:.4g}]; a layer against itself: {measure.identical:g}",
         "larger means": "more similar" if measure.larger_is_more_similar else "less similar",
         "stays as it is under": ", ".join(sorted(measure.invariances)) + " (of one side)",

@@ -45,6 +45,13 @@ def test_run_shows_every_option_with_its_default(capsys):
     assert shown.count("default:") >= len(settings())
 
 
+def test_measures_name_what_other_papers_call_them(capsys):
+    assert main(["measures"]) == 0
+    shown = capsys.readouterr().out
+    assert "    also called normalised Bures similarity (NBS), accepted as nbs\n" in shown
+    assert shown.count("also called") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

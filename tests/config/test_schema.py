@@ -13,6 +13,7 @@ from tfprune.config import (
     PruningConfig,
     RunConfig,
     TrainingConfig,
+    config_hash,
     from_dict,
     settings,
 )
@@ -132,3 +133,11 @@ def test_plain_text_durations_become_durations():
     training = TrainingConfig(epochs="5it", schedule="step", decay_at=["2it", "1ep"])
     assert training.epochs == Duration(5, "it")
     assert training.decay_at == (Duration(2, "it"), Duration(1, "ep"))
+
+
+def test_another_name_of_a_measure_is_the_measure_itself():
+    named, meant = (
+        from_dict({"comparison": {"measures": ["cka", name]}}) for name in ("nbs", "procrustes")
+    )
+    assert named.comparison.measures == ("cka", "procrustes")
+    assert config_hash(named) == config_hash(meant)

@@ -156,3 +156,23 @@ def test_rsa_gives_equal_distances_equal_ranks_whatever_the_rounding(seed):
     expected = value("rsa", x, y)
     assert value("rsa", x[order], y[order]) == pytest.approx(expected, abs=1e-12)
     assert value("rsa", x @ rotation, y) == pytest.approx(expected, abs=1e-12)
+
+
+def test_nbs_is_another_name_of_procrustes_and_the_same_number(layers):
+    """Normalised Bures similarity: tr (K^1/2 L K^1/2)^1/2 / sqrt(tr K tr L), K and L Gram."""
+    x, y = layers
+    k, half = (side - side.mean(0) for side in (x, y))
+    gram_x, gram_y = k @ k.T, half @ half.T
+    root = sqrtm(gram_x)
+    fidelity = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ gram_y @ root), 0)).sum()
+    nbs = fidelity / np.sqrt(np.trace(gram_x) * np.trace(gram_y))
+    assert value("procrustes", x, y) == pytest.approx(nbs, abs=1e-6)
+    assert find_measure("nbs") is find_measure("procrustes")
+    assert "nbs" in MEASURES
+    assert "nbs" not in MEASURES.names()
+    assert MEASURES.aliases("procrustes") == ["nbs"]
+
+
+def sqrtm(gram):
+    values, vectors = np.linalg.eigh(gram)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

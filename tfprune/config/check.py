@@ -197,3 +197,12 @@ def registered_name(config: Any, name: str, value: str, module: str, registry: s
         getattr(import_module(module), registry).check(value)
     except InputError as error:
         fail(config, name, str(error))
+
+
+def registered_names(config: Any, name: str, module: str, registry: str) -> None:
+    """Check the names of the setting `name`, and put names in the place of their aliases."""
+    for value in getattr(config, name):
+        registered_name(config, name, value, module, registry)
+    known = getattr(import_module(module), registry)
+    meant = dict.fromkeys(known.check(value) for value in getattr(config, name))
+    object.__setattr__(config, name, tuple(meant))  # frozen, but not yet in use

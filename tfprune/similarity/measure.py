@@ -51,6 +51,8 @@ class Measure:
     is_costly: bool = False
     #: value expected of unrelated layers, of the pair and the options; None where unknown
     null: Callable[..., float] | None = None
+    #: what other papers call it
+    also_called: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, pair: Pair) -> float:

@@ -45,3 +45,5 @@ for _name, _module, _summary in (
     ),
 ):
     MEASURES.add(_name, f"{_HERE}.{_module}:MEASURE", _summary)
+
+MEASURES.alias("nbs", "procrustes")

@@ -18,6 +18,9 @@ from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.pair import Pair
 
+#: cosines that agree to so many digits count as equal
+_DIGITS = 7
+
 
 @dataclass(frozen=True)
 class Neurons:
@@ -94,18 +97,60 @@ def maximum_match(
 def minimum_match(neurons: Neurons, epsilon: float, neuron: int) -> tuple[Array, Array]:
     """Return a minimum match that holds the given neuron of x (Algorithm 2): a simple match.
 
-    Neurons are left out one by one, in order, as long as the maximum match of the rest still
-    holds the given one. Empty when no match holds it.
+    Neurons are left out one by one, as long as the maximum match of the rest still holds the
+    given one. There may be several minimum matches, and the paper leaves open in which order
+    neurons are tried; here it is the least like the given one first, so the order of the channels
+    doesn't matter. Empty when no match holds the neuron.
     """
     keep_x, keep_y = maximum_match(neurons, epsilon)
     if not keep_x[neuron]:
         return np.zeros_like(keep_x), np.zeros_like(keep_y)
-    for kept, index in [(0, i) for i in range(keep_x.size)] + [(1, j) for j in range(keep_y.size)]:
-        if (kept, index) == (0, neuron) or not (keep_x, keep_y)[kept][index]:
+    for side, index in _least_like_first(neurons, neuron):
+        if (side, index) == (0, neuron) or not (keep_x, keep_y)[side][index]:
             continue
         trial = [keep_x.copy(), keep_y.copy()]
-        trial[kept][index] = False
+        trial[side][index] = False
         smaller_x, smaller_y = maximum_match(neurons, epsilon, *trial)
         if smaller_x[neuron]:
             keep_x, keep_y = smaller_x, smaller_y
     return keep_x, keep_y
+
+
+def _least_like_first(neurons: Neurons, neuron: int) -> list[tuple[int, int]]:
+    """Return (side, index) of all neurons, by cosine with the given one of x, the smallest first.
+
+    Those of equal cosine go by how they stand to all others; what is equal in that too has the
+    same place in the two layers, and either may come first.
+    """
+    near_x, near_y = neurons.xx[neuron] ** 2, neurons.xy[neuron] ** 2
+    place_x, place_y = places(neurons)
+    xx, xy, yy = neurons.xx**2, neurons.xy**2, neurons.yy**2
+    through_x = (xx * near_x).sum(axis=1) + (xy * near_y).sum(axis=1)
+    through_y = (yy * near_y).sum(axis=1) + (xy.T * near_x).sum(axis=1)
+    keys = [
+        np.concatenate(pair)
+        for pair in (
+            (np.zeros(near_x.size), np.ones(near_y.size)),
+            (place_x, place_y),
+            (through_x, through_y),
+            (near_x, near_y),
+        )
+    ]
+    order = np.lexsort([np.round(key, _DIGITS) for key in keys])
+    return [(int(i >= near_x.size), int(i if i < near_x.size else i - near_x.size)) for i in order]
+
+
+def places(neurons: Neurons) -> tuple[Array, Array]:
+    """Return (d1,), (d2,): a number of each neuron that the order of the neurons doesn't change.
+
+    Two rounds in which each neuron takes in what its neighbours have, weighed by their cosines.
+    """
+    xx, xy, yy = neurons.xx**2, neurons.xy**2, neurons.yy**2
+    place_x, place_y = np.ones(len(xx)), np.ones(len(yy))
+    for _ in range(2):
+        place_x, place_y = (
+            xx**2 @ place_x + 0.5 * xy @ place_y,
+            yy**2 @ place_y + 0.5 * xy.T @ place_x,
+        )
+        place_x, place_y = place_x / max(place_x.max(), 1.0), place_y / max(place_y.max(), 1.0)
+    return place_x, place_y

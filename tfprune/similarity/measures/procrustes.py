@@ -13,7 +13,9 @@ def rotated_alignment(pair: Pair) -> float:
     """Return ||X'Y||_* / (||X||_F ||Y||_F) of the centred channels, in [0, 1].
 
     It is the cosine left between x and y after the best rotation of one onto the other; layers
-    of different width are compared as if the narrower had zero channels added.
+    of different width are compared as if the narrower had zero channels added. The normalised
+    Bures similarity of Tang et al. 2020, of the two Gram matrices, is the same number (Harvey,
+    Larsen & Williams 2023).
     """
     pair.check_live()
     live = pair.cross[np.ix_(pair.x.live, pair.y.live)]
@@ -44,7 +46,8 @@ MEASURE = Measure(
     summary="similarity after the best rotation, from 0 to 1",
     compute=rotated_alignment,
     value_range=(0.0, 1.0),
-    paper="Schonemann 1966; Williams et al. 2021; Ding et al. 2021",
+    paper="Schonemann 1966; Williams et al. 2021; Ding et al. 2021; as NBS: Tang et al. 2020",
+    also_called="normalised Bures similarity (NBS)",
     definition="nuclear norm of the cross-products over the product of the Frobenius norms",
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     takes_float32=True,

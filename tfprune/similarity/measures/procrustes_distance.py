@@ -18,6 +18,8 @@ def rotated_angle(pair: Pair) -> float:
 MEASURE = replace(
     SIMILARITY,
     name="procrustes-distance",
+    also_called="",
+    paper="Schonemann 1966; Williams et al. 2021; Ding et al. 2021",
     summary="angle that the best rotation leaves, in radians",
     compute=rotated_angle,
     value_range=(0.0, math.pi / 2),

@@ -6,20 +6,23 @@ import numpy as np
 
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.subspaces import Neurons, minimum_match
+from tfprune.similarity.subspaces import Neurons, minimum_match, places
 
 
 def fineness(pair: Pair, *, epsilon: float, neurons: int) -> float:
     """Return the mean over x's live neurons of 2 / (size of a simple match with it), in [0, 1].
 
     1 when each neuron has a counterpart of its own; small when neurons match only as members of
-    large groups; a neuron in no match counts 0. At most `neurons` of them, evenly spread, are
-    looked at: each costs O(d) maximum matches.
+    large groups; a neuron in no match counts 0. Of more than `neurons`, so many are looked at, each
+    costing O(d) maximum matches: evenly spread in an order that depends on how neurons stand to
+    one another, not on how channels are numbered.
     """
     pair.check_live()
     cosines = Neurons.of(pair)
     n_neurons = len(cosines.xx)
-    chosen = np.unique(np.linspace(0, n_neurons - 1, min(neurons, n_neurons)).astype(int))
+    ordered = np.argsort(np.round(places(cosines)[0], 7), kind="stable")
+    spread = np.linspace(0, n_neurons - 1, min(neurons, n_neurons)).astype(int)
+    chosen = ordered[np.unique(spread)]
     shares = []
     for neuron in chosen:
         kept_x, kept_y = minimum_match(cosines, epsilon, int(neuron))

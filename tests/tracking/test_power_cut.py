@@ -41,10 +41,15 @@ def test_a_line_with_a_hole_is_cut_off_with_all_behind_it(tmp_path, memory):
     path.write_bytes(b"".join(lines[:2]) + bytes(40) + b"\n" + lines[3])
     journal = Journal(tmp_path)
     assert path.read_bytes() == b"".join(lines[:2])
+    kept = tmp_path / "records.cut.jsonl"  # a record that was written whole is not thrown away
+    assert kept.read_bytes() == bytes(40) + b"\n" + lines[3]
     assert journal.is_delivered  # the note of delivery was ahead of what is left
     journal.append("r", "metrics", step=9, values={"loss": 0.0})
     deliver_all(journal, memory)
     assert memory.runs["id0"]["points"][-1].step == 9
+    journal.close()
+    Journal(tmp_path).close()
+    assert kept.read_bytes() == bytes(40) + b"\n" + lines[3]
 
 
 def test_an_artifact_that_went_before_its_note_was_lost_is_passed_over(tmp_path, memory):

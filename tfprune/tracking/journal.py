@@ -7,7 +7,8 @@ One folder per experiment run, with
   once), `run` (the key of the run it is about), `op` and what that needs;
 - `files/<seq>/`: the artifacts that are still to be sent;
 - `delivered.json`: how far delivery has come, and which run of the store each key became;
-- `rejected.jsonl`: what the store refused for good.
+- `rejected.jsonl`: what the store refused for good;
+- `records.cut.jsonl`: lines that a damaged disk left behind one that can't be read.
 
 A line counts once its newline is written: a kill in the middle of one leaves a torn end, which
 the next open cuts off. Nothing is sent before it is past a power cut, so MLflow never knows more
@@ -27,7 +28,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -101,7 +102,7 @@ class Journal:
                 for line in file:
                     record = _parsed(line)
                     if record is None:
-                        file.truncate(self._end)
+                        self._cut_off(file)
                         break
                     self._end += len(line)
                     self._remember(record)
@@ -112,6 +113,21 @@ class Journal:
             if left.name not in pending:
                 shutil.rmtree(left, ignore_errors=True)
                 self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
+
+    def _cut_off(self, file: BinaryIO) -> None:
+        """Cut the records after the last one that can be read; whole lines among them are kept.
+
+        One incomplete line is the write that a kill stopped. More than that is damage, which may
+        hold records: they go into `records.cut.jsonl`.
+        """
+        file.seek(self._end)
+        lost = file.read()
+        if b"\n" in lost:
+            with (self.folder / "records.cut.jsonl").open("ab") as kept:
+                kept.write(lost)
+                kept.flush()
+                os.fsync(kept.fileno())
+        file.truncate(self._end)
 
     def _remember(self, record: Record) -> None:
         run, op = record["run"], record["op"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError, InvariantError
-from tfprune.models.files import export, export_model, load_with_origin
+from tfprune.models.files import export, export_model, load_with_origin, saving
 from tfprune.models.files.weights import values
 
 NAMES = {
@@ -147,6 +147,37 @@ def test_a_folder_with_other_work_in_it_is_never_replaced(pruned: Any, tmp_path:
     saved = tmp_path / "saved"
     export_model(pruned, saved, format="savedmodel")
     export_model(pruned, saved, format="savedmodel")  # an older export is
+    (saved / "notes.txt").write_text("mine")  # but not with a file of the user's own in it
+    with pytest.raises(InputError, match="is a folder with other files in it"):
+        export_model(pruned, saved, format="savedmodel")
+    assert (saved / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_can_not_be_replaced_stays_as_it_was(tmp_path, monkeypatch) -> None:
+    place = tmp_path / "saved"
+    place.mkdir()
+    (place / "saved_model.pb").write_text("old")
+    rename = saving.os.rename
+
+    def refuse_the_new(source, target):
+        if Path(source).name == "saved" and Path(source) != place:
+            raise OSError(5, "Input/output error")
+        rename(source, target)
+
+    def put(text: str) -> None:
+        with saving.replacing(place) as new:
+            new.mkdir()
+            (new / "saved_model.pb").write_text(text)
+
+    monkeypatch.setattr(saving.os, "rename", refuse_the_new)
+    with pytest.raises(OSError, match="Input/output"):
+        put("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+    assert (place / "saved_model.pb").read_text() == "old"
+    monkeypatch.setattr(saving.os, "rename", rename)
+    put("new")
+    assert (place / "saved_model.pb").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 def test_a_file_that_lost_its_zeros_is_reported_and_not_kept(

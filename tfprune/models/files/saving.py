@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.errors import InputError
+from tfprune.interrupts import finishing_first
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path in the same folder that takes the place of `path` when the block succeeds.
 
-    A file is replaced; a folder only if it is a SavedModel, so that no work of the user's is
-    lost. Raises InputError otherwise, and when the folder can't be written.
+    A file is replaced; a folder only if it is a SavedModel and nothing else lies in it, so that
+    no work of the user's is lost. Raises InputError otherwise, and when the folder can't be
+    written.
     """
-    if path.is_dir() and not (path / "saved_model.pb").is_file() and any(path.iterdir()):
+    if path.is_dir() and not _is_ours_to_replace(path):
         raise InputError(f"{str(path)!r} is a folder with other files in it; choose another name.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,11 +33,35 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         temporary = scratch / path.name
         yield temporary
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        with finishing_first():
+            if path.is_dir():
+                _swap(temporary, path, scratch / "old")
+            else:
+                os.replace(temporary, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+# what TensorFlow and both libraries write into a SavedModel
+_SAVED_MODEL = frozenset(
+    {"saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets",
+     "assets.extra", "debug"}
+)  # fmt: skip
+
+
+def _is_ours_to_replace(folder: Path) -> bool:
+    names = {child.name for child in folder.iterdir()}
+    return not names or ("saved_model.pb" in names and names <= _SAVED_MODEL)
+
+
+def _swap(new: Path, place: Path, old: Path) -> None:
+    """Put `new` where a folder stands, that one aside as `old`; or leave all as it is."""
+    os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except BaseException:
+        os.rename(old, place)
+        raise
 
 
 def save(model: Any, path: Path) -> None:

@@ -1,0 +1,171 @@
+"""Checkpoints on disk, without a network: what is written comes back, and what is torn does not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfprune.errors import RunError
+from tfprune.experiment import checkpoint
+from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position, pack, unpack
+from tfprune.experiment.results import EpochResult
+from tfprune.training.state import TrainingState
+
+
+def state(step: int) -> TrainingState:
+    """A state whose every number says which step it is of; more than ten variables."""
+    variables = tuple(np.full((2, 3), 100 * step + i, np.float32) for i in range(12))
+    return TrainingState(step, variables, (np.full(4, step, np.float32), np.float32(step)))
+
+
+def position(step: int, **changes) -> Position:
+    whole = Position(
+        seed=3,
+        level=2,
+        state=state(step),
+        masks={"b": np.array([True, False]), "a": np.array([[False, True, True]])},
+        initial=state(0),
+        rewind=state(7),
+        dense=state(90).variables,
+        dense_predictions=np.array([1, 0, 2]),
+        movement={"b": np.array([0.5, -1.5]), "a": np.zeros((1, 3))},
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+def epoch(number: int) -> EpochResult:
+    values = {field.name: 0.125 for field in dataclasses.fields(EpochResult)}
+    return EpochResult(**{**values, "seed": 3, "level": 2, "epoch": number})
+
+
+def assert_same_state(found: TrainingState | None, expected: TrainingState) -> None:
+    assert found is not None
+    assert found.step == expected.step
+    for ours, theirs in ((found.variables, expected.variables), (found.slots, expected.slots)):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+
+
+def test_what_was_written_comes_back_in_its_order(tmp_path):
+    folder = CheckpointFolder(tmp_path / "new" / "checkpoint")
+    ledger = Ledger(epochs=[epoch(1), epoch(2)])
+    folder.save(position(40), ledger)
+    found, known = folder.load()
+    assert (found.seed, found.level) == (3, 2)
+    assert_same_state(found.state, state(40))
+    assert_same_state(found.initial, state(0))
+    assert_same_state(found.rewind, state(7))
+    for one, other in zip(found.dense, state(90).variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(found.dense_predictions, [1, 0, 2])
+    for named, expected in ((found.masks, position(1).masks),
+                            (found.movement, position(1).movement)):  # fmt: skip
+        assert list(named) == list(expected) == ["b", "a"]
+        for name, value in expected.items():
+            np.testing.assert_array_equal(named[name], value)
+    assert known == ledger
+    for one, other in zip(folder.dense_of(3), state(90).variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert folder.dense_of(4) is None
+
+
+def test_what_was_not_reached_yet_is_none(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    assert folder.load() is None
+    early = position(5, rewind=None, dense=None, dense_predictions=None, movement=None)
+    folder.save(early, Ledger())
+    found, _ = folder.load()
+    assert (found.rewind, found.dense, found.dense_predictions, found.movement) == (None,) * 4
+    assert_same_state(found.initial, state(0))
+    folder.save(position(9), Ledger())  # reached meanwhile
+    assert_same_state(folder.load()[0].rewind, state(7))
+
+
+def test_what_never_changes_is_written_once(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(5), Ledger())
+    kept = (tmp_path / "initial-seed3").stat()
+    folder.save(position(6, initial=state(1)), Ledger())
+    assert (tmp_path / "initial-seed3").stat().st_mtime_ns == kept.st_mtime_ns
+    assert_same_state(folder.load()[0].initial, state(0))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "dense-seed3", "initial-seed3", "rewind-seed3", "state", "state.previous",
+    ]  # fmt: skip
+    assert folder.size() == sum(path.stat().st_size for path in tmp_path.iterdir())
+
+
+def test_a_torn_state_falls_back_to_the_one_before(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(5), Ledger())
+    folder.save(position(6), Ledger(epochs=[epoch(1)]))
+    whole = (tmp_path / "state").read_bytes()
+    for torn in (whole[:-1], whole[:30], b"", bytes([whole[0] ^ 1]) + whole[1:],
+                 whole[:-1] + bytes([whole[-1] ^ 1])):  # fmt: skip
+        (tmp_path / "state").write_bytes(torn)
+        found, ledger = folder.load()
+        assert_same_state(found.state, state(5))
+        assert ledger == Ledger()
+        assert not (tmp_path / "state").exists()  # it would take the whole one's place
+    (tmp_path / "state.previous").write_bytes(whole[:50])
+    assert folder.load() is None
+
+
+def test_a_state_that_outlasts_no_power_cut_takes_no_durable_ones_place(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(1), Ledger())
+    folder.save(position(2), Ledger(), durable=True)
+    for step in (3, 4):
+        folder.save(position(step), Ledger(), durable=False)
+        assert_same_state(folder.load()[0].state, state(step))
+        (previous, _) = unpack(tmp_path / "state.previous")
+        assert previous["state/variables/00000"][0, 0] == 100
+    folder.save(position(5), Ledger())
+    (previous, facts) = unpack(tmp_path / "state.previous")
+    assert facts["step"] == 4
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_durable_write_waits_for_the_disk_twice_and_another_not_at_all(
+    tmp_path, monkeypatch, durable
+):
+    """For the content before the name shows it, and for the folder's list of names."""
+    calls = []
+    sync, replace = checkpoint.os.fsync, checkpoint.os.replace
+    monkeypatch.setattr(checkpoint.os, "fsync", lambda file: (calls.append("wait"), sync(file)))
+    monkeypatch.setattr(
+        checkpoint.os, "replace", lambda *names: (calls.append("show"), replace(*names))
+    )
+    checkpoint.write_whole(tmp_path / "file", b"new", durable=durable)
+    assert calls == (["wait", "show", "wait"] if durable else ["show"])
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(RunError) as caught:
+        checkpoint.write_whole(path, b"new")
+    assert str(caught.value) == (
+        f"the checkpoint {path} can't be written: No space left on device. The one before it is "
+        "whole; make room, then go on with 'tfprune resume'."
+    )
+    assert [one.name for one in tmp_path.iterdir()] == ["state"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_packed_file_is_whole_or_nothing(tmp_path):
+    path = tmp_path / "file"
+    assert unpack(path) is None
+    path.write_bytes(pack({"x": np.arange(3)}, {"a": [1, None]}))
+    arrays, facts = unpack(path)
+    assert facts == {"a": [1, None]}
+    assert list(arrays) == ["x"]
+    np.testing.assert_array_equal(arrays["x"], [0, 1, 2])

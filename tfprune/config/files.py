@@ -90,10 +90,16 @@ def override(nested: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 def config_hash(config: RunConfig) -> str:
     """Return 12 hex digits that identify the computation a configuration describes.
 
-    SHA-256 of the canonical JSON of all settings; where data lies on the disk does not count.
+    SHA-256 of the canonical JSON of all settings; where data lies on the disk does not count, nor
+    does a setting marked `later` at its default: what a run was called before it came, it still is.
     """
     nested = to_dict(config)
     nested["data"].pop("data_dir")
+    for section in SECTIONS:
+        part = getattr(config, section)
+        for item in fields(part):
+            if item.metadata.get("later") and getattr(part, item.name) == item.default:
+                nested[section].pop(item.name)
     text = json.dumps(nested, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

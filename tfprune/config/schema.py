@@ -20,8 +20,9 @@ _ONE_SHARE = (
 )
 
 
-# siblings of a ticket at its per-layer sparsity; see tfprune.experiment.controls
-CONTROLS = ("random-mask", "shuffled-mask", "reinitialised", "sparse-scratch")
+# siblings of a ticket at its per-layer sparsity, and of the dense network (same-init); see
+# tfprune.experiment.controls
+CONTROLS = ("random-mask", "shuffled-mask", "reinitialised", "sparse-scratch", "same-init")
 
 
 def setting(default: Any, help: str, option: str = "", *, unit: str = "", **extra: Any) -> Any:
@@ -146,6 +147,21 @@ class TrainingConfig:
         choices=("float32", "bfloat16"),
     )
     l1: float = setting(0.0, "L1 penalty on the kernels, times their absolute sum", "--l1")
+    data_order: str = setting(
+        "same",
+        "order of the images, their augmentation and dropout: same: every level trains like the "
+        "dense network; level: every level in another order (OpenLTH's default)",
+        "--data-order",
+        choices=("same", "level"),
+        later=True,
+    )
+    data_order_seed: int | None = setting(
+        None,
+        "seed of order, augmentation and dropout apart from initialisation and validation split; "
+        "replicate r uses it + r; by itself the replicate's seed",
+        "--data-order-seed",
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         check.duration(self, "epochs", positive=True)
@@ -160,6 +176,8 @@ class TrainingConfig:
         check.number(self, "weight_decay", low=0)
         check.choice(self, "precision")
         check.number(self, "l1", low=0)
+        check.choice(self, "data_order")
+        check.integer(self, "data_order_seed", low=0, high=2**31 - 1, optional=True)
         if self.schedule == "step" and not self.decay_at:
             check.fail(self, "decay_at", "the step schedule needs at least one; none was given.")
         if self.schedule != "step" and self.decay_at:
@@ -222,6 +240,13 @@ class PruningConfig:
         "--rewind",
         choices=("weights", "learning-rate"),
     )
+    fine_tune_rate: float | None = setting(
+        None,
+        "learning rate of the levels with --rewind-to final; by itself the schedule's last (Renda "
+        "et al. 2020), refused where it is less than a thousandth of --learning-rate",
+        "--fine-tune-rate",
+        later=True,
+    )
     admm: float = setting(
         0.0,
         "rho of ADMM pruning: before every level the network is trained once more while its "
@@ -239,7 +264,8 @@ class PruningConfig:
         (),
         "sibling at the ticket's per-layer sparsity, repeatable. random-mask, shuffled-mask: "
         "another mask on the same weights; reinitialised: the mask on new weights; "
-        "sparse-scratch: both new",
+        "sparse-scratch: both new; same-init: the dense network once more, from the same "
+        "initialisation in another order of the images, as the floor of training's noise",
         "--control",
         choices=CONTROLS,
     )
@@ -270,6 +296,14 @@ class PruningConfig:
         check.choice(self, "rewind")
         check.choices(self, "controls")
         check.number(self, "admm", low=0)
+        check.number(self, "fine_tune_rate", low=0, low_open=True, optional=True)
+        if self.fine_tune_rate is not None and self.rewind_to != "final":
+            check.fail(
+                self,
+                "fine_tune_rate",
+                f"only --rewind-to final fine-tunes; it is {self.rewind_to}, whose levels train by "
+                "the schedule.",
+            )
         if self.ticket is not None:
             check.text(self, "ticket")
             if self.rewind_to == "final":

@@ -6,6 +6,7 @@ the same dense network (Frankle & Carbin 2019; Frankle et al. 2021; Su et al. 20
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import CONTROLS
+from tfprune.experiment.orders import same_init_order
 from tfprune.pruning.checks import check_counts
 from tfprune.pruning.controls import random_masks, shuffled_filters, shuffled_masks
-from tfprune.pruning.tensors import count_kept
+from tfprune.pruning.tensors import count_kept, full_masks
 from tfprune.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ _MAKERS: dict[str, tuple[Callable[[Replicate], Masks], bool]] = {
     "reinitialised": (_same, True),
     "sparse-scratch": (_random, True),
 }
-assert tuple(_MAKERS) == CONTROLS
+SAME_INIT_CONTROL = "same-init"  # of the dense network, not of a ticket
+assert (*_MAKERS, SAME_INIT_CONTROL) == CONTROLS
 
 
 def train_controls(replicate: Replicate) -> Iterator[TrainedControl]:
@@ -68,28 +71,61 @@ def train_controls(replicate: Replicate) -> Iterator[TrainedControl]:
     trains to the same last step, and has exactly the ticket's number of weights in every layer.
     """
     trainer, prunable = replicate.trainer, replicate.prunable
-    ticket, movement = trainer.state(), trainer.movement()
     kept = count_kept(replicate.masks)
-    validation = replicate.dataset.validation
-    try:
+    with set_aside(replicate):
         for control in replicate.plan.config.pruning.controls:
+            if control == SAME_INIT_CONTROL:
+                continue
             make, fresh = _MAKERS[control]
             masks = make(replicate)
             check_counts(masks, kept)
             prunable.set_masks(masks)
-            trainer.hold_rate(None)
             trainer.restore(_fresh(replicate) if fresh else replicate.start_state)
             trainer.train(on_steps=replicate.observer.steps_taken)
-            yield TrainedControl(
-                control=control,
-                masks=masks,
-                test=trainer.evaluate(replicate.dataset.test),
-                validation=trainer.evaluate(validation) if len(validation) else None,
-            )
+            yield _evaluated(replicate, control, masks)
+
+
+@contextlib.contextmanager
+def same_init(replicate: Replicate) -> Iterator[TrainedControl]:
+    """Train the dense network again in another order, and lend it until the block ends.
+
+    It has the dense network's initialisation (or given weights), validation split and schedule;
+    order, augmentation and dropout differ from the first step on. What then differs between the
+    two is the noise of training alone, which a pruned network must exceed before pruning is said
+    to have changed it.
+    """
+    trainer, masks = replicate.trainer, full_masks(replicate.prunable.tensors)
+    with set_aside(replicate):
+        replicate.prunable.set_masks(masks)
+        trainer.order_by(same_init_order(replicate.plan.config, seed=replicate.seed))
+        trainer.restore(replicate.initial)
+        trainer.train(on_steps=replicate.observer.steps_taken)
+        yield _evaluated(replicate, SAME_INIT_CONTROL, masks)
+
+
+@contextlib.contextmanager
+def set_aside(replicate: Replicate) -> Iterator[None]:
+    """Let others be trained in the replicate's place, by the whole schedule; then put it back."""
+    trainer = replicate.trainer
+    state, movement = trainer.state(), trainer.movement()
+    trainer.hold_rate(None)
+    try:
+        yield
     finally:
-        prunable.set_masks(replicate.masks)
-        trainer.restore(ticket)
+        replicate.prunable.set_masks(replicate.masks)
+        trainer.restore(state)
         trainer.set_movement(movement)
+        replicate.hold_level()
+
+
+def _evaluated(replicate: Replicate, control: str, masks: Masks) -> TrainedControl:
+    trainer, validation = replicate.trainer, replicate.dataset.validation
+    return TrainedControl(
+        control=control,
+        masks=masks,
+        test=trainer.evaluate(replicate.dataset.test),
+        validation=trainer.evaluate(validation) if len(validation) else None,
+    )
 
 
 def _fresh(replicate: Replicate) -> TrainingState:

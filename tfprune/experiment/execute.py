@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
-from tfprune.experiment.controls import train_controls
+from tfprune.experiment.controls import SAME_INIT_CONTROL, same_init, train_controls
 from tfprune.experiment.facts import barriers, overlaps_with, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.plan import Plan
 from tfprune.experiment.replicate import Replicate, assign_all, level_result
-from tfprune.experiment.results import SEED_FLOOR, ControlResult, EpochResult
+from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, ControlResult, EpochResult
 from tfprune.experiment.shelf import Shelf
 from tfprune.pruning.tensors import count_kept, full_masks
 
@@ -116,16 +116,32 @@ def _run_levels(
         ledger.similarities += found
         _run_controls(plan, replicate, reference, ledger, observer)
         observer.level_finished(result, found, trained)
-        if trained.level == 0 and first is not None:
-            floor = compare_with_reference(
-                first, reader, images, comparison,
-                tensors=plan.tensors, masks=full_masks(plan.tensors), seed=seed, level=0,
-                against=SEED_FLOOR,
-            )  # fmt: skip
-            ledger.similarities += floor
-            observer.floor_measured(floor)
+        if trained.level == 0:
+            if first is not None:
+                _measure_floor(plan, replicate, first, SEED_FLOOR, ledger, observer)
+            if SAME_INIT_CONTROL in plan.config.pruning.controls:
+                with same_init(replicate):
+                    _measure_floor(plan, replicate, reference, SAME_INIT, ledger, observer)
     assert reference is not None
     return reference
+
+
+def _measure_floor(
+    plan: Plan,
+    replicate: Replicate,
+    reference: Reference,
+    against: str,
+    ledger: Ledger,
+    observer: Observer,
+) -> None:
+    """Compare the dense network that the replicate holds with another dense one."""
+    floor = compare_with_reference(
+        reference, replicate.reader, plan.probe.images, plan.config.comparison,
+        tensors=plan.tensors, masks=full_masks(plan.tensors), seed=replicate.seed, level=0,
+        against=against,
+    )  # fmt: skip
+    ledger.similarities += floor
+    observer.floor_measured(floor)
 
 
 def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> dict[str, float]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ANSWERS = 64  # images that tell what kind of numbers the network puts out
 _LEAST_PROBE = 500
+_LEAST_SHARE = 1e-3  # of the first rate: the last one, at which levels are fine-tuned
 _PER_DIRECTION = 10  # images; below, unrelated layers look alike by the CCA family
 
 
@@ -87,9 +88,12 @@ class Plan:
         """Optimizer steps of the whole experiment."""
         later = self.n_steps - (self.rewind_step or 0)
         pruning = self.config.pruning
-        fresh = sum(name in ("reinitialised", "sparse-scratch") for name in pruning.controls)
-        level = later * (1 + len(pruning.controls) - fresh) + self.n_steps * fresh
+        siblings = [name for name in pruning.controls if name != "same-init"]
+        fresh = sum(name in ("reinitialised", "sparse-scratch") for name in siblings)
+        level = later * (1 + len(siblings) - fresh) + self.n_steps * fresh
         first = 0 if self.start == "trained" else self.n_steps
+        if "same-init" in pruning.controls:
+            first += self.n_steps
         if pruning.admm:
             level += self.n_steps
         return self.config.replicates * (first + pruning.levels * level)
@@ -171,6 +175,25 @@ def rewind_step(config: RunConfig, *, steps_per_epoch: int, n_steps: int) -> int
     return step
 
 
+def check_fine_tuning(config: RunConfig, *, steps_per_epoch: int) -> None:
+    """Refuse to fine-tune at a rate that trains nothing; see `PruningConfig.fine_tune_rate`.
+
+    Raises ConfigError when none is given and the schedule's last is less than a thousandth of
+    its `learning_rate` (three decays of a step schedule by 0.1 are just a thousandth).
+    """
+    from tfprune.training.schedule import learning_rates
+
+    first = config.training.learning_rate
+    last = float(learning_rates(config.training, steps_per_epoch=steps_per_epoch)[-1])
+    if config.pruning.fine_tune_rate is None and last < first * _LEAST_SHARE * (1 - 1e-5):
+        raise ConfigError(
+            "pruning.fine_tune_rate",
+            "--rewind-to final trains every level at the schedule's last rate, which is "
+            f"{last:.2g} here, less than {_LEAST_SHARE:g} of {first:g}: nothing would be learned. "
+            "Give --fine-tune-rate RATE, or --schedule step or constant.",
+        )
+
+
 def make_plan(
     config: RunConfig,
     *,
@@ -216,6 +239,8 @@ def make_plan(
     steps_per_epoch = -(-len(dataset.train) // batch)
     n_steps = config.training.epochs.steps(steps_per_epoch)
     step = rewind_step(config, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
+    if step is None:
+        check_fine_tuning(config, steps_per_epoch=steps_per_epoch)
     network = build_network(config, dataset, seed=config.seed, layer_names=layer_names)
     check_trainable(network)
     hidden = hidden_layers(network)
@@ -268,6 +293,12 @@ def _start(config: RunConfig) -> str:
     from tfprune.models.build import is_file
 
     name, start = config.model.name, config.model.start
+    if start == "trained" and "same-init" in config.pruning.controls:
+        raise ConfigError(
+            "pruning.controls",
+            "same-init trains the dense network once more, and with --start trained it was not "
+            "trained here. Leave that control out, or give --start fine-tune.",
+        )
     if start == "auto":
         return "fine-tune" if is_file(name) else "init"
     if start == "trained":

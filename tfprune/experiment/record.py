@@ -18,6 +18,7 @@ from tfprune.experiment.models import NETWORK_FILE, write_network
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.results import (
     DENSE,
+    SEED_FLOOR,
     ControlResult,
     EpochResult,
     LevelResult,
@@ -197,7 +198,8 @@ class RunRecord(Observer):
     def floor_measured(self, similarities: tuple[SimilarityResult, ...]) -> None:
         child = self._children[similarities[0].seed, 0]
         for row in similarities:
-            child.log_metrics({f"floor/{row.measure}": row.similarity}, step=row.layer_index)
+            name = "floor" if row.against == SEED_FLOOR else f"floor-{row.against}"
+            child.log_metrics({f"{name}/{row.measure}": row.similarity}, step=row.layer_index)
 
     def _log_tables(self) -> None:
         self.parent.log_text(levels_csv(self._ledger.levels), "levels.csv")

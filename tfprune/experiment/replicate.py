@@ -13,6 +13,7 @@ from tfprune.errors import InputError, RunError
 from tfprune.experiment.admm import draw_toward_sparsity
 from tfprune.experiment.checkpoint import Position
 from tfprune.experiment.observer import Observer
+from tfprune.experiment.orders import order_seed
 from tfprune.experiment.plan import Plan, augmentation_of, build_network, load_data, rates_of
 from tfprune.experiment.results import LevelResult
 from tfprune.pruning.checks import (
@@ -100,7 +101,7 @@ class Replicate:
             self.prunable,
             self.dataset,
             config.training,
-            seed=seed,
+            seed=order_seed(config, seed=seed, level=0),
             normalization=self.normalization,
             augmentation=augmentation_of(config),
             from_logits=plan.output == "logits",
@@ -126,6 +127,7 @@ class Replicate:
             self._remember_dense(position.dense)
         self.prunable.set_masks(position.masks)
         self.trainer.restore(position.state)
+        self.hold_level()
         self.trainer.set_movement(position.movement)
 
     def position(self) -> Position:
@@ -150,15 +152,27 @@ class Replicate:
             started = time.perf_counter()
             self.level = level
             self.observer.level_started(self.seed, level)
-            if level > 0 and self.plan.rewind_step is None:
-                self.trainer.hold_rate(float(self.trainer.rates[-1]))
+            self.hold_level()
             if level > 0 and not self._under_way:
                 self._prune()
                 self._go_back()
             self._under_way = False
+            self.hold_level()
             self._train_level()
             self._check()
             yield self._trained(started)
+
+    def hold_level(self) -> None:
+        """Set what the trainer trains by to what it is at the present level: order and rate.
+
+        A function of the plan, the seed and the level alone, so that no checkpoint holds it.
+        """
+        config = self.plan.config
+        self.trainer.order_by(order_seed(config, seed=self.seed, level=self.level))
+        fine_tuned = self.level > 0 and self.plan.rewind_step is None
+        rate = config.pruning.fine_tune_rate
+        final = float(self.trainer.rates[-1]) if rate is None else rate
+        self.trainer.hold_rate(final if fine_tuned else None)
 
     def _prune(self) -> None:
         """Compute the level's masks, and lay them on."""

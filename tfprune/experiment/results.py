@@ -10,6 +10,7 @@ from typing import Any
 
 DENSE = "dense"  # the network a level is compared with: its own dense network
 SEED_FLOOR = "seed"  # ... or, for the floor, the dense network of another seed
+SAME_INIT = "same-init"  # ... or, for the floor of training's noise, one of the same start
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,13 @@ class EpochResult:
 class SimilarityResult:
     """One hidden layer of one level against the dense network, by one measure.
 
-    `against` is 'dense' or, for the seed floor, 'seed'. Side a is the dense network, side b the
-    level's. `low` and `high` bound the bootstrap interval over images; `null` is what unrelated
-    representations of this size would show. Channels are counted once: `dead` are 0 for every
-    input of the probe set, `constant` another value, `masked` lost all incoming weights to
-    pruning; `duplicate` channels repeat another up to shift and scale.
+    `against` is 'dense' or, for a floor, 'seed' or 'same-init', at level 0. Side a is the dense
+    network (of the first seed for 'seed'), side b the level's; for 'same-init' it is the dense
+    network trained again from the same initialisation in another order of the images. `low` and
+    `high` bound the interval over images; `null` is what unrelated representations of this size
+    would show. Channels are counted once: `dead` are 0 for every input of the probe set,
+    `constant` another value, `masked` lost all incoming weights to pruning; `duplicate` channels
+    repeat another up to shift and scale.
 
     `dense_share`, of the CCA family, is sum(rho) / rank_a, in [0, 1]: how much of the dense
     layer's directions is left. `corrected` is the similarity less its estimated `bias`; empty

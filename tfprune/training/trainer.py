@@ -55,8 +55,8 @@ class Evaluation:
 class Trainer:
     """Trains a PrunableNetwork on a data set from any step to any other.
 
-    Order and augmentation are functions of (seed, epoch, example) alone, so that two levels
-    see the same batches and differ by their masks only.
+    Order, augmentation and dropout are functions of (order seed, epoch, step, example) alone, so
+    that two levels of one order seed see the same batches and differ by their masks only.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Trainer:
 
         self.prunable = prunable
         self.dataset = dataset
-        self.seed = seed
+        self.order_seed = seed  # see `order_by`
         self.augmentation = augmentation
         self.normalization = normalization
         self.batch_size = training.batch_size
@@ -255,6 +255,10 @@ class Trainer:
             variable.assign(value)
         self._forget_movement()
 
+    def order_by(self, seed: int) -> None:
+        """Train in another order of the images from now on, with other augmentation and dropout."""
+        self.order_seed = seed
+
     def hold_rate(self, rate: float | None) -> None:
         """Train at one constant learning rate from now on; None goes back to the schedule."""
         self._rates.assign(self.rates if rate is None else np.full_like(self.rates, rate))
@@ -288,10 +292,11 @@ class Trainer:
         import tensorflow as tf
 
         n_train = len(self.dataset.train.labels)
-        plan = epoch_plan(n_train, seed=self.seed, epoch=epoch, augmentation=self.augmentation)
+        seed = self.order_seed
+        plan = epoch_plan(n_train, seed=seed, epoch=epoch, augmentation=self.augmentation)
         given = [plan.order, plan.shift, plan.flip]
         order, shift, flip = (None if part is None else tf.constant(part) for part in given)
-        reset_generators(self.prunable.network, seed=self.seed, epoch=epoch, step=first)
+        reset_generators(self.prunable.network, seed=seed, epoch=epoch, step=first)
         totals = np.zeros(3)
         for start in range(first, last, STEPS_PER_CALL):
             stop = min(start + STEPS_PER_CALL, last)

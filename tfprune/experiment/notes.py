@@ -35,7 +35,12 @@ def leaving_of(network: tf_keras.Model, name: str) -> Leaving:
 
 def notes_on(config: RunConfig, network: tf_keras.Model, leaving: Leaving) -> tuple[str, ...]:
     """Return what to say about a network before it is trained."""
+    from tfprune.models.files.libraries import replaced_settings
+
     notes = []
+    replaced = replaced_settings()
+    if replaced:
+        notes.append(f"Settings of Keras that tfprune set otherwise here: {', '.join(replaced)}.")
     frozen = [layer.name for layer in network.layers if layer.weights and not layer.trainable]
     if frozen:
         notes.append(

@@ -44,15 +44,18 @@ def start_tensorflow(*, deterministic: bool = False) -> None:
 
     One inter-op thread: a convolutional network's layers wait for each other, so a second one
     only takes cores from the first. Where the process has already used TensorFlow its thread
-    settings stay as they are. Calling it again does nothing.
+    settings stay as they are. Keras's own settings become float32 and channels last, whatever
+    `~/.keras/keras.json` says; calling it again does no more than that.
 
     deterministic: operators run their deterministic variants, each on a pool of 4 threads
         whatever the machine has: TensorFlow splits sums by the size of that pool. Raises
         InputError where the process already uses TensorFlow with another pool.
     """
+    from tfprune.models.files.libraries import choose_backend, keras2, settle_keras
+
     if "tensorflow_model_optimization" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        choose_backend()
         with hushed_stderr():
             tf = importlib.import_module("tensorflow")
             # a RuntimeError says that TensorFlow is already running in this process
@@ -60,10 +63,11 @@ def start_tensorflow(*, deterministic: bool = False) -> None:
                 tf.config.threading.set_inter_op_parallelism_threads(1)
                 if deterministic:
                     _use_deterministic_operators()
+            keras2()
             importlib.import_module("tensorflow_model_optimization")
-            importlib.import_module("tf_keras")
             tf.get_logger().setLevel("ERROR")
             tf.constant(0)  # starts the runtime, which talks too
+    settle_keras()
     if deterministic:
         try:
             _use_deterministic_operators()

@@ -8,6 +8,7 @@ compared; their layers keep their names, with a number appended where two would 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,18 +183,36 @@ def convert_to_keras3(model: Any) -> Conversion:
 
 def unfold(model: Any) -> Conversion:
     """Return a tf_keras model with its nested models unfolded, as a copy; same weights."""
+    return replay(model)
+
+
+def replay(
+    model: Any,
+    *,
+    change: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda layer, config: config,
+    leaf: Callable[[Any], Any] | None = None,
+) -> Conversion:
+    """Return a tf_keras model as a copy without nested models; same weights.
+
+    change: layer, its configuration -> the copy's. leaf: what becomes of the constants and types
+    that the calls in the graph are given.
+    """
     graph = graph2.functional(model)
     library = keras2()
     taken: set[str] = set()
     inputs = [
         library.Input(
-            batch_shape=tuple(t.shape), dtype=t.dtype, name=unique(t.node.layer.name, taken)
+            batch_shape=tuple(t.shape),
+            dtype=leaf(t.dtype) if leaf else t.dtype,
+            name=unique(t.node.layer.name, taken),
         )
         for t in graph2.flatten(graph._nested_inputs)
     ]
-    layers = _Copies(taken)
+    layers = _Copies(taken, change)
 
     def apply(layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if leaf is not None:
+            args, kwargs = graph2.map_tree(leaf, args), graph2.map_tree(leaf, kwargs)
         return layers.of(layer)(*args, **kwargs)
 
     outputs = graph2.walk(model, inputs, apply)
@@ -204,15 +223,18 @@ def unfold(model: Any) -> Conversion:
 class _Copies(_Layers):
     """New layers of the same library and class, custom ones included."""
 
-    def __init__(self, taken: set[str]) -> None:
+    def __init__(
+        self, taken: set[str], change: Callable[[Any, dict[str, Any]], dict[str, Any]]
+    ) -> None:
         self.taken = taken
+        self.change = change
         self.made = {}
         self.pairs = []
 
     def of(self, layer: Any) -> Any:
         if id(layer) not in self.made:
             name = unique(layer.name, self.taken)
-            new = copied_layer(layer, lambda _, config: {**config, "name": name})
+            new = copied_layer(layer, lambda one, old: self.change(one, old) | {"name": name})
             self.made[id(layer)] = new
             self.pairs.append((layer, new))
         return self.made[id(layer)]

@@ -28,6 +28,7 @@ from tfprune.models.kernels import is_kernel
 SUFFIX = {"keras": ".keras", "keras3": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite"}
 FORMATS = tuple(SUFFIX)
 TOLERANCE = 1e-4
+HALF_TOLERANCE = 3e-2  # of a file that computes in 16 bits, as the user's model did
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def export_model(
             written = _in_library(model, format, origin)
             save(written, temporary)
             library = "keras" if is_keras3_model(written) else "tf_keras"
-        return _report(model, temporary, path, format=format, library=library, quantize=quantize)
+        rounded = quantize or _rounds(origin, format)
+        return _report(model, temporary, path, format=format, library=library, quantize=rounded)
 
 
 def _report(

@@ -14,7 +14,7 @@ from typing import Any
 from tfprune.errors import InputError, unknown_name
 from tfprune.models.files import origin
 from tfprune.models.files.examine import examine
-from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras3
+from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras3, settle_keras
 from tfprune.models.files.load import adopt
 from tfprune.models.files.origin import Origin
 from tfprune.models.files.reasons import reason
@@ -41,6 +41,8 @@ def from_factory(reference: str, input_shape: Sequence[int], n_classes: int) -> 
             f"the model function {reference!r} raised {type(error).__name__}: {error}. It is "
             f"called with input_shape={tuple(input_shape)} and n_classes={n_classes}."
         ) from error
+    finally:
+        settle_keras()  # the function, or its module, may have chosen a precision for all layers
     if is_keras3_model(model):
         return adopt(model, origin.KERAS3_OBJECT, path=reference)
     if is_keras2_model(model):

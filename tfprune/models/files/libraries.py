@@ -6,6 +6,7 @@ means depends on an environment variable that tfmot sets.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -21,10 +22,11 @@ def keras3() -> Any:
     Raises InputError when this process has already imported Keras with another backend, since
     weights and gradients could then not be compared with tf_keras.
     """
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = BACKEND
-    import keras
-
+    choose_backend()
+    first = "keras" not in sys.modules
+    keras = _imported("keras")
+    if first:
+        settle_keras()
     if keras.backend.backend() != BACKEND:
         raise InputError(
             "Keras 3 must run on the TensorFlow backend here, but this process imported it with "
@@ -39,10 +41,68 @@ def keras2() -> Any:
     Sets TF_USE_LEGACY_KERAS, as tfmot does too: SpectralNormalization of tf_keras reaches for
     `tf.keras` and fails if that is Keras 3.
     """
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    import tf_keras
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    return _imported("tf_keras")
 
-    return tf_keras
+
+_REPLACED: dict[str, str] = {}  # setting of the user's -> what it was, and what it is now
+
+
+def replaced_settings() -> tuple[str, ...]:
+    """Return 'setting VALUE (now VALUE)' of what was set otherwise for this process."""
+    return tuple(f"{name} {change}" for name, change in _REPLACED.items())
+
+
+def choose_backend() -> None:
+    """Make Keras 3 run on TensorFlow in this process, whatever KERAS_BACKEND says."""
+    given = os.environ.get("KERAS_BACKEND")
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = BACKEND
+        if given not in (None, "", BACKEND):
+            _REPLACED["KERAS_BACKEND"] = f"{given} (now {BACKEND})"
+
+
+def settle_keras() -> None:
+    """Set both libraries, where they are imported, to float32 and channels last.
+
+    What `~/.keras/keras.json` or the user's code says otherwise would be the default of every
+    layer that is built here.
+    """
+    for library in (sys.modules.get("tf_keras"), sys.modules.get("keras")):
+        if library is None or not hasattr(library, "backend"):  # or it is just being imported
+            continue
+        backend, precision = library.backend, library.mixed_precision
+        for name, wanted in _SETTINGS.items():
+            found = getattr(backend, name)()
+            if found != wanted:
+                getattr(backend, f"set_{name}")(wanted)
+                _REPLACED[name] = f"{found} (now {wanted})"
+        read = getattr(precision, "global_policy", None) or precision.dtype_policy
+        change = getattr(precision, "set_global_policy", None) or precision.set_dtype_policy
+        policy = read().name
+        if policy != "float32":
+            change("float32")
+            if policy != _REPLACED.get("floatx", "").partition(" ")[0]:
+                _REPLACED["dtype policy"] = f"{policy} (now float32)"
+
+
+_SETTINGS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+
+
+def _imported(name: str) -> Any:
+    """Return a library of Keras; InputError where its settings file is wrong."""
+    try:
+        return importlib.import_module(name)
+    except (AssertionError, AttributeError, ValueError) as error:
+        home = os.environ.get("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras"))
+        path = os.path.join(home, "keras.json")
+        if not os.path.exists(path):
+            raise
+        said = f" ({error})" if str(error) else ""
+        raise InputError(
+            f"{name} can't start, for the settings in {path} are none that it takes{said}. Mend "
+            "or delete that file."
+        ) from error
 
 
 def is_keras3_model(value: Any) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.models.files import activations, origin
 from tfprune.models.files.convert import Conversion, convert_to_keras2, unfold
+from tfprune.models.files.float32 import in_float32, precision_of
 from tfprune.models.files.graph2 import functional
 from tfprune.models.files.guard import at_most
 from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras2, keras3
@@ -32,7 +33,8 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
     `path` is a Keras 3 or Keras 2 `.keras` or `.h5` file, or a Keras 2 SavedModel folder. The
     file is inspected before anything is loaded; `trust` lets through what may run code of the
     file's own. Keras 3 models are converted, and the conversion is verified in inference and in a
-    training step. Nested models come unfolded. Raises InputError on anything else.
+    training step. Nested models come unfolded, and models of another precision (mixed_float16,
+    float64, ...) in float32. Raises InputError on anything else.
     """
     return load_with_origin(path, trust=trust)[0]
 
@@ -59,17 +61,35 @@ def adopt(model: Any, kind: str, *, version: str = "", path: str = "") -> tuple[
         functional(model)
         check_sizes(model)
         if not any(isinstance(layer, keras2().Model) for layer in model.layers):
-            return model, Origin(kind, version, path)
+            precision = precision_of(model)
+            if not precision:
+                return model, Origin(kind, version, path)
+            conversion = _converted(model, in_float32)
+            return conversion.model, Origin(
+                kind, version, path, model, links(conversion), precision
+            )
         conversion = _verified(model, unfold)
     else:
         raise InputError(f"{path!r} holds no Keras model but a {type(model).__name__}.")
-    return conversion.model, Origin(kind, version, path, model, links(conversion))
+    new, precision = conversion.model, precision_of(conversion.model)
+    if precision:  # the layers keep their names
+        new = _converted(new, in_float32).model
+    return new, Origin(kind, version, path, model, links(conversion), precision)
 
 
 def _verified(model: Any, convert: Callable[[Any], Conversion]) -> Conversion:
+    return _converted(model, convert, check=verify)
+
+
+def _converted(
+    model: Any,
+    convert: Callable[[Any], Conversion],
+    *,
+    check: Callable[[Conversion], object] = lambda conversion: None,
+) -> Conversion:
     try:
         conversion = convert(model)
-        verify(conversion)
+        check(conversion)
     except InputError:
         raise
     except Exception as error:  # layers raise anything when they are built or called

@@ -35,6 +35,8 @@ class Origin:
     source_model: the user's own object, into which pruned weights are written back. None when
         the tf_keras model that was handed out *is* that object.
     links: its layers beside the names of the tf_keras layers that stand for them.
+    precision: in which the user's own object computes where that is not float32, as the name of
+        Keras's policy (`mixed_float16`, `float64`, ...); the model handed out is float32.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Origin:
     path: str = ""
     source_model: Any = field(default=None, repr=False, compare=False)
     links: tuple[Link, ...] = field(default=(), repr=False, compare=False)
+    precision: str = ""
 
     @property
     def is_keras3(self) -> bool:

@@ -37,9 +37,16 @@ def copy_layer(source: Any, target: Any) -> None:
                 f"layer {source.name!r}: weight {short_name(old)!r} has shape {tuple(old.shape)}, "
                 f"its counterpart {tuple(new.shape)}: it can't be converted."
             )
-        new.assign(values(old))
+        new.assign(_in_type_of(new, values(old)))
     if type(target).__name__ == "Normalization" and ours:
         target.finalize_state()
+
+
+def _in_type_of(weight: Any, array: np.ndarray) -> np.ndarray:
+    """Return an array in the floating type of a weight, which may be narrower or wider."""
+    import tensorflow as tf
+
+    return array.astype(tf.as_dtype(weight.dtype).as_numpy_dtype, copy=False)
 
 
 def _weights(layer: Any) -> list[Any]:

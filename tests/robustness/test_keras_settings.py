@@ -41,7 +41,7 @@ def test_settings_that_keras_itself_refuses_get_one_message(program, tmp_path, t
     home = tmp_path_factory.mktemp("home")
     (home / ".keras").mkdir()
     (home / ".keras" / "keras.json").write_text('{"floatx": "bfloat16"}')
-    status, out, err = program(tmp_path, *SHORT, HOME=str(home))
+    status, _, err = program(tmp_path, *SHORT, HOME=str(home))
     assert status == 2
     assert "Traceback" not in err
     assert f"the settings in {home}/.keras/keras.json are none that it takes" in err

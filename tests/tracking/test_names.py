@@ -12,6 +12,7 @@ from tfprune.tracking.names import (
     control_color,
     control_run_name,
     cut,
+    distinct_keys,
     layer_key,
     level_run_name,
     metric_key,
@@ -95,3 +96,12 @@ def test_controls_are_gray_and_later_levels_darker():
     assert all(c[1:3] == c[3:5] == c[5:] for c in colours)
     assert sorted(colours, reverse=True) == colours
     assert len(set(colours)) == 3
+
+
+def test_names_that_mlflow_writes_alike_stay_apart():
+    names = ["слой", "слои", "畳み込み", "e\u0301", "e\u0300", "conv>1", "conv<1", "a/b", "a_b", "A_b"]
+    keys = distinct_keys("sparsity", names)
+    assert list(keys) == names
+    assert len({key.casefold() for key in keys.values()}) == len(names)
+    assert keys["слой"] == "sparsity/слой"
+    assert all(metric_key(key) == key for key in keys.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,9 +47,10 @@ def export(
     from tfprune.training.backend import start_tensorflow
 
     start_tensorflow()
+    location = resolve_store(tracking_uri, experiment, folder=folder)
+    have_store = location.database is None or location.database.exists()
     store = None
-    if not is_file(reference):
-        location = resolve_store(tracking_uri, experiment, folder=folder)
+    if not is_file(reference) or (os.sep not in reference and have_store):
         store = open_store(location, create=False)
     network = load_network(reference, store, trust=trust)
     origin = None if shrink else _origin(network, reference, trust=trust, tell=tell)
@@ -59,7 +61,8 @@ def export(
         model = shrink_model(model).model
     if path is None:
         path = f"{network.title.replace(' ', '-')}{SUFFIX.get(format, '')}"
-    return export_model(model, path, format=format, origin=origin, quantize=quantize)
+    trusted = trust or (network.config is not None and network.config.model.trust)
+    return export_model(model, path, format=format, origin=origin, quantize=quantize, trust=trusted)
 
 
 def _origin(

@@ -32,9 +32,33 @@ class Network:
     run: RunInfo | None = None
 
 
-def is_file(reference: str) -> bool:
-    """Whether a reference means a model file or folder, not a run."""
-    return reference.lower().endswith(_FILES) or os.path.exists(reference)
+def is_file(reference: str, store: Store | None = None) -> bool:
+    """Whether a reference means a model file or folder, not a run.
+
+    By its ending or a slash in it. A bare name that exists in the working directory means a
+    model where it is one and the store has no run of that name: a folder of figures or data
+    called like a run does not hide the run.
+    """
+    if reference.lower().endswith(_FILES) or os.sep in reference:
+        return True
+    return _holds_model(Path(reference)) and not _is_run(reference, store)
+
+
+def _holds_model(path: Path) -> bool:
+    """Whether a path looks from outside as if a model was in it."""
+    if path.is_dir():
+        return (path / "saved_model.pb").is_file()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"\x89HDF")
+
+
+def _is_run(reference: str, store: Store | None) -> bool:
+    try:
+        return store is not None and store.find_run(reference) is not None
+    except InputError:
+        return False
 
 
 def run_config(store: Store, run: RunInfo) -> RunConfig:
@@ -85,12 +109,13 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
     """
     from tfprune.models.files import load_model
 
-    if is_file(reference):
+    if is_file(reference, store):
         return Network(Path(reference).name, load_model(reference, trust=trust))
     if store is None:
         raise InputError(
             f"{reference!r} is neither a model file nor a run: there is no MLflow store here. "
-            "Name a .keras or .h5 file, or go to the folder where 'tfprune run' was started."
+            "Name a .keras or .h5 file or a SavedModel, or go to the folder where 'tfprune run' "
+            "was started."
         )
     parent, child = level_run(store, reference)
     config = run_config(store, parent)

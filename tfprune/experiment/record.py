@@ -34,6 +34,7 @@ from tfprune.report.note import markdown_note
 from tfprune.tracking import (
     control_color,
     control_run_name,
+    distinct_keys,
     layer_key,
     level_run_name,
     run_color,
@@ -119,7 +120,8 @@ class RunRecord(Observer):
     ) -> None:
         child = self._children[result.seed, result.level]
         headline = _headline(result)
-        layers = {f"sparsity/{layer}": share for layer, share in result.layer_sparsity.items()}
+        keys = distinct_keys("sparsity", result.layer_sparsity)
+        layers = {keys[layer]: share for layer, share in result.layer_sparsity.items()}
         facts = {f"facts/{name}": value for name, value in result.facts.items()}
         child.log_metrics(headline | layers | facts | {"flips": result.flips}, step=result.level)
         for row in similarities:

@@ -15,6 +15,7 @@ from tfprune.tracking.location import StoreLocation, resolve_store
 from tfprune.tracking.names import (
     control_color,
     control_run_name,
+    distinct_keys,
     layer_key,
     level_run_name,
     metric_key,
@@ -33,6 +34,7 @@ __all__ = [
     "StoreLocation",
     "control_color",
     "control_run_name",
+    "distinct_keys",
     "layer_key",
     "level_run_name",
     "metric_key",

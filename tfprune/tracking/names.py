@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MAX_NAME = 250
@@ -47,6 +47,25 @@ def metric_key(*parts: str) -> str:
     if len(name) > MAX_NAME:
         name = f"{name[: MAX_NAME - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
     return name
+
+
+def distinct_keys(group: str, names: Iterable[str]) -> dict[str, str]:
+    """Return name -> metric key `group/name`, no two of them alike.
+
+    Names that differ only by characters that MLflow refuses, which all become `_`, are told
+    apart by a hash of the name.
+
+    >>> distinct_keys("sparsity", ["conv>1", "conv<1", "dense"])["dense"]
+    'sparsity/dense'
+    """
+    keys = {name: metric_key(group, name) for name in names}
+    folded = [key.casefold() for key in keys.values()]  # artifact stores may not tell case apart
+    return {
+        name: key
+        if folded.count(key.casefold()) == 1
+        else metric_key(group, f"{name}-{hashlib.sha256(name.encode()).hexdigest()[:6]}")
+        for name, key in keys.items()
+    }
 
 
 def layer_key(index: int, name: str, *, n_layers: int = 100) -> str:

@@ -41,8 +41,10 @@ def _without(key: str, value: Any) -> Any:
         return "float32" if _names_other(value) else value
     if isinstance(value, dict):
         return {inner: _without(inner, part) for inner, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_without("", part) for part in value)
+    if isinstance(value, tuple):
+        return tuple(_without("", part) for part in value)
+    if isinstance(value, list):  # Keras's own kind of list too
+        return [_without("", part) for part in value]
     return value
 
 

@@ -99,7 +99,18 @@ def test_controls_are_gray_and_later_levels_darker():
 
 
 def test_names_that_mlflow_writes_alike_stay_apart():
-    names = ["слой", "слои", "畳み込み", "e\u0301", "e\u0300", "conv>1", "conv<1", "a/b", "a_b", "A_b"]
+    names = [
+        "слой",
+        "слои",
+        "畳み込み",
+        "e\u0301",
+        "e\u0300",
+        "conv>1",
+        "conv<1",
+        "a/b",
+        "a_b",
+        "A_b",
+    ]
     keys = distinct_keys("sparsity", names)
     assert list(keys) == names
     assert len({key.casefold() for key in keys.values()}) == len(names)

@@ -56,8 +56,8 @@ def mlp(k: Any, layers: Any, x: Any) -> Any:
 
 @architecture
 def lenet(k: Any, layers: Any, x: Any) -> Any:
-    x = layers.AveragePooling2D()(conv(layers, x, 4, 5, activation="tanh"))
-    x = layers.AveragePooling2D()(conv(layers, x, 6, activation="tanh"))
+    x = layers.AveragePooling2D(2)(conv(layers, x, 4, 5, activation="tanh"))
+    x = layers.AveragePooling2D(2)(conv(layers, x, 6, activation="tanh"))
     return layers.Dense(8, activation="tanh")(layers.Flatten()(x))
 
 
@@ -139,7 +139,7 @@ def densenet(k: Any, layers: Any, x: Any) -> Any:
     for _ in range(3):
         y = layers.ReLU()(layers.BatchNormalization()(x))
         x = layers.Concatenate()([x, conv(layers, y, 3, activation=None)])
-    return layers.GlobalAveragePooling2D()(layers.AveragePooling2D()(conv(layers, x, 4, 1)))
+    return layers.GlobalAveragePooling2D()(layers.AveragePooling2D(2)(conv(layers, x, 4, 1)))
 
 
 @architecture

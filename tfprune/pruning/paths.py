@@ -111,10 +111,11 @@ def _forward(
     if node.op == "concat":
         return np.concatenate(inputs)
     if node.op == "add":
-        widths = sorted({flags.size for flags in inputs})
+        widths = sorted({flags.size for flags in inputs} - {1}) or [1]  # 1 is broadcast
         if len(widths) > 1:
             raise InputError(f"graph node {node.name!r} adds inputs of different widths: {widths}.")
-        return np.asarray(np.logical_or.reduce(inputs))
+        wide = [np.broadcast_to(flags, widths) for flags in inputs]
+        return np.asarray(np.logical_or.reduce(wide))
     if node.op != "kernel":
         raise InputError(
             f"graph node {node.name!r}: op is one of {', '.join(OPS)}; got {node.op!r}."
@@ -155,7 +156,7 @@ def _backward(
         tensor = tensors[node.tensor or node.name]
         alive = masks[tensor.name] & _grid(needed, tensor, side="out")
         return _collapse(alive, tensor, side="in", width=width)
-    return needed
+    return needed if width == needed.size else np.full(width, needed.any())
 
 
 def _arriving(node: Node, source: str, reached: Mapping[str, Mask]) -> Mask:

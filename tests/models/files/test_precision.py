@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tfprune.errors import InputError
 from tfprune.models.files import export_model, load_with_origin, write_back
 from tfprune.models.files.weights import values
 
@@ -37,6 +38,13 @@ def build(library: Any, policy: str, *, nested: bool = False) -> Any:
         library.mixed_precision.set_global_policy("float32")
 
 
+def np_type(model: Any) -> Any:
+    """Return NumPy's type of a model's input."""
+    import tensorflow as tf
+
+    return tf.as_dtype(model.inputs[0].dtype).as_numpy_dtype
+
+
 @pytest.fixture
 def saved(keras: Any, keras3: Any, tmp_path: Path) -> Any:
     """saved(form, policy) -> the file of such a model, and the model."""
@@ -58,6 +66,10 @@ def test_a_model_comes_in_float32_and_leaves_in_its_own_precision(
     saved: Any, keras: Any, keras3: Any, tmp_path: Path, form: str, policy: str
 ) -> None:
     path, original = saved(form, policy)
+    if form.startswith("keras2") and policy == "bfloat16":
+        with pytest.raises(InputError, match="was not accepted by tf_keras"):  # its own loader
+            load_with_origin(path)
+        return
     model, origin = load_with_origin(path)
     assert policy in origin.precision
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
@@ -65,7 +77,7 @@ def test_a_model_comes_in_float32_and_leaves_in_its_own_precision(
     assert model.inputs[0].dtype == "float32"
     x = np.random.default_rng(0).random((5, 8, 8, 1))
     rounding = 1e-5 if policy == "float64" else 0.1 if "bfloat16" in policy else 0.02
-    expected = np.asarray(original(x.astype(original.inputs[0].dtype), training=False))
+    expected = np.asarray(original(x.astype(np_type(original)), training=False))
     np.testing.assert_allclose(model(x.astype("float32")), expected, atol=rounding)
 
     kernel = model.get_layer("conv").kernel

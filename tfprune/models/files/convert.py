@@ -177,8 +177,24 @@ def convert_to_keras3(model: Any) -> Conversion:
         return apply_to_keras3(new, layer, args, kwargs)
 
     outputs = graph2.walk(model, inputs, apply)
+    _name_apart(outputs, taken)
     new = library.Model(_one(inputs), _one(outputs), name=clean(model.name))
     return _with_weights(model, new, layers)
+
+
+def _name_apart(outputs: list[Any], taken: set[str]) -> None:
+    """Give Keras 3 operations, which name themselves, names that no layer of the model has."""
+    seen: set[int] = set()
+    tensors = list(outputs)
+    while tensors:
+        operation = tensors.pop()._keras_history.operation
+        if id(operation) in seen:
+            continue
+        seen.add(id(operation))
+        if not isinstance(operation, keras3().layers.Layer):
+            operation.name = unique(operation.name, taken)
+        for node in operation._inbound_nodes:
+            tensors += node.input_tensors
 
 
 def unfold(model: Any) -> Conversion:

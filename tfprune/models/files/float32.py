@@ -11,19 +11,31 @@ from typing import Any
 
 from tfprune.models.files import graph2
 from tfprune.models.files.convert import Conversion, replay
+from tfprune.models.files.libraries import is_keras3_model
+from tfprune.models.files.weights import values
 
 _OTHER = ("float16", "bfloat16", "float64", "half", "double")
 
 
 def precision_of(model: Any) -> str:
-    """Return the precisions in a tf_keras model other than float32: `mixed_float16`, or empty."""
-    policies = {layer.dtype_policy.name for layer in graph2.leaves(model) if _computes(layer)}
-    return ", ".join(sorted(policies - {"float32", "_infer", None}))
+    """Return the precisions other than float32 in a model of either library, as `mixed_float16`."""
+    layers = model._flatten_layers() if is_keras3_model(model) else graph2.leaves(model)
+    policies = {layer.dtype_policy.name for layer in layers if _computes(layer)}
+    return ", ".join(sorted(policies - {"float32"}))
 
 
 def in_float32(model: Any) -> Conversion:
     """Return a tf_keras model as a copy whose inputs, weights and arithmetic are float32."""
     return replay(model, change=_changed, leaf=_as_float32)
+
+
+def in_float32_keras3(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Return a Keras 3 model as a float32 copy, and its layers beside those of the original."""
+    copy = type(model).from_config(_without("", model.get_config()))
+    pairs = list(zip(model._flatten_layers(), copy._flatten_layers(), strict=True))
+    for theirs, ours in zip(model.weights, copy.weights, strict=True):
+        ours.assign(values(theirs).astype("float32"))
+    return copy, pairs
 
 
 def _computes(layer: Any) -> bool:

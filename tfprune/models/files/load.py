@@ -13,7 +13,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.models.files import activations, origin
 from tfprune.models.files.convert import Conversion, convert_to_keras2, unfold
-from tfprune.models.files.float32 import in_float32, precision_of
+from tfprune.models.files.float32 import in_float32, in_float32_keras3, precision_of
 from tfprune.models.files.graph2 import functional
 from tfprune.models.files.guard import at_most
 from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras2, keras3
@@ -56,25 +56,34 @@ def adopt(model: Any, kind: str, *, version: str = "", path: str = "") -> tuple[
     Raises InputError when the model can't be converted or does not survive verification.
     """
     if is_keras3_model(model):
-        conversion = _verified(model, convert_to_keras2)
-    elif is_keras2_model(model):
-        functional(model)
-        check_sizes(model)
-        if not any(isinstance(layer, keras2().Model) for layer in model.layers):
-            precision = precision_of(model)
-            if not precision:
-                return model, Origin(kind, version, path)
-            conversion = _converted(model, in_float32)
-            return conversion.model, Origin(
-                kind, version, path, model, links(conversion), precision
-            )
+        precision = precision_of(model)
+        source, pairs = _in_float32(model) if precision else (model, [])
+        conversion = _verified(source, convert_to_keras2)
+        originals = {id(copy): original for original, copy in pairs}
+        found = tuple(Link(originals.get(id(old), old), new.name) for old, new in conversion.pairs)
+        return conversion.model, Origin(kind, version, path, model, found, precision)
+    if not is_keras2_model(model):
+        raise InputError(f"{path!r} holds no Keras model but a {type(model).__name__}.")
+    functional(model)
+    check_sizes(model)
+    precision = precision_of(model)
+    if precision:
+        conversion = _converted(model, in_float32)
+    elif any(isinstance(layer, keras2().Model) for layer in model.layers):
         conversion = _verified(model, unfold)
     else:
-        raise InputError(f"{path!r} holds no Keras model but a {type(model).__name__}.")
-    new, precision = conversion.model, precision_of(conversion.model)
-    if precision:  # the layers keep their names
-        new = _converted(new, in_float32).model
-    return new, Origin(kind, version, path, model, links(conversion), precision)
+        return model, Origin(kind, version, path)
+    return conversion.model, Origin(kind, version, path, model, links(conversion), precision)
+
+
+def _in_float32(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    try:
+        return in_float32_keras3(model)
+    except Exception as error:  # layers raise anything when they are built again
+        raise InputError(
+            f"model {model.name!r} computes in {precision_of(model)}, and can't be built again in "
+            f"float32: {reason(error)}. Save it in float32."
+        ) from error
 
 
 def _verified(model: Any, convert: Callable[[Any], Conversion]) -> Conversion:

@@ -89,7 +89,6 @@ def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any
         name = name or f"{getattr(model, '__name__', 'file')}-{id(monkeypatch)}-{next(numbers)}"
         reference = str(model)
         if callable(model):
-            model = _named_anew(model)
             module = types.ModuleType(MODULE)
             module.make = model  # type: ignore[attr-defined]
             monkeypatch.setitem(sys.modules, MODULE, module)
@@ -112,17 +111,3 @@ def _empty(folder: Path) -> list[Path]:
     Path(folder).mkdir(parents=True, exist_ok=True)
     (Path(folder) / "none.txt").write_text("no figures\n")
     return []
-
-
-def _named_anew(function: Any) -> Any:
-    """Return a model function whose layers are numbered from one at every call."""
-
-    def make(shape: Any, n_classes: int) -> Any:
-        import keras
-        import tf_keras
-
-        tf_keras.backend.clear_session()
-        keras.backend.clear_session()
-        return function(shape, n_classes)
-
-    return make

@@ -103,7 +103,9 @@ class ModelKeeper(Observer):
             if read is None:
                 continue
             values, facts = read
-            network = network or build_network(plan.config, plan.dataset, seed=facts["seed"])
+            network = network or build_network(
+                plan.config, plan.dataset, seed=facts["seed"], layer_names=plan.layer_names
+            )
             assign_all(network.variables, values)
             target = self._folder / f"model-{name}"
             shutil.rmtree(target, ignore_errors=True)

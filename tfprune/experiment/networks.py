@@ -148,6 +148,7 @@ def _built_again(path: Path, config: RunConfig, title: str) -> Any:
         n_classes=facts["n_classes"],
         seed=config.seed,
         trust=config.model.trust,
+        layer_names=facts["layer_names"],
     )
     shapes = [tuple(variable.shape) for variable in model.variables]
     if shapes != [value.shape for value in values]:

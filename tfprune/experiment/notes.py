@@ -33,7 +33,9 @@ def leaving_of(network: tf_keras.Model, name: str) -> Leaving:
     return Leaving() if name in MODELS else try_leaving(network)
 
 
-def notes_on(config: RunConfig, network: tf_keras.Model, leaving: Leaving) -> tuple[str, ...]:
+def notes_on(
+    config: RunConfig, network: tf_keras.Model, leaving: Leaving, *, precision: str = ""
+) -> tuple[str, ...]:
     """Return what to say about a network before it is trained."""
     from tfprune.models.files.libraries import replaced_settings
 
@@ -41,6 +43,11 @@ def notes_on(config: RunConfig, network: tf_keras.Model, leaving: Leaving) -> tu
     replaced = replaced_settings()
     if replaced:
         notes.append(f"Settings of Keras that tfprune set otherwise here: {', '.join(replaced)}.")
+    if precision:
+        notes.append(
+            f"The model computes in {precision}; here it is trained and compared in float32. "
+            "'tfprune export' writes a file's network in the precision that it came with."
+        )
     frozen = [layer.name for layer in network.layers if layer.weights and not layer.trainable]
     if frozen:
         notes.append(

@@ -224,6 +224,7 @@ def make_plan(
     from tfprune.experiment.comparing import check_comparison
     from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
+    from tfprune.models.build import build
     from tfprune.models.files import output_kind
     from tfprune.models.own_copy import layer_names as names_of_layers
     from tfprune.training.prunable import PrunableNetwork, left_out
@@ -241,7 +242,15 @@ def make_plan(
     step = rewind_step(config, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
     if step is None:
         check_fine_tuning(config, steps_per_epoch=steps_per_epoch)
-    network = build_network(config, dataset, seed=config.seed, layer_names=layer_names)
+    built = build(
+        config.model.name,
+        input_shape=dataset.input_shape,
+        n_classes=dataset.n_classes,
+        seed=config.seed,
+        trust=config.model.trust,
+        layer_names=layer_names,
+    )
+    network = built.model
     check_trainable(network)
     hidden = hidden_layers(network)
     if not hidden:
@@ -280,7 +289,7 @@ def make_plan(
         projection=projection,
         left_out=left_out(network),
         leaving=leaving,
-        notes=notes_on(config, network, leaving),
+        notes=notes_on(config, network, leaving, precision=built.precision),
         layer_names=names_of_layers(network),
         ticket=ticket,
         ticket_sparsity=ticket_sparsity,

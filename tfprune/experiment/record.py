@@ -150,7 +150,11 @@ class RunRecord(Observer):
                 network.save(Path(folder) / "model.keras", save_format="keras")
                 model = without_clock(Path(folder) / "model.keras")
             else:
-                shapes = {"input_shape": data.input_shape, "n_classes": data.n_classes}
+                shapes = {
+                    "input_shape": data.input_shape,
+                    "n_classes": data.n_classes,
+                    "layer_names": self._plan.layer_names,
+                }
                 model = write_network(Path(folder) / NETWORK_FILE, network, shapes, durable=False)
             child.log_file(masks)
             if trained.level == 0:

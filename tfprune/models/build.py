@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import tf_keras
+
+    from tfprune.models.files import Origin
 
 _SUFFIXES = (".keras", ".h5", ".hdf5")
 _APPLICATIONS = "applications/"
@@ -49,15 +52,45 @@ def build_model(
     Raises InputError for an unknown name, with the nearest ones, and for a model that does not
     fit the images or the classes.
     """
+    return build(
+        name,
+        input_shape=input_shape,
+        n_classes=n_classes,
+        seed=seed,
+        trust=trust,
+        layer_names=layer_names,
+    ).model
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model, and the precision in which the user's own computes where that is not float32."""
+
+    model: tf_keras.Model
+    precision: str = ""
+
+
+def build(
+    name: str,
+    *,
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    seed: int,
+    trust: bool = False,
+    layer_names: Sequence[str] | None = None,
+) -> Built:
+    """Return what `build_model` does, beside what else is known of a user's model."""
     from tfprune.models.automatic_names import counted_from_zero
     from tfprune.models.own_copy import settled
 
     with counted_from_zero():
         if name in MODELS:
             model = unfolded(MODELS.get(name)(input_shape, n_classes, seed=seed)).model
-            return settled(model, input_shape=input_shape, names=layer_names)
-        model, is_users_own = _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
-        return settled(model, input_shape=input_shape, names=layer_names, always=is_users_own)
+            return Built(settled(model, input_shape=input_shape, names=layer_names))
+        model, origin = _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
+        always = not is_file(name) and origin.source_model is None  # the object of a function
+        own = settled(model, input_shape=input_shape, names=layer_names, always=always)
+        return Built(own, origin.precision)
 
 
 def is_file(name: str) -> bool:
@@ -70,8 +103,7 @@ def is_file(name: str) -> bool:
 
 def _users_model(
     name: str, input_shape: tuple[int, int, int], n_classes: int, *, seed: int, trust: bool
-) -> tuple[tf_keras.Model, bool]:
-    """Return a user's model, and whether it is the very object that a function returned."""
+) -> tuple[tf_keras.Model, Origin]:
     application, file = name.startswith(_APPLICATIONS), is_file(name)
     if not application and not file and ":" not in name:
         raise unknown_name(
@@ -92,4 +124,4 @@ def _users_model(
         make = files.from_applications if application else files.from_factory
         model, origin = make(name, input_shape, n_classes)
     files.check_fits(model, input_shape, n_classes)
-    return model, not file and origin.source_model is None
+    return model, origin

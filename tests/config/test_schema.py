@@ -35,7 +35,7 @@ BAD = [
     ("training", "learning_rate", float("nan"), "expected a number greater than 0; got nan."),
     ("training", "momentum", 1.0, "expected a number in [0, 1); got 1.0."),
     ("training", "optimizer", "adagrad",
-     "expected one of adam, sgd, momentum, nesterov; got 'adagrad'."),
+     "expected one of adam, adamw, sgd, momentum, nesterov; got 'adagrad'."),
     ("training", "schedule", "step", None),
     ("training", "decay_at", ["2ep"], "only the step schedule decays; the schedule is constant."),
     ("pruning", "levels", 0, "expected a whole number at least 1; got 0."),

@@ -179,6 +179,36 @@ def test_weight_decay_is_kerass_l2_on_kernels_and_nothing_else(keras, tiny_data,
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=variable.name)
 
 
+def test_adamw_shrinks_the_kernels_apart_from_its_moments(keras, tiny_data):
+    """Oracle: Adam without decay on the same gradient, then the decay by hand (algorithm 2)."""
+    keras.utils.set_random_seed(1)
+    model = NETWORKS["PReLU"](keras)
+    plain = plain_copy(model)
+    before = [variable.numpy() for variable in plain.variables]
+    expected = step_of_keras(
+        keras, tiny_data, plain, keras.optimizers.Adam(0.01, jit_compile=False)
+    )
+    training = TrainingConfig(epochs="1it", batch_size=50, optimizer="adamw", learning_rate=0.01,
+                              weight_decay=DECAY)  # fmt: skip
+    found = step_of(keras, tiny_data, model, training)
+    names = [variable.name for variable in plain.variables]
+    assert sum("kernel" in name for name in names) == 3
+    for name, start, a, b in zip(names, before, found, expected, strict=True):
+        decay = 0.01 * DECAY * start if "kernel" in name else 0.0
+        np.testing.assert_allclose(a, b - decay, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_adamw_without_decay_is_adam(keras, tiny_data):
+    keras.utils.set_random_seed(1)
+    model = NETWORKS["PReLU"](keras)
+    twin = plain_copy(model)
+    settings = {"epochs": "1it", "batch_size": 50, "learning_rate": 0.01}
+    first = step_of(keras, tiny_data, model, TrainingConfig(optimizer="adam", **settings))
+    second = step_of(keras, tiny_data, twin, TrainingConfig(optimizer="adamw", **settings))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_layers_without_a_kernel_are_not_said_to_be_left_out(keras):
     layers = keras.layers
     model = keras.Sequential(

@@ -117,7 +117,10 @@ class TrainingConfig:
     )  # fmt: skip
     batch_size: int = setting(64, "images in one optimizer step", "--batch-size", unit="images")
     optimizer: str = setting(
-        "adam", "the optimizer", "--optimizer", choices=("adam", "sgd", "momentum", "nesterov")
+        "adam",
+        "the optimizer",
+        "--optimizer",
+        choices=("adam", "adamw", "sgd", "momentum", "nesterov"),
     )
     learning_rate: float = setting(2e-3, "learning rate at the start", "--learning-rate")
     momentum: float = setting(0.9, "momentum of 'momentum' and 'nesterov'", "--momentum")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.masked_arrays import check_unmasked
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,8 @@ def check_source(name: str, source: Source) -> None:
     n_classes = len(source.class_names)
     for split, examples in (("train", source.train), ("test", source.test)):
         where = f"the {split} split of {name!r}"
+        check_unmasked(examples.images, f"the images of {where}")
+        check_unmasked(examples.labels, f"the labels of {where}")
         if len(examples) == 0:
             raise InputError(f"{where} is empty; choose a --{split}-split that holds examples.")
         low, high = int(examples.labels.min()), int(examples.labels.max())

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfprune.config import ComparisonConfig, ConfigError, Duration, PruningConfig, RunConfig
+from tfprune.config import (
+    ComparisonConfig,
+    ConfigError,
+    Duration,
+    PruningConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from tfprune.errors import InputError
 from tfprune.pruning.projection import project
 from tfprune.pruning.strategy import load_strategy
@@ -239,6 +246,7 @@ def make_plan(
         )
     steps_per_epoch = -(-len(dataset.train) // batch)
     n_steps = config.training.epochs.steps(steps_per_epoch)
+    _check_schedule(config.training, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
     step = rewind_step(config, steps_per_epoch=steps_per_epoch, n_steps=n_steps)
     if step is None:
         check_fine_tuning(config, steps_per_epoch=steps_per_epoch)
@@ -370,6 +378,25 @@ def _probe_counts(
         layer.name: min(max(_LEAST_PROBE, _PER_DIRECTION * 2 * layer.width), available)
         for layer in hidden
     }
+
+
+def _check_schedule(training: TrainingConfig, *, steps_per_epoch: int, n_steps: int) -> None:
+    """Raise ConfigError for a decay or warm-up that training ends before."""
+    for moment in training.decay_at:
+        if moment.steps(steps_per_epoch) >= n_steps:
+            raise ConfigError(
+                "training.decay_at",
+                f"{moment} is past the end of training ({n_steps} steps, {steps_per_epoch} to the "
+                "epoch); the rate would never fall there. Give an earlier moment, or train longer "
+                "with --epochs.",
+            )
+    if training.warmup.steps(steps_per_epoch) > n_steps:
+        raise ConfigError(
+            "training.warmup",
+            f"{training.warmup} is past the end of training ({n_steps} steps, {steps_per_epoch} to "
+            "the epoch); the learning rate would never be reached. Give a shorter warm-up, or "
+            "train longer with --epochs.",
+        )
 
 
 def _check_moments(config: RunConfig) -> None:

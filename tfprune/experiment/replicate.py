@@ -11,6 +11,7 @@ import numpy as np
 
 from tfprune.errors import InputError, RunError
 from tfprune.experiment.admm import draw_toward_sparsity
+from tfprune.experiment.balance import balance_facts
 from tfprune.experiment.checkpoint import Position
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.orders import order_seed
@@ -311,6 +312,8 @@ def level_result(plan: Plan, trained: TrainedLevel, *, facts: Mapping[str, float
     sizes = {tensor.name: tensor.size for tensor in plan.tensors}
     n_weights, n_kept = sum(sizes.values()), sum(kept.values())
     validation = trained.validation
+    data = trained.replicate.dataset
+    balance = balance_facts(data.test.labels, trained.test.predictions, data.n_classes)
     return LevelResult(
         seed=trained.replicate.seed,
         level=trained.level,
@@ -322,6 +325,6 @@ def level_result(plan: Plan, trained: TrainedLevel, *, facts: Mapping[str, float
         loss_validation=validation.loss if validation else None,
         loss_test=trained.test.loss,
         flips=float(np.mean(trained.test.predictions != dense_predictions)),
-        facts=facts,
+        facts={**facts, **balance},
         layer_sparsity={name: 1 - kept[name] / sizes[name] for name in sizes},
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.errors import InputError
+from tfprune.masked_arrays import check_unmasked
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = Mapping[str, Array]
@@ -150,6 +151,8 @@ class PruningContext:
 
 def check_shapes(arrays: Arrays, tensors: tuple[PrunableTensor, ...], *, what: str) -> None:
     """Raise InputError unless `arrays` holds exactly one array of the right shape per tensor."""
+    for name, array in arrays.items():
+        check_unmasked(array, f"{what} of {name!r}")
     missing = [t.name for t in tensors if t.name not in arrays]
     extra = sorted(set(arrays) - {t.name for t in tensors})
     if missing or extra:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tfprune.experiment.results import LevelResult, SimilarityResult
 from tfprune.report.answer import answer
+from tfprune.report.balance import balance_line
 from tfprune.report.depth import measures_of, profiles
 from tfprune.report.labels import measure_label, percent, printable
 from tfprune.report.summary import level_summaries
@@ -44,4 +45,5 @@ def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[Similari
     lines_of_table.insert(1, "|" + " ---: |" * len(header))
     table = "\n".join(lines_of_table)
     legend = f"Layers: {measure_label(measures[0])} with the dense network."
-    return f"{answer(levels, similarities)}\n\n{table}\n\n{legend}\n"
+    told = "\n\n".join(filter(None, (str(answer(levels, similarities)), balance_line(levels))))
+    return f"{told}\n\n{table}\n\n{legend}\n"

@@ -26,6 +26,7 @@ class LevelSummary:
     accuracy_test_lowest: float
     accuracy_test_highest: float
     flips: float
+    balanced_accuracy: float | None = None  # of the test images, where classes are uneven
 
 
 def level_summaries(levels: Iterable[LevelResult]) -> tuple[LevelSummary, ...]:
@@ -39,6 +40,7 @@ def level_summaries(levels: Iterable[LevelResult]) -> tuple[LevelSummary, ...]:
 def _summary(level: int, rows: list[LevelResult]) -> LevelSummary:
     validation = [r.accuracy_validation for r in rows if r.accuracy_validation is not None]
     test = [row.accuracy_test for row in rows]
+    balanced = [r.facts["balanced_accuracy"] for r in rows if "balanced_accuracy" in r.facts]
     return LevelSummary(
         level=level,
         n_replicates=len(rows),
@@ -48,6 +50,7 @@ def _summary(level: int, rows: list[LevelResult]) -> LevelSummary:
         accuracy_test_lowest=min(test),
         accuracy_test_highest=max(test),
         flips=_mean([row.flips for row in rows]),
+        balanced_accuracy=_mean(balanced) if balanced else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.report.answer import answer
+from tfprune.report.balance import balance_line
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor
 from tfprune.report.labels import is_distance, measure_label, percent, printable, shorten
 from tfprune.report.summary import LevelSummary, level_summaries
@@ -92,6 +93,9 @@ def print_result(result: RunResult, console: Console) -> None:
         if drawn:
             console.print(Text(drawn), soft_wrap=True)
     console.print(Text(printable(str(answer(result.levels, result.similarities)))))
+    balance = balance_line(result.levels)
+    if balance:
+        console.print(Text(balance))
     warnings = list(dict.fromkeys(row.warnings for row in result.similarities if row.warnings))
     for warning in warnings[:_MOST_WARNINGS]:
         console.print(Text(f"Note: {printable(warning)}", style="yellow"))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfprune.errors import InputError
+from tfprune.masked_arrays import check_unmasked
 
 Array = NDArray[Any]
 
@@ -16,6 +17,7 @@ _WIDE = 512  # columns; products of two such matrices run in threads of BLAS
 
 def as_matrix(values: object, name: str, caller: str) -> Array:
     """Return `values` as a finite (n_samples, n_features) float array, or raise InputError."""
+    check_unmasked(values, f"{caller}: {name}")
     matrix = np.asarray(values)
     if matrix.ndim != 2:
         raise InputError(

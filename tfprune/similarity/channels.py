@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.masked_arrays import check_unmasked
 from tfprune.similarity.arrays import Array
 
 
@@ -45,6 +46,7 @@ def count_channels(
 
 
 def _spread(masked: Array, width: int, layer: str) -> Array:
+    check_unmasked(masked, f"the mask of layer {layer!r}")
     flags = np.asarray(masked, bool).ravel()
     if flags.size == 0 or width % flags.size:
         raise InputError(

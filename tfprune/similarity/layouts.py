@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from tfprune.errors import InputError, unknown_name
+from tfprune.masked_arrays import check_unmasked
 from tfprune.similarity.arrays import Array, as_floats
 
 Layout = Literal["pixels", "mean", "flatten"]
@@ -28,6 +29,7 @@ def as_rows(activations: object, layout: Layout, layer: str) -> tuple[Array, int
     position a data point, image after image; `mean` averages the positions in float64;
     `flatten` makes every channel at every position a feature. A dense layer is the same in all.
     """
+    check_unmasked(activations, f"layer {layer!r}")
     values = np.asarray(activations)
     if values.ndim < 2 or values.shape[-1] == 0:
         raise InputError(

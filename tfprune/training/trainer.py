@@ -85,7 +85,7 @@ class Trainer:
         self.rates = learning_rates(training, steps_per_epoch=self.steps_per_epoch)
         self.n_steps = len(self.rates)
         self.n_traces = 0  # how often a training function was traced; 1 for all levels
-        self.optimizer = make_optimizer(training)
+        self.optimizer = make_optimizer(training, prunable.trainable.trainable_variables)
         self.optimizer.build(prunable.trainable.trainable_variables)
         make_generators_settable(prunable.network)
         self.from_logits = from_logits
@@ -133,7 +133,9 @@ class Trainer:
         labels = tf.constant(self.dataset.train.labels)
         rates = self._rates
         n_train, batch_size = len(self.dataset.train.labels), self.batch_size
-        decay, l1, varied = training.weight_decay, training.l1, self.augmentation
+        decoupled = training.optimizer == "adamw"  # takes its decay itself
+        decay = 0.0 if decoupled else training.weight_decay
+        l1, varied = training.l1, self.augmentation
         kernels = [at for at, variable in enumerate(variables) if is_kernel(variable)]
         pull = self._pull
 

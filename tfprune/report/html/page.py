@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError
 from tfprune.report.answer import Answer, answer
+from tfprune.report.balance import balance_line
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of
 from tfprune.report.html.accuracy_charts import accuracy_chart, curve_charts
@@ -65,6 +66,7 @@ class RunPage:
     answer: Answer
     provenance: list[tuple[str, str]]
     summaries: tuple[LevelSummary, ...]
+    balance: str  # what accuracy hides where classes are uneven
     facts: dict[str, dict[int, float]]
     measures: list[tuple[str, str]]
     accuracy: list[Figure]
@@ -141,6 +143,7 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         answer=answer(data.levels, data.similarities),
         provenance=_provenance(data),
         summaries=level_summaries(data.levels),
+        balance=balance_line(data.levels),
         facts=fact_means(data.levels),
         measures=[(measure, measure_label(measure)) for measure in measures],
         accuracy=_figures([[accuracy_chart(data, key=f"{key}-accuracy")]]),

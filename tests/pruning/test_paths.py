@@ -100,9 +100,9 @@ def test_a_residual_block_with_a_widening_shortcut(seed):
     tensors = (
         conv("stem", 1, 1, 2, 2),
         conv("a", 1, 1, 2, 3),
-        conv("b", 1, 1, 3, 4),
+        conv("b", 1, 1, 3, 5),
         conv("c", 1, 1, 2, 2),
-        PrunableTensor("head", "dense", (6, 2)),
+        PrunableTensor("head", "dense", (7, 2)),
     )
     masks = random_masks(tensors, density=0.4, seed=seed)
     graph = (
@@ -111,7 +111,7 @@ def test_a_residual_block_with_a_widening_shortcut(seed):
         Node("relu", "same", ("stem",)),
         Node("a", "kernel", ("relu",)),
         Node("b", "kernel", ("a",)),
-        Node("shortcut", "pad", ("relu",), pad=(1, 1)),
+        Node("shortcut", "pad", ("relu",), pad=(1, 2)),
         Node("sum", "add", ("b", "shortcut")),
         Node("c", "kernel", ("relu",)),
         Node("joined", "concat", ("sum", "c")),
@@ -120,7 +120,7 @@ def test_a_residual_block_with_a_widening_shortcut(seed):
 
     def output(w):
         stem = np.ones(2) @ w["stem"][0, 0]
-        summed = stem @ w["a"][0, 0] @ w["b"][0, 0] + np.pad(stem, 1)
+        summed = stem @ w["a"][0, 0] @ w["b"][0, 0] + np.pad(stem, (1, 2))
         return np.concatenate([summed, stem @ w["c"][0, 0]]) @ w["head"]
 
     assert_same(effective_masks(masks, tensors, graph), by_deletion(masks, output))

@@ -10,7 +10,7 @@ import pytest
 
 from tfprune.pruning.masks import prune
 from tfprune.pruning.strategy import load_strategy
-from tfprune.pruning.tensors import full_masks
+from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
 
 
 def every_index(context):
@@ -263,3 +263,44 @@ def test_random_depends_on_seed_and_level_only(mixed):
     np.testing.assert_array_equal(kept(seed=1, level=2), kept(seed=1, level=2))
     assert (kept(seed=1, level=2) != kept(seed=1, level=3)).any()
     assert (kept(seed=1, level=2) != kept(seed=2, level=2)).any()
+
+
+def test_taylor_tells_apart_what_squares_to_zero_in_float32():
+    tensors = (PrunableTensor("dense", "dense", (2, 2)),)
+    weights = {"dense": np.array([[3e-12, 1e-12], [4e-12, 2e-12]], np.float32)}
+    context = PruningContext(
+        tensors=tensors,
+        weights=weights,
+        masks=full_masks(tensors),
+        gradients=lambda masks: {"dense": np.full((2, 2), 1e-12, np.float32)},
+    )
+    masks = prune(context, strategy="taylor", scope="layer", rates=0.5)
+    np.testing.assert_array_equal(masks["dense"], [[True, False], [True, False]])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("filter-l1", [5.0, 2.0]), ("filter-l2", [np.sqrt(13), 2.0]), ("filter-taylor", [1.0, 4.0])],
+)
+def test_weights_that_are_pruned_already_add_nothing_to_their_filter(name, expected):
+    tensors = (PrunableTensor("dense", "dense", (3, 2)),)
+    context = PruningContext(
+        tensors=tensors,
+        weights={"dense": np.array([[3.0, 50.0], [-2.0, 2.0], [90.0, -60.0]])},
+        masks={"dense": np.array([[True, False], [True, True], [False, False]])},
+        gradients=lambda masks: {"dense": np.ones((3, 2))},
+    )
+    score = load_strategy(name).score(context, tensors)["dense"]
+    np.testing.assert_allclose(np.broadcast_to(score, (3, 2))[1], expected)
+
+
+@pytest.mark.parametrize("n_inputs", [4, 5, 6, 7])
+def test_a_rest_of_the_inputs_is_a_group_of_its_own(n_inputs):
+    """The last 1, 2 or 3 inputs: up to two of them stay, and no input is moved to another group."""
+    tensors = (PrunableTensor("dense", "dense", (n_inputs, 4)),)
+    weights = np.random.default_rng(n_inputs).normal(size=(n_inputs, 4))
+    context = PruningContext(tensors=tensors, weights={"dense": weights}, masks=full_masks(tensors))
+    masks = prune(context, strategy="n-m", scope="layer", rates=0.9)["dense"]
+    for column, kept in zip(np.abs(weights).T, masks.T, strict=True):
+        largest = [*np.argsort(column[:4])[-2:], *(4 + np.argsort(column[4:])[-2:])]
+        assert set(np.flatnonzero(kept)) == set(largest)

@@ -68,3 +68,21 @@ def test_every_access_to_the_generator_starts_afresh():
         tensors=TENSORS, weights=WEIGHTS, masks=full_masks(TENSORS), seed=3, level=2
     )
     assert context.rng.random() == context.rng.random()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "n_filters"),
+    [("conv", (3, 2, 4), 4), ("conv", (2, 3, 4, 5, 6), 6), ("transposed", (3, 2, 4), 2),
+     ("transposed", (3, 3, 2, 4), 2), ("transposed", (2, 3, 4, 5, 6), 5), ("dense", (7, 3), 3)],
+)  # fmt: skip
+def test_a_kernel_as_a_matrix_and_back_is_the_kernel(kind, shape, n_filters):
+    """One column per filter, in one, two and three dimensions."""
+    tensor = PrunableTensor("a", kind, shape)
+    kernel = np.arange(np.prod(shape)).reshape(shape)
+    matrix = tensor.as_matrix(kernel)
+    assert matrix.shape == (kernel.size // n_filters, n_filters)
+    axis = -2 if kind == "transposed" else -1
+    for filter_index in range(n_filters):
+        expected = np.take(kernel, filter_index, axis=axis).reshape(-1)
+        np.testing.assert_array_equal(matrix[:, filter_index], expected)
+    np.testing.assert_array_equal(tensor.from_matrix(matrix), kernel)

@@ -1,0 +1,108 @@
+"""The tables of a run, cell by cell."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfprune.experiment.results import (
+    SEED_FLOOR,
+    ControlResult,
+    LevelResult,
+    OverlapResult,
+    RunResult,
+    SimilarityResult,
+    controls_csv,
+    csv_text,
+    levels_csv,
+    mask_overlap_csv,
+    similarity_csv,
+)
+
+
+def level(number: int, **more) -> LevelResult:
+    return LevelResult(
+        seed=7, level=number, sparsity=0.5, n_weights=10, n_kept=5, accuracy_validation=None,
+        accuracy_test=0.75, loss_validation=None, loss_test=1.25, flips=0.125, **more,
+    )  # fmt: skip
+
+
+def similarity(layer: str, value: float, **changes) -> SimilarityResult:
+    row = {
+        "seed": 7, "level": 1, "layer_index": 0, "layer": layer, "measure": "cka",
+        "similarity": value, "low": None, "high": 0.9, "null": 0.25, "n_samples": 40,
+        "n_images": 40, "width": 4, "rank_a": 3, "rank_b": 2, "live": None, "nominal": None,
+        "dead_a": 0, "dead_b": 1, "constant_a": 0, "constant_b": 0, "masked_a": 0, "masked_b": 1,
+        "duplicate_a": 0, "duplicate_b": 0, "layout": "pixels", "against": "dense",
+        "warnings": "",
+    }  # fmt: skip
+    return SimilarityResult(**row | changes)
+
+
+def test_levels_have_a_column_for_every_fact_and_layer_that_any_level_knows():
+    text = levels_csv(
+        [level(0, facts={"a": 1.0}, layer_sparsity={"conv": 0.25}),
+         level(1, facts={"b": 0.0, "a": 2.0}, layer_sparsity={"conv": 0.5, "dense": 0.0})]
+    )  # fmt: skip
+    assert text == (
+        "seed,level,sparsity,n_weights,n_kept,accuracy_validation,accuracy_test,loss_validation,"
+        "loss_test,flips,a,b,sparsity/conv,sparsity/dense\n"
+        "7,0,0.5,10,5,,0.75,,1.25,0.125,1.0,,0.25,\n"
+        "7,1,0.5,10,5,,0.75,,1.25,0.125,2.0,0.0,0.5,0.0\n"
+    )
+
+
+def test_a_similarity_has_a_cell_for_every_field_and_an_empty_one_for_none():
+    header, row = similarity_csv([similarity("conv", 0.0)]).splitlines()
+    assert header.startswith(  # new columns come at the end
+        "seed,level,layer_index,layer,measure,similarity,low,high,null,n_samples,n_images,width,"
+        "rank_a,rank_b,live,nominal,dead_a,dead_b,constant_a,constant_b,masked_a,masked_b,"
+        "duplicate_a,duplicate_b,layout,against,warnings"
+    )
+    assert row.startswith("7,1,0,conv,cka,0.0,,0.9,0.25,40,40,4,3,2,,,0,1,0,0,0,1,0,0,pixels,dense")
+    assert row.count(",") == header.count(",")
+
+
+def test_controls_have_a_row_per_layer_and_measure():
+    row = ControlResult(
+        control="random-mask", seed=7, level=2, sparsity=0.5, accuracy_validation=None,
+        accuracy_test=0.25, loss_test=2.0,
+        similarity={"cka": {"conv": 0.5, "dense": 0.25}, "cca": {"conv": 1.0}},
+    )  # fmt: skip
+    assert controls_csv([row]) == (
+        "control,seed,level,sparsity,accuracy_validation,accuracy_test,loss_test,measure,layer,"
+        "similarity\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cka,conv,0.5\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cka,dense,0.25\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cca,conv,1.0\n"
+    )
+
+
+def test_overlaps_have_two_columns_per_layer():
+    rows = [
+        OverlapResult(0, 1, 1, 0.5, 0.25, {"conv": 0.75, "dense": 0.5}, {"conv": 0.1, "dense": 0.2})
+    ]
+    assert mask_overlap_csv(rows) == (
+        "seed_a,seed_b,level,jaccard,chance,jaccard/conv,jaccard/dense,chance/conv,chance/dense\n"
+        "0,1,1,0.5,0.25,0.75,0.5,0.1,0.2\n"
+    )
+
+
+def test_a_cell_with_a_comma_is_quoted_and_lines_end_by_a_newline_alone():
+    assert csv_text(["a", "b"], [["x,y", 1]]) == 'a,b\n"x,y",1\n'
+    assert csv_text(["a"], []) == "a\n"
+
+
+def test_a_levels_similarities_are_those_with_its_own_dense_network():
+    rows = (
+        similarity("conv", 0.5),
+        similarity("dense", 0.75),
+        similarity("conv", 0.1, against=SEED_FLOOR),
+        similarity("conv", 0.2, seed=8),
+        similarity("conv", 0.3, level=2),
+        similarity("conv", 0.4, measure="cca"),
+    )
+    result = RunResult(name="r", run_id=None, levels=(), similarities=rows)
+    assert result.similarity("cka", seed=7, level=1) == {"conv": 0.5, "dense": 0.75}
+    assert list(result.similarity("cka", seed=7, level=1)) == ["conv", "dense"]
+    assert result.similarity("cca", seed=7, level=1) == {"conv": pytest.approx(0.4)}
+    assert (result.undelivered, result.key, result.report) == (0, None, None)

@@ -10,12 +10,18 @@ import math
 import numpy as np
 import pytest
 
+from tfprune.activations import collect_activations
+from tfprune.config import from_dict
+from tfprune.data import normalization
 from tfprune.errors import RunError
 from tfprune.experiment.facts import overlaps_with
+from tfprune.experiment.plan import load_data, make_plan
 from tfprune.experiment.results import OverlapResult, mask_overlap_csv
 from tfprune.experiment.run import run
 from tfprune.experiment.shelf import Shelf
+from tfprune.models.files import load_model
 from tfprune.pruning.mask_files import load_masks
+from tfprune.similarity import linear_cka
 from tfprune.tracking import open_store, resolve_store
 
 
@@ -133,3 +139,27 @@ def test_a_levels_fact_is_the_mean_over_the_earlier_seeds(finished):
         child = store.child(result.run_id, level=level.level, seed=level.seed)
         (point,) = store.metric_history(child.id, "facts/jaccard")
         assert point.value == level.facts["jaccard"]
+
+
+@pytest.mark.slow
+def test_the_seed_floor_compares_every_pair_of_dense_networks(finished):
+    """Each network sees its images as it was trained on them; the earlier seed is side a."""
+    result, store = finished
+    floor = [row for row in result.similarities if row.against == "seed"]
+    pairs = list(dict.fromkeys((row.against_seed, row.seed) for row in floor))
+    assert pairs == [(0, 1), (0, 2), (1, 2)]
+    assert {(row.against_seed, row.null is None) for row in floor} == {(0, False), (1, True)}
+    config = from_dict({"comparison": {"probe_size": 100}})
+    probe = make_plan(config).probe
+    read = {}
+    for seed in range(3):
+        child = store.child(result.run_id, level=0, seed=seed)
+        network = load_model(store.download_artifact(child.id, "model.keras"))
+        images = load_data(config, seed=seed).train.images
+        scale = normalization(images, config.data.normalization)
+        read[seed] = collect_activations(network, probe.images, normalization=scale)
+    for row in floor:
+        x, y = (
+            a[row.layer].reshape(-1, row.width) for a in map(read.get, (row.against_seed, row.seed))
+        )
+        assert row.similarity == pytest.approx(linear_cka(x, y), abs=1e-5)

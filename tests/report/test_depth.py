@@ -3,9 +3,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 
-from tfprune.experiment.results import SEED_FLOOR, SimilarityResult
-from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor
+from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, SimilarityResult
+from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor, training_floor
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:
@@ -91,3 +92,21 @@ def test_the_null_stands_by_layer_and_is_absent_where_unknown(make_data):
     np.testing.assert_equal(null_of_level(rows, measure="svcca", level=1), [np.nan, 0.3])
     assert null_of_level(rows[1:], measure="svcca", level=1) is None
     assert null_of_level(rows, measure="cka", level=1) is None
+
+
+def test_every_pair_of_seeds_counts_for_the_floor_and_each_floor_stands_alone(make_data):
+    row = make_data(n_levels=1, measures=("svcca",)).similarities[0]
+    at = [(1, 0, 0.5), (2, 0, 0.6), (2, 1, 0.1)]
+    rows = [
+        dataclasses.replace(
+            row, level=0, seed=a, against_seed=b, similarity=value, against=SEED_FLOOR
+        )
+        for a, b, value in at
+    ]
+    rows.append(dataclasses.replace(row, level=0, similarity=0.9, against=SAME_INIT))
+    seeds = seed_floor([row, *rows], measure="svcca")
+    again = training_floor([row, *rows], measure="svcca")
+    assert (seeds.n_replicates, again.n_replicates) == (3, 1)
+    assert (seeds.mean[0], seeds.low[0], seeds.high[0]) == (pytest.approx(0.4), 0.1, 0.6)
+    assert again.mean[0] == 0.9
+    assert training_floor([row, *rows[:3]], measure="svcca") is None

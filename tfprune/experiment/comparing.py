@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
@@ -105,11 +106,13 @@ def compare_with_reference(
     seed: int,
     level: int,
     against: str = DENSE,
+    against_seed: int | None = None,
     null: bool = True,
 ) -> tuple[SimilarityResult, ...]:
     """Return a record for every hidden layer and measure, the reference being side a.
 
     Both networks see the same images once; all layers and measures come out of that pass.
+    `against_seed` is whose network the reference is, where it is not of this seed.
     """
     dead = dead_filters(masks, tensors)
     itself = level == 0 and against == DENSE  # 1 by construction: no interval, no null
@@ -139,7 +142,10 @@ def compare_with_reference(
                 engine.update(a, b)
     scores = {key: score for engine in engines.values() for key, score in engine.scores().items()}
     return tuple(
-        _record(layer, measure, scores[layer.name, layer.name, measure], seed, level, against)
+        dataclasses.replace(
+            _record(layer, measure, scores[layer.name, layer.name, measure], seed, level, against),
+            against_seed=against_seed,
+        )
         for layer in reference.layers
         for measure in comparison.measures
     )

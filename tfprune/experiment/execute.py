@@ -13,8 +13,9 @@ from tfprune.experiment.controls import SAME_INIT_CONTROL, same_init, train_cont
 from tfprune.experiment.facts import barriers, overlaps_with, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.plan import Plan
-from tfprune.experiment.replicate import Replicate, assign_all, level_result
-from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, ControlResult, EpochResult
+from tfprune.experiment.replicate import Replicate, level_result
+from tfprune.experiment.results import SAME_INIT, ControlResult, EpochResult
+from tfprune.experiment.seed_floor import DenseNetworks
 from tfprune.experiment.shelf import Shelf
 from tfprune.pruning.tensors import count_kept, full_masks
 
@@ -49,7 +50,7 @@ def execute(
     """Run a checked experiment; return the records of all epochs, levels and layers.
 
     Side a of every comparison is the dense network. With several replicates the dense network
-    of each later seed is compared with the first one's too: the seed floor. With `checkpoints`
+    of each seed is compared with those of all earlier ones too: the seed floor. With `checkpoints`
     the experiment goes on from the last one, and writes one every `checkpoint_every` epochs and
     at every level's end. `before_checkpoint` puts on the disk what a resumed run will not say
     again.
@@ -75,27 +76,26 @@ def execute(
 
     shelf = Shelf(checkpoints.folder if checkpoints is not None else None)
     watched.run_started(plan, ledger)
-    first: Reference | None = None
+    earlier = DenseNetworks(plan, checkpoints)
     for seed in plan.config.seeds:
         if position is not None and seed < position.seed:
-            first = first or _finished_reference(plan, seed, checkpoints)
             continue
         here = position if position is not None and seed == position.seed else None
         replicate = Replicate(plan, seed=seed, observer=watched, position=here, save=save)
-        reference = _run_levels(plan, replicate, first, ledger, watched, shelf)
-        first = first or reference
+        _run_levels(plan, replicate, earlier, ledger, watched, shelf)
+        earlier.add(replicate)
     return ledger
 
 
 def _run_levels(
     plan: Plan,
     replicate: Replicate,
-    first: Reference | None,
+    earlier: DenseNetworks,
     ledger: Ledger,
     observer: Observer,
     shelf: Shelf,
-) -> Reference:
-    """Train and compare all levels of a replicate that are left; return its dense reference."""
+) -> None:
+    """Train and compare all levels of a replicate that are left."""
     seed, comparison, images = replicate.seed, plan.config.comparison, plan.probe.images
     reader = replicate.reader
     reference: Reference | None = None
@@ -117,28 +117,22 @@ def _run_levels(
         _run_controls(plan, replicate, reference, ledger, observer)
         observer.level_finished(result, found, trained)
         if trained.level == 0:
-            if first is not None:
-                _measure_floor(plan, replicate, first, SEED_FLOOR, ledger, observer)
+            for floor in earlier.compare(replicate):
+                ledger.similarities += floor
+                observer.floor_measured(floor)
             if SAME_INIT_CONTROL in plan.config.pruning.controls:
                 with same_init(replicate):
-                    _measure_floor(plan, replicate, reference, SAME_INIT, ledger, observer)
-    assert reference is not None
-    return reference
+                    _measure_training_floor(plan, replicate, reference, ledger, observer)
 
 
-def _measure_floor(
-    plan: Plan,
-    replicate: Replicate,
-    reference: Reference,
-    against: str,
-    ledger: Ledger,
-    observer: Observer,
+def _measure_training_floor(
+    plan: Plan, replicate: Replicate, reference: Reference, ledger: Ledger, observer: Observer
 ) -> None:
-    """Compare the dense network that the replicate holds with another dense one."""
+    """Compare the dense network with the one that the replicate holds, trained again."""
     floor = compare_with_reference(
         reference, replicate.reader, plan.probe.images, plan.config.comparison,
         tensors=plan.tensors, masks=full_masks(plan.tensors), seed=replicate.seed, level=0,
-        against=against,
+        against=SAME_INIT,
     )  # fmt: skip
     ledger.similarities += floor
     observer.floor_measured(floor)
@@ -198,27 +192,3 @@ def _run_controls(
         )
         ledger.controls.append(result)
         observer.control_finished(result)
-
-
-def _finished_reference(
-    plan: Plan, seed: int, checkpoints: CheckpointFolder | None
-) -> Reference | None:
-    """Return the dense reference of a replicate that an earlier process has finished."""
-    from tfprune.activations import ActivationReader
-    from tfprune.data import normalization
-    from tfprune.experiment.plan import build_network, load_data
-
-    values = checkpoints.dense_of(seed) if checkpoints else None
-    if values is None:
-        return None
-    data = plan.dataset if seed == plan.config.seed else load_data(plan.config, seed=seed)
-    network = build_network(plan.config, data, seed=seed, layer_names=plan.layer_names)
-    assign_all(network.variables, values)
-    scale = normalization(data.train.images, plan.config.data.normalization)
-    reader = ActivationReader(network, normalization=scale)
-    return Reference(
-        reader,
-        plan.probe.images,
-        n_images=plan.n_probe,
-        memory=reference_memory(plan.config.comparison),
-    )

@@ -42,7 +42,7 @@ class Observer:
         """A control of the present level was trained, evaluated and compared."""
 
     def floor_measured(self, similarities: tuple[SimilarityResult, ...]) -> None:
-        """A replicate's dense network was compared with the first replicate's."""
+        """A replicate's dense network was compared with an earlier replicate's."""
 
 
 class Observers(Observer):

@@ -204,8 +204,11 @@ class RunRecord(Observer):
     def floor_measured(self, similarities: tuple[SimilarityResult, ...]) -> None:
         child = self._children[similarities[0].seed, 0]
         for row in similarities:
-            name = "floor" if row.against == SEED_FLOOR else f"floor-{row.against}"
-            child.log_metrics({f"{name}/{row.measure}": row.similarity}, step=row.layer_index)
+            kind = "floor" if row.against == SEED_FLOOR else f"floor-{row.against}"
+            name, other = f"{kind}/{row.measure}", row.against_seed
+            if other is not None and other != self._config.seed:
+                name += f"-seed{other}"
+            child.log_metrics({name: row.similarity}, step=row.layer_index)
 
     def _log_tables(self) -> None:
         self.parent.log_text(levels_csv(self._ledger.levels), "levels.csv")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 DENSE = "dense"  # the network a level is compared with: its own dense network
-SEED_FLOOR = "seed"  # ... or, for the floor, the dense network of another seed
-SAME_INIT = "same-init"  # ... or, for the floor of training's noise, one of the same start
+SEED_FLOOR = "seed"  # ... or, for a floor, the dense network of another seed
+SAME_INIT = "same-init"  # ... or of this seed, trained again from its start in another order
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ class EpochResult:
 class SimilarityResult:
     """One hidden layer of one level against the dense network, by one measure.
 
-    `against` is 'dense' or, for a floor, 'seed' or 'same-init', at level 0. Side a is the dense
-    network (of the first seed for 'seed'), side b the level's; for 'same-init' it is the dense
-    network trained again from the same initialisation in another order of the images. `low` and
-    `high` bound the interval over images; `null` is what unrelated representations of this size
-    would show. Channels are counted once: `dead` are 0 for every input of the probe set,
+    `against` is 'dense' or, for a floor at level 0, 'seed' (the dense network of `against_seed`,
+    an earlier one) or 'same-init' (the dense network trained again from the same initialisation in
+    another order of the images, as side b). Side a is the dense network, side b the level's. `low`
+    and `high` bound the interval over images; `null` is what unrelated representations of this
+    size would show. Channels are counted once: `dead` are 0 for every input of the probe set,
     `constant` another value, `masked` lost all incoming weights to pruning; `duplicate` channels
     repeat another up to shift and scale.
 
@@ -127,6 +127,7 @@ class SimilarityResult:
     dense_share: float | None = None
     corrected: float | None = None
     bias: float | None = None
+    against_seed: int | None = None
 
 
 @dataclass(frozen=True)

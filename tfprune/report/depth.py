@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.experiment.results import DENSE, SEED_FLOOR, SimilarityResult
+from tfprune.experiment.results import DENSE, SAME_INIT, SEED_FLOOR, SimilarityResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +39,21 @@ def layers_of(similarities: Iterable[SimilarityResult]) -> tuple[str, ...]:
     return tuple(sorted(first, key=lambda name: first[name]))
 
 
+def _pair(row: SimilarityResult) -> tuple[int, int]:
+    """Return the seeds of a record's two networks, the later one first; -1 where there is one."""
+    return row.seed, -1 if row.against_seed is None else row.against_seed
+
+
 def _profile(rows: Sequence[SimilarityResult], layers: tuple[str, ...], level: int) -> Profile:
-    seeds = sorted({row.seed for row in rows})
+    pairs = sorted({_pair(row) for row in rows})
     place = {name: j for j, name in enumerate(layers)}
-    value, low, high = (np.full((len(seeds), len(layers)), np.nan) for _ in range(3))
+    value, low, high = (np.full((len(pairs), len(layers)), np.nan) for _ in range(3))
     for row in rows:
-        at = seeds.index(row.seed), place[row.layer]
+        at = pairs.index(_pair(row)), place[row.layer]
         value[at] = row.similarity
         low[at] = np.nan if row.low is None else row.low
         high[at] = np.nan if row.high is None else row.high
-    if len(seeds) > 1:
+    if len(pairs) > 1:
         low = high = value
     return Profile(
         level=level,
@@ -56,7 +61,7 @@ def _profile(rows: Sequence[SimilarityResult], layers: tuple[str, ...], level: i
         mean=_over_replicates(np.mean, value),
         low=_over_replicates(np.min, low),
         high=_over_replicates(np.max, high),
-        n_replicates=len(seeds),
+        n_replicates=len(pairs),
     )
 
 
@@ -75,9 +80,24 @@ def profiles(similarities: Iterable[SimilarityResult], *, measure: str) -> tuple
 
 
 def seed_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> Profile | None:
-    """Return how alike dense networks of different seeds are; None where no two were compared."""
+    """Return how alike dense networks of different seeds are; None where no two were compared.
+
+    Its replicates are pairs of seeds: R(R - 1)/2 for R seeds.
+    """
+    return _floor(similarities, measure, SEED_FLOOR)
+
+
+def training_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> Profile | None:
+    """Return how alike the dense network and itself are, trained again in another order.
+
+    None where the control same-init was not trained.
+    """
+    return _floor(similarities, measure, SAME_INIT)
+
+
+def _floor(similarities: Iterable[SimilarityResult], measure: str, against: str) -> Profile | None:
     taken = [row for row in similarities if row.measure == measure]
-    rows = [row for row in taken if row.against == SEED_FLOOR]
+    rows = [row for row in taken if row.against == against]
     return _profile(rows, layers_of(taken), 0) if rows else None
 
 

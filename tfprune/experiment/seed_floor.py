@@ -1,0 +1,93 @@
+"""The dense network of a seed beside those of all earlier seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfprune.experiment.comparing import Reference, compare_with_reference
+from tfprune.experiment.plan import Plan, build_network, load_data
+from tfprune.experiment.replicate import Replicate, assign_all
+from tfprune.experiment.results import SEED_FLOOR, SimilarityResult
+from tfprune.pruning.tensors import full_masks
+
+if TYPE_CHECKING:
+    from tfprune.data import Normalization
+    from tfprune.experiment.checkpoint import CheckpointFolder
+
+
+class DenseNetworks:
+    """The trained dense networks of finished replicates.
+
+    Their values are read from the checkpoints, or held in memory where there are none (once a
+    network's size for each seed). Their activations are not held: each later seed reads the probe
+    set through each of them once more, R(R - 1)/2 passes in all for R seeds.
+    """
+
+    def __init__(self, plan: Plan, checkpoints: CheckpointFolder | None) -> None:
+        self._plan = plan
+        self._checkpoints = checkpoints
+        self._held: dict[int, Sequence[np.ndarray]] = {}
+        self._normalizations: dict[int, Normalization] = {}
+
+    def add(self, replicate: Replicate) -> None:
+        """Keep the dense network of a replicate that has finished."""
+        self._normalizations[replicate.seed] = replicate.normalization
+        if self._checkpoints is None:
+            self._held[replicate.seed] = replicate.dense_values
+
+    def _values(self, seed: int) -> Sequence[np.ndarray] | None:
+        return self._checkpoints.dense_of(seed) if self._checkpoints else self._held.get(seed)
+
+    def _normalization(self, seed: int) -> Normalization:
+        from tfprune.data import normalization
+
+        if seed not in self._normalizations:  # an earlier process has finished it
+            config = self._plan.config
+            data = self._plan.dataset if seed == config.seed else load_data(config, seed=seed)
+            found = normalization(data.train.images, config.data.normalization)
+            self._normalizations[seed] = found
+        return self._normalizations[seed]
+
+    def compare(self, replicate: Replicate) -> Iterator[tuple[SimilarityResult, ...]]:
+        """Yield the records of a replicate's dense network against each earlier seed's.
+
+        Side a is the earlier seed. Intervals and nulls, which take most of the time, are taken of
+        the pair with the first seed alone: the others are there for the test over seeds.
+        """
+        from tfprune.activations import ActivationReader
+
+        plan = self._plan
+        network = None
+        for seed in (s for s in plan.config.seeds if s < replicate.seed):
+            values = self._values(seed)
+            if values is None:
+                continue
+            network = network or build_network(
+                plan.config, plan.dataset, seed=seed, layer_names=plan.layer_names
+            )
+            assign_all(network.variables, values)
+            reference = Reference(
+                ActivationReader(network, normalization=self._normalization(seed)),
+                plan.probe.images,
+                n_images=plan.n_probe,
+                memory=0,
+            )
+            first = seed == plan.config.seed
+            comparison = plan.config.comparison
+            yield compare_with_reference(
+                reference,
+                replicate.dense_reader,
+                plan.probe.images,
+                comparison if first else dataclasses.replace(comparison, bootstrap=0),
+                tensors=plan.tensors,
+                masks=full_masks(plan.tensors),
+                seed=replicate.seed,
+                level=0,
+                against=SEED_FLOOR,
+                against_seed=seed,
+                null=first,
+            )

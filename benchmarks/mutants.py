@@ -37,16 +37,11 @@ CONCERNS = {
     "tfprune/pruning/**/*.py": ("tests/pruning",),
     "tfprune/similarity/**/*.py": ("tests/similarity",),
     "tfprune/experiment/results.py": (
+        "tests/experiment/test_results.py",
         "tests/report/test_summary.py",
         "tests/report/test_tables.py",
-        "tests/report/test_answer.py",
-        "tests/report/test_data_file.py",
-        "tests/experiment/test_results.py",
     ),
-    "tfprune/experiment/checkpoint.py": (
-        "tests/experiment/test_checkpoint.py",
-        "tests/experiment/test_resume.py",
-    ),
+    "tfprune/experiment/checkpoint.py": ("tests/experiment/test_checkpoint.py",),
     "tfprune/training/schedule.py": ("tests/training",),
 }
 _COPIED = ("tfprune", "cli", "tests", "benchmarks", "docs", "pyproject.toml", "README.md")
@@ -143,7 +138,7 @@ class Copy:
         if self._last is not None and self._last < 0:
             return "timeout", ""
         told = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        return "failed", told[0].split(" - ")[0] if told else said[-300:]
+        return "failed", told[0].split(" - ")[0] if told else said.strip().splitlines()[-1]
 
     def judge(self, mutant: Mutant, *, timeout: float) -> dict[str, object]:
         """Make the mutant, test it, and take it back."""
@@ -155,7 +150,7 @@ class Copy:
         finally:
             path.write_text(mutant.mutation.source, encoding="utf-8")
         return {
-            "id": mutant.id, "path": mutant.path, "line": mutant.mutation.line,
+            "path": mutant.path, "line": mutant.mutation.line,
             "change": mutant.mutation.name, "killed": verdict != "passed", "by": by or verdict,
             "seconds": round(time.monotonic() - begin, 1), "diff": mutant.diff(),
         }  # fmt: skip
@@ -172,11 +167,13 @@ def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str
         for line in out.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             known[row["id"]] = row
-    waiting: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
-    for mutant in mutants:
-        if mutant.id not in known:
-            waiting.put(mutant)
+    ids = [mutant.id for mutant in mutants]  # tests may be edited meanwhile
+    waiting: queue.SimpleQueue[tuple[str, Mutant]] = queue.SimpleQueue()
+    for name, mutant in zip(ids, mutants, strict=True):
+        if name not in known:
+            waiting.put((name, mutant))
     writing = threading.Lock()
+    wrong: list[str] = []
 
     def work() -> None:
         copy = Copy()
@@ -184,18 +181,19 @@ def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str
         try:
             while True:
                 try:
-                    mutant = waiting.get_nowait()
+                    name, mutant = waiting.get_nowait()
                 except queue.Empty:
                     return
                 if mutant.tests not in limits:
                     begin = time.monotonic()
                     verdict, by = copy.test(mutant.tests, timeout=1800)
                     if verdict != "passed":
-                        raise SystemExit(f"the tests fail without a mutant: {by}")
+                        wrong.append(f"the tests fail without a mutant: {by}")
+                        return
                     limits[mutant.tests] = 60 + 4 * (time.monotonic() - begin)
-                row = copy.judge(mutant, timeout=limits[mutant.tests])
+                row = {"id": name, **copy.judge(mutant, timeout=limits[mutant.tests])}
                 with writing:
-                    known[mutant.id] = row
+                    known[name] = row
                     with out.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(row) + "\n")
                     verdict = "killed  " if row["killed"] else "SURVIVED"
@@ -209,7 +207,9 @@ def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str
         thread.start()
     for thread in threads:
         thread.join()
-    return [known[mutant.id] for mutant in mutants if mutant.id in known]
+    if wrong:
+        raise SystemExit(wrong[0])
+    return [known[name] for name in ids if name in known]
 
 
 def main() -> int:

@@ -10,7 +10,13 @@ import pytest
 from tfprune.errors import RunError
 from tfprune.experiment import checkpoint
 from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position, pack, unpack
-from tfprune.experiment.results import EpochResult
+from tfprune.experiment.results import (
+    ControlResult,
+    EpochResult,
+    LevelResult,
+    OverlapResult,
+    SimilarityResult,
+)
 from tfprune.training.state import TrainingState
 
 
@@ -40,6 +46,22 @@ def epoch(number: int) -> EpochResult:
     return EpochResult(**{**values, "seed": 3, "level": 2, "epoch": number})
 
 
+def row(kind: type, **named):
+    """A record of a kind, each number its own; mappings as they are given."""
+    values = {field.name: 0.5 + i for i, field in enumerate(dataclasses.fields(kind))}
+    return kind(**{**values, **named})
+
+
+def full_ledger() -> Ledger:
+    return Ledger(
+        levels=[row(LevelResult, facts={"a": 0.1}, layer_sparsity={"conv": 1 / 3})],
+        similarities=[row(SimilarityResult, layer="conv"), row(SimilarityResult, layer="dense")],
+        epochs=[epoch(1), epoch(2)],
+        controls=[row(ControlResult, control="random-mask", similarity={"cka": {"conv": 0.7}})],
+        overlaps=[row(OverlapResult, layer_jaccard={"conv": 0.25}, layer_chance={"conv": 0.2})],
+    )
+
+
 def assert_same_state(found: TrainingState | None, expected: TrainingState) -> None:
     assert found is not None
     assert found.step == expected.step
@@ -52,7 +74,7 @@ def assert_same_state(found: TrainingState | None, expected: TrainingState) -> N
 
 def test_what_was_written_comes_back_in_its_order(tmp_path):
     folder = CheckpointFolder(tmp_path / "new" / "checkpoint")
-    ledger = Ledger(epochs=[epoch(1), epoch(2)])
+    ledger = full_ledger()
     folder.save(position(40), ledger)
     found, known = folder.load()
     assert (found.seed, found.level) == (3, 2)
@@ -126,6 +148,18 @@ def test_a_state_that_outlasts_no_power_cut_takes_no_durable_ones_place(tmp_path
     folder.save(position(5), Ledger())
     (previous, facts) = unpack(tmp_path / "state.previous")
     assert facts["step"] == 4
+
+
+@pytest.mark.parametrize("name", ["initial", "rewind", "dense"])
+def test_a_state_without_a_whole_file_that_it_counts_on_is_none(tmp_path, name):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(1, rewind=None, dense=None), Ledger())
+    folder.save(position(2), Ledger())
+    (tmp_path / f"{name}-seed3").write_bytes(b"torn")
+    found = folder.load()  # the one before knows of theta_0 only
+    assert (found is None) is (name == "initial")
+    if found is not None:
+        assert_same_state(found[0].state, state(1))
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import sqlite3
 import threading
 import time
@@ -17,9 +18,12 @@ def _fail(message: str) -> None:
     raise AssertionError(message)
 
 
-@pytest.fixture
-def filled(store: Store, project: Path) -> Store:
-    """Two experiments' runs; the first has seeds 0 and 1 with levels 0 to 2."""
+@pytest.fixture(scope="module")
+def filled_folder(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two experiments' runs; the first has seeds 0 and 1 with levels 0 to 2."""
+    project = tmp_path_factory.mktemp("filled") / "project"
+    shutil.copytree(migrated, project)
+    store = open_store(resolve_store(folder=project))
     with store.record(project / "journal", on_gap=_fail) as recorder:
         parent = recorder.start_run(
             "conv4 cifar10", key="aaaa-1", tags={"tfprune.kind": "experiment"}
@@ -41,7 +45,14 @@ def filled(store: Store, project: Path) -> Store:
         parent.finish()
         recorder.start_run("resnet20", key="aaaa-2").finish("FAILED")
         assert recorder.flush(30).left == 0
-    return store
+    return project
+
+
+@pytest.fixture
+def filled(filled_folder: Path, project: Path) -> Store:
+    """A store of the test's own, a copy of the filled one."""
+    shutil.copytree(filled_folder, project, dirs_exist_ok=True)
+    return open_store(resolve_store(folder=project))
 
 
 def test_what_was_logged_can_be_read(filled: Store) -> None:

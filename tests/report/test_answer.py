@@ -1,84 +1,250 @@
+"""No statement of the answer is made where its condition fails, and nothing is left out."""
+
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 
-from tfprune.experiment.results import SEED_FLOOR
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.report.conftest import synthetic
+from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, LevelResult
 from tfprune.report.answer import answer
+from tfprune.report.labels import listed, percent
+from tfprune.report.ranking import set_apart
+
+LAYERS = ("conv1", "conv2", "dense1")
 
 
-def network(make_data, values, *, measure="svcca", floor=None, width=0.01, null=0.1):
-    """One level (20% pruned) with these similarities, intervals of +-width, and a seed floor."""
-    data = make_data(n_layers=len(values), n_levels=1, measures=(measure,))
+def run_of(
+    values, *, width=0.01, null=0.1, floor=None, again=None, measure="cka", share=None,
+    accuracies=None, silent=0,
+):  # fmt: skip
+    """One level (20% pruned): values[seed][layer], floors by pairs of seeds, and accuracies."""
+    template = synthetic(n_levels=1, measures=(measure,)).similarities[0]
+    n = len(values)
     rows = [
-        dataclasses.replace(row, similarity=value, low=value - width, high=value + width, null=null)
-        for row, value in zip(data.similarities, values, strict=True)
-    ]
-    if floor is not None:
-        rows += [
-            dataclasses.replace(
-                row, level=0, seed=1, similarity=value, low=None, high=None, against=SEED_FLOOR
-            )
-            for row, value in zip(list(rows), floor, strict=True)
-        ]
+        dataclasses.replace(
+            template, seed=seed, layer_index=i, layer=LAYERS[i], similarity=value, null=null,
+            low=None if width is None else value - width,
+            high=None if width is None else value + width,
+            dense_share=None if share is None else share[i],
+            dead_a=0, dead_b=silent if i == 1 else 0, masked_b=0, width=32,
+        )
+        for seed, of_seed in enumerate(values)
+        for i, value in enumerate(of_seed)
+    ]  # fmt: skip
+    for i in range(len(values[0])):
+        common = {"level": 0, "layer": LAYERS[i], "layer_index": i, "low": None, "high": None}
+        for a in range(n):
+            if again is not None:
+                rows.append(
+                    dataclasses.replace(
+                        template, seed=a, similarity=again[a], against=SAME_INIT, **common
+                    )
+                )
+            if floor is not None:
+                rows += [
+                    dataclasses.replace(
+                        template, seed=a, against_seed=b, similarity=floor, against=SEED_FLOOR,
+                        **common,
+                    )
+                    for b in range(a)
+                ]  # fmt: skip
+    accuracies = accuracies or [(0.95, 0.9)] * n
     levels = [
-        dataclasses.replace(row, accuracy_test=accuracy)
-        for row, accuracy in zip(data.levels, (0.95, 0.9), strict=True)
-    ]
+        LevelResult(
+            seed=seed, level=level, sparsity=0.2 * level, n_weights=100, n_kept=100 - 20 * level,
+            accuracy_validation=None, accuracy_test=accuracy, loss_validation=None, loss_test=0.2,
+            flips=0.0,
+        )
+        for seed, both in enumerate(accuracies)
+        for level, accuracy in enumerate(both)
+    ]  # fmt: skip
     return levels, rows
 
 
-def test_a_u_shape_is_told_by_its_ends_and_its_middle(make_data):
-    levels, rows = network(make_data, [0.9, 0.5, 0.52, 0.88])
-    told = answer(levels, rows)
-    assert told.question == "What changes inside the network when it is pruned?"
-    assert told.similarity == (
-        "At level 1, 20% of the weights pruned, conv1 and dense2 stay most alike to the dense "
-        "network (SVCCA similarity 0.88 to 0.90), while conv2 and dense1 change most "
-        "(0.50 to 0.52)."
-    )
-    assert told.floor == (
-        "Every layer is more alike than unrelated layers of the same size would be (no second "
-        "seed was trained, so there is no seed floor); test accuracy goes from 95.0% to 90.0%."
-    )
+def told(*args, **options):
+    made = answer(*run_of(*args, **options))
+    return {statement.kind: statement.text for statement in made.statements}
 
 
-def test_layers_are_told_from_the_seed_floor_by_their_whole_interval(make_data):
-    levels, rows = network(make_data, [0.9, 0.5, 0.7, 0.8], floor=[0.8, 0.6, 0.705, 0.8])
-    told = answer(levels, rows)
-    assert told.floor.startswith(
-        "Against the floor of dense networks that differ by seed alone, conv1 is closer to the "
-        "dense network, conv2 is farther from it, 2 of 4 can't be told from another seed's; test"
+def test_one_seed_is_told_whole():
+    made = answer(*run_of([[0.9, 0.5, 0.8]]))
+    assert made.question == "What changes inside the network when it is pruned?"
+    assert str(made) == (
+        "At level 1, 20% of the weights pruned, conv2 changed most (0.50) and conv1 least (0.90), "
+        "dense1 0.80: Linear CKA. Every layer is more alike than unrelated layers of this level "
+        "(0.10). No second seed was trained, so there is no seed floor. Test accuracy goes from "
+        "95.0% to 90.0%."
     )
 
 
-def test_all_layers_above_the_seed_floor_are_said_in_one_clause(make_data):
-    levels, rows = network(make_data, [0.9, 0.8], floor=[0.3, 0.3])
-    assert "every layer is closer to its dense network than another" in answer(levels, rows).floor
-
-
-def test_a_distance_is_read_the_other_way_round(make_data):
-    levels, rows = network(make_data, [0.1, 0.8], measure="procrustes-distance", floor=[0.4, 0.4])
-    told = answer(levels, rows)
-    assert told.similarity.endswith(
-        "conv1 stays most alike to the dense network (Procrustes distance (rad) 0.10), while "
-        "dense1 changes most (0.80)."
+def test_layers_whose_intervals_overlap_are_not_ranked():
+    assert told([[0.80, 0.86, 0.83]], width=0.1)["ranking"] == (
+        "At level 1, 20% of the weights pruned, no layer stands apart from the others: 0.80 to "
+        "0.86 (Linear CKA)."
     )
-    assert "conv1 is closer to the dense network, dense1 is farther from it;" in told.floor
+    assert "stands apart" in told([[0.9, 0.5, 0.8]], width=None)["ranking"]
 
 
-def test_even_layers_are_not_singled_out(make_data):
-    levels, rows = network(make_data, [0.9, 0.91, 0.92])
-    assert answer(levels, rows).similarity.endswith(
-        "all 3 layers keep about as much of the dense network (SVCCA similarity 0.90 to 0.92)."
+def test_a_distance_is_read_the_other_way_round():
+    text = told([[0.9, 0.1, 0.5]], measure="procrustes-distance", null=1.2)
+    assert "conv1 changed most (0.90) and conv2 least (0.10), dense1 0.50" in text["ranking"]
+    assert text["null"].startswith("Every layer is more alike")
+
+
+def test_layers_no_better_than_unrelated_ones_are_named():
+    assert told([[0.9, 0.4, 0.8]], null=0.565)["null"] == (
+        "conv2 can't be told from unrelated layers of this level (0.56); conv1 and dense1 are "
+        "more alike."
+    )
+    assert "no intervals were taken" in told([[0.9, 0.4, 0.8]], width=None)["null"]
+    assert "null" not in told([[0.9, 0.4, 0.8]], null=None)
+
+
+def test_a_rank_losing_measure_is_told_by_the_share_that_is_left():
+    text = told([[0.8, 0.9, 0.85]], measure="svcca", share=[0.75, 0.3, 0.5], silent=20)
+    assert text["ranking"].endswith(
+        "conv2 changed most (0.30) and conv1 least (0.75), dense1 0.50: share of the dense layer's "
+        "directions, by SVCCA similarity."
+    )
+    assert text["died"] == "Channels that carry nothing any more: conv2 20 of 32."
+    assert "(0.10 by plain SVCCA similarity)" in text["null"]
+
+
+def test_a_layer_that_could_not_be_compared_is_named_with_its_seeds():
+    values = [[0.9, math.nan, 0.8], [0.9, 0.5, 0.8]]
+    assert told(values)["missing"] == (
+        "Nothing could be compared of conv2 in seed 0: dead, or not finite."
+    )
+    both = [[0.9, math.nan, 0.8]] * 2
+    assert told(both)["missing"].startswith("Nothing could be compared of conv2: ")
+    assert "no layer could be compared" in told([[math.nan] * 3])["ranking"]
+
+
+def test_too_few_seeds_say_nothing_and_how_many_would_do():
+    text = told([[0.9, 0.5, 0.8]] * 3, floor=0.4, again=[0.7] * 3)
+    assert text["seed floor"] == (
+        "Against dense networks of other seeds (0.40), too few seeds to tell: 3, where 5 would do."
+    )
+    assert text["training floor"] == (
+        "Against the dense network trained again in another order (0.70), too few seeds to tell: "
+        "3, where 5 would do."
     )
 
 
-def test_a_layer_below_the_null_is_counted(make_data):
-    levels, rows = network(make_data, [0.9, 0.1], null=0.2)
-    assert answer(levels, rows).floor.startswith("1 of 2 layers are more alike than unrelated")
+def test_five_seeds_tell_three_layers_from_both_floors():
+    text = told([[0.9, 0.5, 0.7 + 0.01 * s] for s in range(5)], floor=0.6, again=[0.72] * 5)
+    assert text["seed floor"] == (
+        "Against dense networks of other seeds (0.60), conv1 and dense1 are closer, conv2 is "
+        "farther (test over 5 seeds, 5% for all layers)."
+    )
+    assert text["training floor"].endswith(
+        "conv1 is closer, conv2 is farther, dense1 can't be told apart (test over 5 seeds, 5% for "
+        "all layers)."
+    )
 
 
-def test_nothing_compared_is_said_so(make_data):
-    data = make_data()
-    told = answer(data.levels, ())
-    assert str(told).strip() == "No pruned level was compared with the dense network."
+def test_a_collapsed_seed_is_named_and_not_averaged():
+    text = told([[0.9, 0.5, 0.8]] * 3, accuracies=[(0.96, 0.95), (0.96, 0.1), (0.94, 0.93)])
+    assert text["accuracy"] == (
+        "Test accuracy goes from 95.0% (94.0% to 96.0%) to 94.0% (93.0% to 95.0%) in 2 of 3 "
+        "seeds; accuracy collapsed from 96.0% to 10.0% in seed 1."
+    )
+    half = told([[0.9, 0.5, 0.8]] * 2, accuracies=[(0.96, 0.96), (0.96, 0.1)])
+    assert "53" not in half["accuracy"]
+
+
+def test_nothing_compared_is_said_so():
+    made = answer(synthetic().levels, ())
+    assert str(made) == "No pruned level was compared with the dense network."
+
+
+number = st.one_of(st.floats(0.05, 0.99), st.just(math.nan))
+
+
+@st.composite
+def results(draw):
+    n_seeds, n_layers = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    values = [[draw(number) for _ in range(n_layers)] for _ in range(n_seeds)]
+    accuracy = st.floats(0.05, 0.99)
+    return values, {
+        "width": draw(st.sampled_from([None, 0.01, 0.1])),
+        "null": draw(st.sampled_from([None, 0.1, 0.6])),
+        "floor": draw(st.sampled_from([None, 0.3, 0.7])) if n_seeds > 1 else None,
+        "again": draw(st.sampled_from([None, [0.5] * n_seeds])),
+        "accuracies": [(draw(accuracy), draw(accuracy)) for _ in range(n_seeds)],
+        "measure": draw(st.sampled_from(["cka", "procrustes-distance"])),
+    }
+
+
+@settings(deadline=None, max_examples=200)
+@given(results())
+def test_no_statement_stands_whose_condition_fails(result):
+    values, options = result
+    text = told(values, **options)
+    sign = -1 if options["measure"] == "procrustes-distance" else 1
+    v = sign * np.array(values, float)
+    layers = LAYERS[: v.shape[1]]
+    gone = np.isnan(v)
+    assert ("missing" in text) == bool(gone.any())
+    for name, lost in zip(layers, gone.any(axis=0), strict=True):
+        assert (name in text.get("missing", "")) == bool(lost)
+    half = options["width"] or 0.0
+    for name in layers:
+        i = layers.index(name)
+        others = [j for j in range(len(layers)) if j != i and not gone[:, j].any()]
+        found = re.search(
+            rf"(?:pruned, | and ){name} (?:changed )?(most|least) \(", text["ranking"]
+        )
+        if found is None:
+            continue
+        assert not gone[:, i].any()
+        for j in others:
+            gap = (v[:, j] - v[:, i]) * (1 if found[1] == "most" else -1)
+            assert (gap > 2 * half - 1e-9).all() or name + " and " in text["ranking"]
+    if options["null"] is not None and "Every layer is more" in text.get("null", ""):
+        known = v[~gone]
+        assert (known - half > sign * options["null"] - 1e-9).all()
+    for kind, given_floor in (
+        ("seed floor", options["floor"]),
+        ("training floor", options["again"]),
+    ):
+        if re.search(r" (is|are) (closer|farther)", text.get(kind, "")):
+            assert len(values) >= 4
+            assert given_floor is not None
+    for seed, (before, after) in enumerate(options["accuracies"]):
+        collapsed = after <= 0.5 * before
+        named = f"{percent(before)} to {percent(after)} in seed {seed}" in text["accuracy"]
+        assert named == collapsed
+    every = " ".join(text.values())
+    assert every[0].isupper() or every.startswith("conv")
+    assert "nan" not in every
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 4), st.integers(1, 6), st.randoms(use_true_random=False))
+def test_groups_stand_apart_in_every_seed_and_are_at_most_half(n_seeds, n_layers, random):
+    v = np.array([[random.choice([0.1, 0.2, 0.5, 0.9]) for _ in range(n_layers)]
+                  for _ in range(n_seeds)])  # fmt: skip
+    half = random.choice([0.01, 0.1])
+    most, least = set_apart(v, v - half, v + half)
+    assert not set(most) & set(least)
+    for group, sign in ((most, 1), (least, -1)):
+        assert len(group) <= n_layers // 2
+        others = [i for i in range(n_layers) if i not in group]
+        for i in group:
+            for j in others:
+                assert (sign * (v[:, j] - v[:, i]) > 2 * half).all()
+
+
+@pytest.mark.parametrize("n", [3, 4, 9])
+def test_long_lists_count_what_they_do_not_name(n):
+    names = [f"conv{i}" for i in range(n)]
+    text = listed(names)
+    assert all(name in text for name in names) == (n <= 4)

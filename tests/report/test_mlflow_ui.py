@@ -178,7 +178,7 @@ def test_the_page_of_the_parent_shows_the_summary(browser, pages, show, real_run
     ]  # fmt: skip
     for row in levels:  # what the terminal showed
         assert row[3] in real_run.sent
-    assert "stay most alike to the dense network" in browser.run(f"return {note}.innerText")
+    assert "of the weights pruned, " in browser.run(f"return {note}.innerText")
     more = "[...document.querySelectorAll('button')].find(x => /^Show /.test(x.innerText))"
     browser.run(f"{more}.click()")
     browser.until(f"{more}.innerText === 'Show less'")

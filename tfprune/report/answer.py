@@ -1,4 +1,4 @@
-"""The question of a run and its answer in two sentences, made from the numbers alone."""
+"""The question of a run and its answer: a few statements, each made only where it holds."""
 
 from __future__ import annotations
 
@@ -7,31 +7,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.experiment.results import LevelResult, SimilarityResult
-from tfprune.report.depth import Profile, measures_of, null_of_level, profiles, seed_floor
+from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, LevelResult, SimilarityResult
+from tfprune.report.accuracy_statements import accuracy_statement
+from tfprune.report.depth import measures_of, profiles
 from tfprune.report.labels import (
     is_distance,
     listed,
     measure_label,
-    percent,
     round_percent,
     sparsity_by_level,
 )
+from tfprune.report.level_values import LevelValues, floor_matrix, level_values
+from tfprune.report.ranking import set_apart
+from tfprune.similarity.claims import ALPHA, Claim, claims, seeds_needed
 
 QUESTION = "What changes inside the network when it is pruned?"
-_EVEN = 0.05  # a smaller range over depth is not worth telling layers apart
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence, what it is about, and the layers and seeds that it names or counts.
+
+    kind: 'nothing', 'ranking', 'missing', 'died', 'null', 'training floor', 'seed floor' or
+    'accuracy'.
+    """
+
+    kind: str
+    text: str
+    layers: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Two sentences: which layers keep to the dense network, and what floors say of it."""
+    """The statements in the order in which they are read."""
 
     question: str
-    similarity: str
-    floor: str
+    statements: tuple[Statement, ...]
 
     def __str__(self) -> str:
-        return f"{self.similarity} {self.floor}"
+        return " ".join(statement.text for statement in self.statements)
 
 
 def answer(
@@ -40,128 +55,203 @@ def answer(
     *,
     measure: str | None = None,
 ) -> Answer:
-    """Return the answer for the last level by `measure` (the run's first where not given).
+    """Return what may be said of the last level by `measure` (the run's first where not given).
 
-    A layer 'stays most alike' in the upper third of the range that similarity spans over depth,
-    and 'changes most' in the lower third; where the range is under 0.05 no layer is singled out.
-    A layer is above the seed floor when its whole interval lies above every pair of dense
-    networks, and below it when its whole interval lies below all of them.
+    Layers are ranked where their intervals, or all seeds, keep them apart (`ranking.set_apart`);
+    they are set against their own null by their whole interval, and against the floors by a test
+    over seeds with Holm's correction over all layers and measures (`similarity.claims`). Layers
+    that could not be compared and seeds whose accuracy collapsed are named.
     """
     known = measures_of(similarities)
     measure = measure or (known[0] if known else "")
     lines = profiles(similarities, measure=measure)
     if not lines:
-        return Answer(QUESTION, "No pruned level was compared with the dense network.", "")
-    last = lines[-1]
-    sparsity = sparsity_by_level(levels).get(last.level)
-    share = f", {round_percent(sparsity)} of the weights pruned" if sparsity is not None else ""
-    start = f"At level {last.level}{share}, "
-    return Answer(
-        QUESTION,
-        start + _by_depth(last, measure),
-        _against_floor(last, similarities, measure) + _accuracy(levels, last.level),
-    )
+        nothing = Statement("nothing", "No pruned level was compared with the dense network.")
+        return Answer(QUESTION, (nothing,))
+    values = level_values(similarities, measure=measure, level=lines[-1].level)
+    found = [
+        _ranking(values, sparsity_by_level(levels).get(values.level)),
+        _missing(values),
+        _died(values),
+        _null(values),
+        _floor(similarities, values, SAME_INIT),
+        _floor(similarities, values, SEED_FLOOR),
+        accuracy_statement(levels, level=values.level),
+    ]
+    made = [Statement(*parts) for parts in found if parts is not None]
+    return Answer(QUESTION, tuple(made))
 
 
-def _by_depth(line: Profile, measure: str) -> str:
-    known = np.isfinite(line.mean)
-    names = [name for name, there in zip(line.layers, known, strict=True) if there]
-    values = line.mean[known]
-    label = measure_label(measure)
-    if not names:
-        return f"no layer could be compared by {label}."
-    low, high = float(values.min()), float(values.max())
-    if len(names) == 1:
-        return f"{names[0]} has {label} {low:.2f} with its dense counterpart."
-    if high - low < _EVEN:
-        return (
-            f"all {len(names)} layers keep about as much of the dense network "
-            f"({label} {low:.2f} to {high:.2f})."
-        )
-    third = (high - low) / 3
-    upper = [(n, v) for n, v in zip(names, values, strict=True) if v >= high - third]
-    lower = [(n, v) for n, v in zip(names, values, strict=True) if v <= low + third]
-    alike, changed = (lower, upper) if is_distance(measure) else (upper, lower)
-    return (
-        f"{_named(alike)} {'stays' if len(alike) == 1 else 'stay'} most alike to the dense "
-        f"network ({label} {_range(alike)}), while {_named(changed)} "
-        f"{'changes' if len(changed) == 1 else 'change'} most ({_range(changed)})."
-    )
+Parts = tuple[str, str, tuple[str, ...], tuple[int, ...]]
 
 
-def _named(layers: list[tuple[str, float]]) -> str:
-    return listed(name for name, _ in layers)
+def _names(values: LevelValues, chosen: Sequence[int]) -> tuple[str, ...]:
+    return tuple(values.layers[i] for i in chosen)
 
 
-def _range(layers: list[tuple[str, float]]) -> str:
-    low, high = (f"{end(value for _, value in layers):.2f}" for end in (min, max))
+def _span(numbers: np.ndarray) -> str:
+    """Return 'low to high' of the medians over seeds."""
+    known = [np.median(c[np.isfinite(c)]) for c in numbers.T if np.isfinite(c).any()]
+    low, high = f"{min(known):.2f}", f"{max(known):.2f}"
     return low if low == high else f"{low} to {high}"
 
 
-def _against_floor(line: Profile, similarities: Sequence[SimilarityResult], measure: str) -> str:
-    floor = seed_floor(similarities, measure=measure)
-    if floor is not None:
-        return _against_seeds(line, floor, measure)
-    null = null_of_level(similarities, measure=measure, level=line.level)
-    if null is None:
-        return "No floor was measured, so the numbers only compare layers with one another"
-    low, high = _interval(line)
-    above = high < null if is_distance(measure) else low > null
-    word = "Every layer is" if above.all() else f"{int(above.sum())} of {len(null)} layers are"
-    return (
-        f"{word} more alike than unrelated layers of the same size would be "
-        "(no second seed was trained, so there is no seed floor)"
-    )
-
-
-def _interval(line: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of the interval, the number itself where there is none."""
-    low, high = (np.where(np.isfinite(end), end, line.mean) for end in (line.low, line.high))
-    return low, high
-
-
-def _against_seeds(line: Profile, floor: Profile, measure: str) -> str:
-    low, high = _interval(line)
-    floor_low, floor_high = _interval(floor)
-    above, below = low > floor_high, high < floor_low
-    if is_distance(measure):
-        above, below = below, above
-    closer, farther = (
-        [name for name, there in zip(line.layers, chosen, strict=True) if there]
-        for chosen in (above, below)
-    )
-    start = "Against the floor of dense networks that differ by seed alone, "
-    if len(closer) == len(line.layers):
-        return f"{start}every layer is closer to its dense network than another seed's is"
-    if len(farther) == len(line.layers):
-        return f"{start}every layer is farther from its dense network than another seed's is"
+def _ranking(values: LevelValues, sparsity: float | None) -> Parts:
+    share = "" if sparsity is None else f", {round_percent(sparsity)} of the weights pruned"
+    start = f"At level {values.level}{share}, "
+    number, low, high = values.headline()
+    label = measure_label(values.measure)
+    if values.has_share:
+        label = f"share of the dense layer's directions, by {label}"
+    known = np.flatnonzero(np.isfinite(number).any(axis=0))
+    if not len(known):
+        return "ranking", f"{start}no layer could be compared by {label}.", (), values.seeds
+    if len(values.layers) == 1:
+        text = f"{start}{values.layers[0]} has {_span(number)} ({label})."
+        return "ranking", text, values.layers, values.seeds
+    distance = is_distance(values.measure)
+    ends = (-high, -low) if distance else (low, high)
+    most, least = set_apart(-number if distance else number, *ends)
     parts = []
-    total = len(line.layers)
-    if closer:
-        parts.append(f"{_who(closer, total)} closer to the dense network")
-    if farther:
-        parts.append(
-            f"{_who(farther, total)} farther from {'it' if closer else 'the dense network'}"
-        )
+    if most:
+        parts.append(f"{listed(_names(values, most))} changed most ({_span(number[:, most])})")
+    if least:
+        parts.append(f"{listed(_names(values, least))} least ({_span(number[:, least])})")
+    if least and not most:
+        parts[0] = f"{listed(_names(values, least))} changed least ({_span(number[:, least])})"
+    rest = [int(i) for i in known if i not in most and i not in least]
     if not parts:
-        return f"{start}no layer can be told from another seed's"
-    rest = total - len(closer) - len(farther)
+        text = f"no layer stands apart from the others: {_span(number[:, known])} ({label})"
+    else:
+        text = " and ".join(parts)
+        if rest:
+            text += f", {listed(_names(values, rest))} {_span(number[:, rest])}"
+        text += f": {label}"
+    several = len(values.seeds) > 1
+    text += f", medians of {len(values.seeds)} seeds." if several else "."
+    return "ranking", start + text, _names(values, [int(i) for i in known]), values.seeds
+
+
+def _missing(values: LevelValues) -> Parts | None:
+    gone = ~np.isfinite(values.value)
+    layers = np.flatnonzero(gone.any(axis=0))
+    if not len(layers):
+        return None
+    parts = []
+    for i in layers:
+        seeds = [str(seed) for seed, lost in zip(values.seeds, gone[:, i], strict=True) if lost]
+        everywhere = len(seeds) == len(values.seeds)
+        where = "" if everywhere else f" in seed{'s' * (len(seeds) > 1)} {listed(seeds)}"
+        parts.append(f"{values.layers[i]}{where}")
+    text = f"Nothing could be compared of {listed(parts)}: dead, or not finite."
+    return "missing", text, _names(values, layers.tolist()), ()
+
+
+def _died(values: LevelValues) -> Parts | None:
+    silent = np.nan_to_num(values.silent)
+    layers = np.flatnonzero(silent.max(axis=0, initial=0) > 0)
+    if not len(layers):
+        return None
+    parts = []
+    for i in layers:
+        fewest, most = (int(end(silent[:, i])) for end in (np.min, np.max))
+        count = f"{most}" if fewest == most else f"{fewest} to {most}"
+        parts.append(f"{values.layers[i]} {count} of {int(np.nanmax(values.width[:, i]))}")
+    text = f"Channels that carry nothing any more: {listed(parts)}."
+    return "died", text, _names(values, layers.tolist()), ()
+
+
+def _null(values: LevelValues) -> Parts | None:
+    known = np.isfinite(values.null) & np.isfinite(values.value)
+    layers = np.flatnonzero(known.any(axis=0))
+    if not len(layers):
+        return None
+    distance = is_distance(values.measure)
+    end = values.high if distance else values.low
+    end = np.where(np.isfinite(end), end, values.value)
+    beyond = (end < values.null) if distance else (end > values.null)
+    above = [int(i) for i in layers if beyond[known[:, i], i].all()]
+    alike = [int(i) for i in layers if i not in above]
+    null = _span(np.where(known, values.null, np.nan)[:, layers])
+    bounded = np.isfinite(values.low[known]).all()
+    plain = f" by plain {measure_label(values.measure)}" if values.has_share else ""
+    how = "" if bounded else " (values alone: no intervals were taken)"
+    floor = f"unrelated layers of this level ({null}{plain}){how}"
+    if not alike:
+        who = "Every layer is" if len(layers) > 1 else f"{values.layers[layers[0]]} is"
+        text = f"{who} more alike than {floor}."
+    else:
+        text = f"{listed(_names(values, alike))} can't be told from {floor}"
+        if above:
+            verb = "is" if len(above) == 1 else "are"
+            text += f"; {listed(_names(values, above))} {verb} more alike"
+        text += "."
+    return "null", text, _names(values, layers.tolist()), ()
+
+
+_AGAINST = {
+    SAME_INIT: ("training floor", "the dense network trained again in another order"),
+    SEED_FLOOR: ("seed floor", "dense networks of other seeds"),
+}
+
+
+def _floor(
+    similarities: Sequence[SimilarityResult], values: LevelValues, against: str
+) -> Parts | None:
+    """Set every layer against a floor by a test over all layers and measures at once."""
+    kind, name = _AGAINST[against]
+    seeds = values.seeds
+    if not any(row.against == against for row in similarities):
+        if against == SAME_INIT:
+            return None
+        return kind, "No second seed was trained, so there is no seed floor.", (), ()
+    own, floors, keys = [], [], []
+    for measure in measures_of(similarities):
+        of = level_values(similarities, measure=measure, level=values.level)
+        sign = -1 if is_distance(measure) else 1
+        for i, layer in enumerate(of.layers):
+            matrix = floor_matrix(
+                similarities, measure=measure, layer=layer, seeds=seeds, against=against
+            )
+            if of.seeds == seeds:
+                keys.append((measure, layer))
+                own.append(of.closeness[:, i])
+                floors.append(sign * matrix)
+    found = dict(zip(keys, claims(own, floors), strict=True))
+    spoken = {layer: found.get((values.measure, layer), Claim()) for layer in values.layers}
+    asked = [claim for claim in found.values() if claim.p_value is not None]
+    height = _height(similarities, values.measure, against)
+    start = f"Against {name} ({height}), "
+    enough = seeds_needed(len(asked) or len(keys))
+    if len(seeds) < enough or not asked:
+        text = f"{start}too few seeds to tell: {len(seeds)}, where {enough} would do."
+        if len(seeds) >= enough:
+            text = f"{start}nothing can be told: values are missing."
+        return kind, text, values.layers, seeds
+    parts = []
+    for direction in ("closer", "farther"):
+        there = [layer for layer, claim in spoken.items() if claim.direction == direction]
+        if there:
+            verb = "is" if len(there) == 1 else "are"
+            parts.append(f"{listed(there)} {verb} {direction}")
+    rest = [n for n, claim in spoken.items() if claim.p_value is not None and not claim.direction]
     if rest:
-        parts.append(f"{rest} of {total} can't be told from another seed's")
-    return start + ", ".join(parts)
+        parts.append(f"{listed(rest)} can't be told apart")
+    unasked = [n for n, claim in spoken.items() if claim.p_value is None]
+    if unasked:
+        parts.append(f"{listed(unasked)} can't be asked, for want of a value")
+    text = f"{start}{', '.join(parts)} (test over {len(seeds)} seeds, {ALPHA:.0%} for all layers)."
+    return kind, text, values.layers, seeds
 
 
-def _who(names: list[str], total: int) -> str:
-    if len(names) > 4:
-        return f"{len(names)} of {total} layers are"
-    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
-
-
-def _accuracy(levels: Sequence[LevelResult], level: int) -> str:
-    then, now = (
-        [row.accuracy_test for row in levels if row.level == wanted] for wanted in (0, level)
-    )
-    if not then or not now:
-        return "."
-    before, after = float(np.mean(then)), float(np.mean(now))
-    return f"; test accuracy goes from {percent(before)} to {percent(after)}."
+def _height(similarities: Sequence[SimilarityResult], measure: str, against: str) -> str:
+    """Return the floor's values, least to most over layers: medians over its pairs."""
+    by_layer: dict[str, list[float]] = {}
+    for row in similarities:
+        if (row.measure, row.against) == (measure, against) and np.isfinite(row.similarity):
+            by_layer.setdefault(row.layer, []).append(row.similarity)
+    medians = [float(np.median(found)) for found in by_layer.values()]
+    if not medians:
+        return "not known"
+    low, high = f"{min(medians):.2f}", f"{max(medians):.2f}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,62 @@
+"""What pruning did to accuracy, with every seed that collapsed named instead of averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfprune.experiment.results import LevelResult
+from tfprune.report.labels import listed, percent
+
+COLLAPSED = 0.5  # of its own dense network's accuracy, at most
+
+
+def collapsed_seeds(levels: Sequence[LevelResult], *, level: int) -> tuple[int, ...]:
+    """Return the seeds whose accuracy at `level` is half of their dense network's or less."""
+    dense = {row.seed: row.accuracy_test for row in levels if row.level == 0}
+    return tuple(
+        row.seed
+        for row in levels
+        if row.level == level
+        and level > 0
+        and row.seed in dense
+        and row.accuracy_test <= COLLAPSED * dense[row.seed]
+    )
+
+
+def accuracy_statement(
+    levels: Sequence[LevelResult], *, level: int
+) -> tuple[str, str, tuple[str, ...], tuple[int, ...]] | None:
+    """Return the statement of test accuracy from the dense network to a level.
+
+    Of several seeds the median and the range; collapsed ones are named with their own numbers and
+    are not in either.
+    """
+    dense = {row.seed: row.accuracy_test for row in levels if row.level == 0}
+    pruned = {row.seed: row.accuracy_test for row in levels if row.level == level}
+    seeds = sorted(set(dense) & set(pruned))
+    if not seeds:
+        return None
+    collapsed = [seed for seed in collapsed_seeds(levels, level=level) if seed in seeds]
+    whole = [seed for seed in seeds if seed not in collapsed]
+    parts = []
+    if whole:
+        before, after = (_of([side[seed] for seed in whole]) for side in (dense, pruned))
+        left = f" in {len(whole)} of {len(seeds)} seeds" if collapsed else ""
+        parts.append(f"test accuracy goes from {before} to {after}{left}")
+    if collapsed:
+        each = listed(
+            [f"{percent(dense[s])} to {percent(pruned[s])} in seed {s}" for s in collapsed],
+            most=len(collapsed),
+        )
+        parts.append(f"accuracy collapsed from {each}")
+    text = "; ".join(parts)
+    return "accuracy", f"{text[0].upper()}{text[1:]}.", (), tuple(seeds)
+
+
+def _of(values: list[float]) -> str:
+    median = percent(float(np.median(values)))
+    if len(values) == 1:
+        return median
+    return f"{median} ({percent(min(values))} to {percent(max(values))})"

@@ -16,7 +16,7 @@ _WIDE = "&emsp; | "  # MLflow's cells have no margins
 
 
 def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
-    """Return the answer in two sentences, and the table of all levels, means over replicates.
+    """Return the answer, and the table of all levels, means over replicates.
 
     Similarities are by the first measure; of many layers an even choice is shown. The answer
     comes first because MLflow folds the note after a few lines.

@@ -79,6 +79,20 @@ def read_contents(folder: Path) -> tuple[Contents, list[str]]:
     return found, wrong
 
 
+def read_records(folder: Path) -> list[str]:
+    """Return the lines of the one journal in `folder`, without times and random names."""
+    (path,) = (folder / "mlruns" / "runs").glob("*/records.jsonl")
+    with closing(sqlite3.connect(folder / "mlruns" / "mlflow.db")) as database:
+        runs = _runs(database, path.parent.name)
+    ids = {run_id: f"{n:x}" for n, run_id in enumerate(runs)} | {path.parent.name: "KEY"}
+    lines = []
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        del record["time"]
+        lines.append(_without_ids(json.dumps(record).encode(), ids).decode())
+    return lines
+
+
 def _runs(database: sqlite3.Connection, key: str) -> dict[str, tuple[str, str]]:
     """Return MLflow's id -> (label, status), the parent first, then by seed and level."""
     rows = database.execute(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -67,15 +68,19 @@ class Program:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
         self.environment = {**kept, "PYTHONPATH": str(code)}
 
-    def start(self, folder: Path, *args: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, folder: Path, *args: str, prefix: Sequence[str] = (), **environment: str
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "tfprune_cli.main", *args], cwd=folder, text=True,
+            [*prefix, sys.executable, "-m", "tfprune_cli.main", *args], cwd=folder, text=True,
             env=self.environment | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def __call__(self, folder: Path, *args: str, **environment: str) -> tuple[int, str, str]:
+    def __call__(
+        self, folder: Path, *args: str, prefix: Sequence[str] = (), **environment: str
+    ) -> tuple[int, str, str]:
         """Return exit status, stdout and stderr."""
-        process = self.start(folder, *args, **environment)
+        process = self.start(folder, *args, prefix=prefix, **environment)
         out, err = process.communicate(timeout=600)
         return process.returncode, out, err
 

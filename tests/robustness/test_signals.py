@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 import subprocess
@@ -66,28 +65,3 @@ def test_killed_runs_resumed_equal_the_uninterrupted_one():
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "4 of 4 identical"
-
-
-def test_two_processes_give_the_same_bits(tmp_path, program, same_as_whole):
-    status, out, err = program(tmp_path, *SMALL_RUN)
-    assert status == 0, err
-    assert json.loads(out)["levels"]
-    same_as_whole(tmp_path)
-
-
-def test_deterministic_gives_the_same_bits_on_one_core_and_on_all(
-    tmp_path, program, kills_contents
-):
-    found = []
-    for name, prefix in (("one", ["taskset", "-c", "0"]), ("all", [])):
-        folder = tmp_path / name
-        folder.mkdir()
-        done = subprocess.run(
-            [*prefix, sys.executable, "-m", "tfprune_cli.main", *SMALL_RUN, "--deterministic"],
-            cwd=folder, env=program.environment, capture_output=True, text=True, timeout=600,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        contents, wrong = kills_contents.read_contents(folder)
-        assert wrong == []
-        found.append(contents)
-    assert kills_contents.differences(*found) == []

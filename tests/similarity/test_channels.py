@@ -112,3 +112,16 @@ def test_the_layout_decides_what_a_data_point_is(layout, n_samples):
     a = rng.normal(size=(20, 3, 3, 2))
     b = a + rng.normal(size=a.shape)
     assert float(found) == pytest.approx(linear_cka(by_hand(a), by_hand(b)), abs=1e-12)
+
+
+@pytest.mark.parametrize(("noise", "counted"), [(0.0, 20), (2e-7, 20), (5e-5, 0), (1e-3, 0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_copies_in_a_wide_layer_are_counted_and_near_copies_are_not(noise, counted, dtype):
+    """More features than images, where they are found by random projections: 20 of 300."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(60, 300))
+    b = a.copy()
+    b[:, 280:] = 3.0 * a[:, :20] + 1.0 + noise * rng.normal(size=(60, 20))
+    found = score(a.astype(dtype), b.astype(dtype), "cka")
+    assert (found.duplicate_a, found.duplicate_b) == (0, counted)
+    assert (found.width_b, found.dead_b, found.constant_b) == (300, 0, 0)

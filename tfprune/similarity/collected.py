@@ -65,7 +65,8 @@ class Collected:
         self.measures = measures
         sources = {measure.source for measure in measures}
         size, seed = settings.sample_size, settings.seed
-        classes = n_classes(settings.n_images)
+        known = settings.n_images
+        classes = n_classes(None if known is None else min(known, size))
         self.samples = {p: RowSample(size, seed, classes) for p in pairs if "rows" in sources}
         n_nulls = min(settings.permutations, STREAMED_PERMUTATIONS)
         self.minibatches = {

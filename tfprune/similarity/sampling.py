@@ -15,7 +15,7 @@ _IMAGE_BITS = np.uint64(44)
 #: images that should share their positions, so that they can be paired with one another
 _ALIKE = 8
 
-_MOST_CLASSES = 32
+_MOST_CLASSES = 64
 
 
 def priorities(first: int, n: int, seed: int) -> Array:

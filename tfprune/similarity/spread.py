@@ -22,7 +22,7 @@ from tfprune.similarity.store import KeyPair
 Interval = tuple[float, float]
 
 #: groups of the jackknife over sampled rows
-_GROUPS = 10
+_GROUPS = 20
 
 
 def interval_of(
@@ -104,7 +104,7 @@ def _jackknife(
     assert pair.rows is not None
     x, y = pair.rows()
     sample = evidence.collected.samples[keys]
-    if sample.n_images < 4 * _GROUPS:
+    if sample.n_images < 2 * _GROUPS:
         return None
     group = sample.groups_of_images(_GROUPS)
     left_out = np.array(

@@ -7,6 +7,8 @@ import pytest
 
 from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, SimilarityResult
 from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor, training_floor
+from tfprune.report.figures_depth import depth_figure
+from tfprune.report.html.similarity_charts import depth_chart
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:
@@ -110,3 +112,22 @@ def test_every_pair_of_seeds_counts_for_the_floor_and_each_floor_stands_alone(ma
     assert (seeds.mean[0], seeds.low[0], seeds.high[0]) == (pytest.approx(0.4), 0.1, 0.6)
     assert again.mean[0] == 0.9
     assert training_floor([row, *rows[:3]], measure="svcca") is None
+
+
+def test_both_floors_are_drawn_and_named_wherever_similarity_is(make_data):
+    data = make_data(n_seeds=2, n_levels=1, measures=("svcca",))
+    template = next(r for r in data.similarities if r.against == SEED_FLOOR)
+    again = dataclasses.replace(template, against=SAME_INIT, similarity=0.77)
+    data = dataclasses.replace(data, similarities=(*data.similarities, again))
+    chart = depth_chart(data, "svcca", key="k")
+    assert {row["series"] for row in chart.rows} == {
+        "level", "dense, other seed", "dense, trained again",
+    }  # fmt: skip
+    assert "Dashed: dense networks that differ by seed (1 pair of seeds)" in chart.caption
+    assert "the floor of training" in chart.caption
+    drawn = depth_figure(data.similarities).axes[0].get_legend_handles_labels()[1]
+    assert {"dense, other seed", "dense, trained again"} <= set(drawn)
+    one = make_data(n_seeds=1, measures=("svcca",))
+    assert "intervals over images of the probe set, not over seeds" in (
+        depth_chart(one, "svcca", key="k").caption
+    )

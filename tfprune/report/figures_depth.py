@@ -9,7 +9,14 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.experiment.results import LevelResult, SimilarityResult
-from tfprune.report.depth import Profile, measures_of, null_of_level, profiles, seed_floor
+from tfprune.report.depth import (
+    Profile,
+    measures_of,
+    null_of_level,
+    profiles,
+    seed_floor,
+    training_floor,
+)
 from tfprune.report.figures_levels import MOST_NAMED, level_bar, level_name, map_figure
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 from tfprune.report.style import (
@@ -41,11 +48,12 @@ def depth_figure(
 ) -> Figure:
     """Return similarity with the dense network over depth, one line per level.
 
-    Bands are the bootstrap interval over images, or the range of replicates where there are
-    several. The dashed line is the seed floor (dense networks of two seeds); a dotted line, in the
-    colour of its level, is what unrelated layers would show at that level. `measure` is the run's
-    first where not given; `levels`, when given, add each level's sparsity to its name. Raises
-    InputError where nothing was compared.
+    Bands are the interval over images (not over seeds), or the range of replicates where there are
+    several. The dashed line is the seed floor (dense networks of two seeds), the dash-dotted one
+    the floor of training (the dense network and itself trained again in another order); a dotted
+    line, in the colour of its level, is what unrelated layers would show at that level. `measure`
+    is the run's first where not given; `levels`, when given, add each level's sparsity to its
+    name. Raises InputError where nothing was compared.
     """
     measure, lines = _compared(similarities, measure)
     layers = lines[0].layers
@@ -125,14 +133,14 @@ def _floors(
     seed = seed_floor(similarities, measure=measure)
     if seed is not None:
         axes.fill_between(x, seed.low, seed.high, color=FLOOR, alpha=0.13, lw=0, zorder=0.5)
-        axes.plot(
-            x,
-            np.broadcast_to(seed.mean, x.shape),
-            color=FLOOR,
-            ls=(0, (4, 2)),
-            lw=1.1,
-            label="dense, other seed",
-        )
+    again = training_floor(similarities, measure=measure)
+    for floor, dashes, label in (
+        (seed, (0, (4, 2)), "dense, other seed"),
+        (again, (0, (6, 1.5, 1, 1.5)), "dense, trained again"),
+    ):
+        if floor is not None:
+            mean = np.broadcast_to(floor.mean, x.shape)
+            axes.plot(x, mean, color=FLOOR, ls=dashes, lw=1.1, label=label)
 
 
 def _nulls(axes: Axes, nulls: Sequence[tuple[Colour, np.ndarray]], x: np.ndarray) -> None:

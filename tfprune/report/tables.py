@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.report.answer import answer
 from tfprune.report.balance import balance_line
-from tfprune.report.depth import Profile, measures_of, profiles, seed_floor
+from tfprune.report.depth import Profile, measures_of, profiles, seed_floor, training_floor
 from tfprune.report.labels import is_distance, measure_label, percent, printable, shorten
 from tfprune.report.summary import LevelSummary, level_summaries
 from tfprune.report.summary import result_json as result_json
@@ -198,9 +198,15 @@ def _depth_line(result: RunResult, measure: str, *, ascii_only: bool) -> str:
     lines = profiles(result.similarities, measure=measure)
     if not lines:
         return ""
-    floor = seed_floor(result.similarities, measure=measure)
-    shown = [lines[-1].mean, *([floor.mean] if floor is not None else [])]
-    high = max(1.0, *(float(np.nanmax(v)) for v in shown if np.isfinite(v).any()), 1.0)
-    drawn = [sparkline(_thin(v, min(len(v), 24)), high=high, ascii_only=ascii_only) for v in shown]
-    text = f"{measure} over depth, level {lines[-1].level}: {drawn[0]}"
-    return f"{text}  other seed: {drawn[1]}" if len(drawn) > 1 else text
+    floors = {
+        "other seed": seed_floor(result.similarities, measure=measure),
+        "trained again": training_floor(result.similarities, measure=measure),
+    }
+    named = {"": lines[-1].mean} | {n: f.mean for n, f in floors.items() if f is not None}
+    high = max(1.0, *(float(np.nanmax(v)) for v in named.values() if np.isfinite(v).any()), 1.0)
+    drawn = {
+        name: sparkline(_thin(v, min(len(v), 24)), high=high, ascii_only=ascii_only)
+        for name, v in named.items()
+    }
+    text = f"{measure} over depth, level {lines[-1].level}: {drawn.pop('')}"
+    return "".join([text, *(f"  {name}: {line}" for name, line in drawn.items())])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfprune.report.data import ReportData
-from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor
+from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor, training_floor
 from tfprune.report.html.chart import (
     FLOOR,
     MOST_BANDS,
@@ -24,6 +24,10 @@ from tfprune.report.html.chart import (
     tooltip,
 )
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
+
+_OTHER_SEED = "dense, other seed"
+_TRAINED_AGAIN = "dense, trained again"
+_DASHES = {_OTHER_SEED: [6, 3], _TRAINED_AGAIN: [8, 2, 2, 2]}
 
 
 def _rows(
@@ -57,7 +61,10 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     rows = [row for line in lines for row in _rows(line, "level", sparsity, null=nulls[line.level])]
     floor = seed_floor(data.similarities, measure=measure)
     if floor is not None:
-        rows += _rows(floor, "other seed", {})
+        rows += _rows(floor, _OTHER_SEED, {})
+    again = training_floor(data.similarities, measure=measure)
+    if again is not None:
+        rows += _rows(again, _TRAINED_AGAIN, {})
     any_null = any(null is not None for null in nulls.values())
     label = measure_label(measure)
     values = [row[name] for row in rows for name in ("similarity", "low", "high", "null")]
@@ -84,7 +91,7 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     here = {"x": layer_axis(layers), "y": y}
     line_layers: list[Spec] = [
         {
-            "transform": [{"filter": "datum.series == 'other seed'"}],
+            "transform": [{"filter": f"datum.series == '{_OTHER_SEED}'"}],
             "mark": {"type": "area", "color": FLOOR, "opacity": 0.15},
             "encoding": band,
         },
@@ -99,11 +106,11 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
             },
         },
     ]
-    line_layers.append(
+    line_layers += [
         {
-            "transform": [{"filter": "datum.series == 'other seed'"}],
+            "transform": [{"filter": f"datum.series == '{name}'"}],
             "mark": {
-                "type": "line", "color": FLOOR, "strokeDash": [6, 3], "strokeWidth": 1.5,
+                "type": "line", "color": FLOOR, "strokeDash": dashes, "strokeWidth": 1.5,
                 "point": {"filled": True, "size": 70, "opacity": 0, "color": FLOOR},
             },
             "encoding": here
@@ -113,7 +120,8 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
                 )
             },
         }
-    )  # fmt: skip
+        for name, dashes in _DASHES.items()
+    ]  # fmt: skip
     drawn = here | {"color": colour, "detail": {"field": "level"}}
     only_levels = [{"filter": "datum.series == 'level'"}]
     if any_null:
@@ -148,21 +156,31 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title=f"{label} with the dense network over depth",
-        caption=_depth_caption(lines, floor is not None, any_null),
+        caption=_depth_caption(lines, floor, again is not None, any_null),
         rows=rows,
         spec={"height": 320, "layer": line_layers},
         measure=measure,
     )
 
 
-def _depth_caption(lines: tuple[Profile, ...], seeds: bool, null: bool) -> str:
+def _depth_caption(
+    lines: tuple[Profile, ...], seeds: Profile | None, again: bool, null: bool
+) -> str:
     several = max(line.n_replicates for line in lines) > 1
     text = "One line per pruned level; darker on white (lighter on black) means sparser. "
     text += (
-        "Bands span the replicates. " if several else "Bands are bootstrap intervals over images. "
+        "Bands span the replicates. "
+        if several
+        else "Bands are intervals over images of the probe set, not over seeds. "
     )
-    if seeds:
-        text += "Dashed: dense networks that differ by seed alone, the floor. "
+    if seeds is not None:
+        pairs = f"{seeds.n_replicates} pair{'s' * (seeds.n_replicates > 1)} of seeds"
+        text += f"Dashed: dense networks that differ by seed ({pairs}), the seed floor. "
+    if again:
+        text += (
+            "Dash-dotted: the dense network and itself trained again from the same initialisation "
+            "in another order, the floor of training. "
+        )
     if null:
         text += "Dotted: what unrelated layers would show at that level. "
         if len(lines) > MOST_BANDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,18 +45,25 @@ class ActivationReader:
     def _read(self, names: tuple[str, ...]) -> Callable[[Any], list[Any]]:
         """Return the compiled function from images to the activations of these layers."""
         import tensorflow as tf
-        import tf_keras
 
         if names not in self._reads:
-            model = tf_keras.Model(self._inputs, [self._tensors[name] for name in names])
-            normalize = self._normalization.apply
-
-            @tf.function(jit_compile=False, reduce_retracing=True)
-            def read(images: Any) -> Any:
-                return tf.nest.flatten(model(normalize(images), training=False))
-
-            self._reads[names] = read
+            self._reads[names] = tf.function(
+                self.in_graph(names), jit_compile=False, reduce_retracing=True
+            )
         return self._reads[names]
+
+    def in_graph(self, names: Sequence[str]) -> Callable[[Any], list[Any]]:
+        """Return the function from images to the activations of these layers, not compiled."""
+        import tensorflow as tf
+        import tf_keras
+
+        model = tf_keras.Model(self._inputs, [self._tensors[name] for name in names])
+        normalize = self._normalization.apply
+
+        def read(images: Any) -> list[Any]:
+            return list(tf.nest.flatten(model(normalize(images), training=False)))
+
+        return read
 
     def batches(
         self,

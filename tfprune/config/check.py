@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from importlib import import_module
@@ -123,6 +124,13 @@ def choice(config: Any, name: str) -> None:
     value = getattr(config, name)
     if value not in choices:
         fail(config, name, f"expected one of {', '.join(choices)}; got {value!r}.")
+
+
+def device(config: Any, name: str) -> None:
+    """Check the name of a device: auto, cpu, gpu or gpu:N."""
+    value = getattr(config, name)
+    if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|gpu(:\d+)?", value):
+        fail(config, name, f"expected auto, cpu, gpu or gpu:N, such as gpu:1; got {value!r}.")
 
 
 def choices(config: Any, name: str) -> None:

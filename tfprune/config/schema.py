@@ -165,6 +165,13 @@ class TrainingConfig:
         "--data-order-seed",
         later=True,
     )
+    xla: str = setting(
+        "auto",
+        "compile the training step by XLA; auto: on a GPU, where it pays after the compiling",
+        "--xla",
+        choices=("auto", "on", "off"),
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         check.duration(self, "epochs", positive=True)
@@ -181,6 +188,7 @@ class TrainingConfig:
         check.number(self, "l1", low=0)
         check.choice(self, "data_order")
         check.integer(self, "data_order_seed", low=0, high=2**31 - 1, optional=True)
+        check.choice(self, "xla")
         if self.schedule == "step" and not self.decay_at:
             check.fail(self, "decay_at", "the step schedule needs at least one; none was given.")
         if self.schedule != "step" and self.decay_at:
@@ -359,6 +367,14 @@ class ComparisonConfig:
         "wide layers",
         "--bootstrap",
     )
+    compare_on: str = setting(
+        "auto",
+        "where the moments of layers are taken. gpu: on the device, where the activations are; "
+        "cpu: by NumPy; auto: on the GPU where there is one",
+        "--compare-on",
+        choices=("auto", "gpu", "cpu"),
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         check.texts(self, "measures", needed=True)
@@ -368,6 +384,7 @@ class ComparisonConfig:
         check.choice(self, "probe_split")
         check.number(self, "memory", low=0, low_open=True)
         check.integer(self, "bootstrap", low=0, optional=True)
+        check.choice(self, "compare_on")
 
 
 @dataclass(frozen=True)
@@ -382,10 +399,19 @@ class RunConfig:
     seed: int = setting(0, "seed of initialisation, validation split, order and augmentation; "
                         "replicate r uses seed + r", "--seed")  # fmt: skip
     replicates: int = setting(1, "how many seeds the experiment is repeated with", "--replicates")
+    device: str = setting(
+        "auto",
+        "what trains and compares. gpu:N: the Nth GPU of those that CUDA_VISIBLE_DEVICES leaves; "
+        "auto: the first GPU where there is one, else the CPU",
+        "--device",
+        metavar="auto|cpu|gpu[:N]",
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         check.integer(self, "seed", low=0, high=2**31 - 1)
         check.integer(self, "replicates", low=1, high=1000)
+        check.device(self, "device")
 
     @property
     def seeds(self) -> tuple[int, ...]:

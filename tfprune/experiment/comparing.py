@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import ComparisonConfig
+from tfprune.experiment.on_device import BLOCKS, PERMUTATIONS
 from tfprune.experiment.results import DENSE, SimilarityResult
 from tfprune.pruning.facts import dead_filters
 from tfprune.pruning.tensors import PrunableTensor
@@ -17,6 +18,7 @@ from tfprune.similarity import Comparison, check_probe_size
 
 if TYPE_CHECKING:
     from tfprune.activations import ActivationReader, HiddenLayer
+    from tfprune.experiment.on_device import DeviceMoments
     from tfprune.similarity.score import Score
 
 Batch = Mapping[str, np.ndarray]
@@ -45,7 +47,8 @@ class Reference:
     """The dense network's activations on the probe set, kept in memory when they fit.
 
     `n_images` says of how many of the first images each layer is compared. `memory` is the bound
-    in bytes; what does not fit is computed anew for every level.
+    in bytes; what does not fit is computed anew for every level. With `moments` they are computed
+    anew on the device, and not kept at all.
     """
 
     def __init__(
@@ -55,20 +58,24 @@ class Reference:
         *,
         n_images: Mapping[str, int],
         memory: int,
+        moments: DeviceMoments | None = None,
     ) -> None:
         self.layers = reader.layers
         self.n_images = n_images
-        self._reader = reader
+        self.reader = reader
+        self.moments = moments
         self._images = images
         sizes = (n_images[layer.name] * int(np.prod(layer.shape)) for layer in reader.layers)
         self.kept = 4 * sum(sizes) <= memory
-        self._batches = list(self._read()) if self.kept else None
+        self._batches: list[Batch] | None = None
 
     def _read(self) -> Iterator[Batch]:
-        return self._reader.batches(self._images, n_images=self.n_images)
+        return self.reader.batches(self._images, n_images=self.n_images)
 
     def batches(self) -> Iterator[Batch]:
         """Yield layer -> activations, batch by batch, in the order of the probe set."""
+        if self._batches is None and self.kept:
+            self._batches = list(self._read())
         yield from self._batches if self._batches is not None else self._read()
 
 
@@ -125,19 +132,23 @@ def compare_with_reference(
             measures=comparison.measures,
             layout=comparison.layout,
             masked_b={name: masked[name] for name in names if name in masked},
-            blocks=min(50, n) if interval else 0,
+            blocks=min(BLOCKS, n) if interval else 0,
             replicates=comparison.bootstrap or None,
+            permutations=PERMUTATIONS,
             null=null and not itself,
             n_images=n,
             memory=reference_memory(comparison) // len(groups),
         )
         for n, names in groups.items()
     }
+    left = list(engines.values())
+    if reference.moments is not None:
+        left = reference.moments.fill(left, reference.reader, reader, images)
     pairs = zip(
         reference.batches(), reader.batches(images, n_images=reference.n_images), strict=True
     )
-    for a, b in pairs:
-        for engine in engines.values():
+    for a, b in pairs if left else ():
+        for engine in left:
             if engine.pairs[0][0] in a:  # its layers are not done yet
                 engine.update(a, b)
     scores = {key: score for engine in engines.values() for key, score in engine.scores().items()}

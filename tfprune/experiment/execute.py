@@ -12,6 +12,7 @@ from tfprune.experiment.comparing import Reference, compare_with_reference, refe
 from tfprune.experiment.controls import SAME_INIT_CONTROL, same_init, train_controls
 from tfprune.experiment.facts import barriers, overlaps_with, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
+from tfprune.experiment.on_device import device_moments
 from tfprune.experiment.plan import Plan
 from tfprune.experiment.replicate import Replicate, level_result
 from tfprune.experiment.results import SAME_INIT, ControlResult, EpochResult
@@ -106,6 +107,7 @@ def _run_levels(
                 images,
                 n_images=plan.n_probe,
                 memory=reference_memory(plan.config.comparison),
+                moments=device_moments(plan.config.comparison),
             )
         found = compare_with_reference(
             reference, reader, images, comparison,

@@ -64,7 +64,7 @@ def run(
         config = from_dict(config or {})
     root = Path(folder)
     location = resolve_store(tracking_uri, experiment, folder=root)
-    _start_tensorflow(deterministic)
+    _start_tensorflow(config, deterministic)
     plan = _plan(config, location)
     config = plan.config
     if register and plan.leaving.keras3 is not None:
@@ -125,7 +125,7 @@ def resume(
         location = _store_of(workspace.folder, workspace.facts["store"], root)
         unchanged = {"environment": workspaces.environment(), "data": workspace.facts["data"]}
         workspace.check_unchanged(unchanged)
-        _start_tensorflow(workspace.facts.get("deterministic", False))
+        _start_tensorflow(workspace.config, workspace.facts.get("deterministic", False))
         plan = _plan(workspace.config, location, layer_names=workspace.facts.get("layers"))
         workspace.check_unchanged(unchanged | {"data": plan.data_digest})
         opened = open_store(location)
@@ -136,10 +136,12 @@ def resume(
     return _carry_out(plan, workspace, opened, observer, tell, checkpoint_every)
 
 
-def _start_tensorflow(deterministic: bool) -> None:
+def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:
     from tfprune.training.backend import start_tensorflow
+    from tfprune.training.devices import moment_device
 
-    start_tensorflow(deterministic=deterministic)
+    start_tensorflow(deterministic=deterministic, device=config.device)
+    moment_device(config.comparison.compare_on)  # raises where it asks for a GPU that isn't there
 
 
 def _machine() -> dict[str, str]:

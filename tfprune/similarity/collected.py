@@ -161,6 +161,21 @@ class Collected:
             mixed = permuted_images(rows, per_image, n, (self.settings.seed, index, first))
             null.add(mixed, per_image, [Piece(0, n, 0)])
 
+    def take(
+        self,
+        store: MomentStore,
+        nulls: list[MomentStore],
+        per_image: Mapping[Key, int],
+        *,
+        n_images: int,
+        dtype: np.dtype[Any],
+    ) -> None:
+        """Hold moments that were summed elsewhere, as if their images had been streamed here."""
+        self.store, self.nulls, self.n_images = store, nulls, n_images
+        for key, count in per_image.items():
+            self.n_rows[key], self.dtype[key] = count * n_images, dtype
+            self.tolerance[key] = rank_tolerance(dtype)
+
     def merge(self, other: Collected) -> None:
         """Add what was collected of other images for the same pairs and settings."""
         if other.n_images == 0:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 
 from tfprune.errors import InputError
+from tfprune.training.devices import use_device
 
 
 @contextlib.contextmanager
@@ -39,7 +40,7 @@ def hushed_stderr() -> Iterator[None]:
 DETERMINISTIC_THREADS = 4
 
 
-def start_tensorflow(*, deterministic: bool = False) -> None:
+def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> None:
     """Import TensorFlow with the legacy Keras that tfmot needs, without its start-up chatter.
 
     One inter-op thread: a convolutional network's layers wait for each other, so a second one
@@ -50,6 +51,9 @@ def start_tensorflow(*, deterministic: bool = False) -> None:
     deterministic: operators run their deterministic variants, each on a pool of 4 threads
         whatever the machine has: TensorFlow splits sums by the size of that pool. Raises
         InputError where the process already uses TensorFlow with another pool.
+    device: auto, cpu, gpu or gpu:N: what TensorFlow computes on. One GPU at most, whose memory is
+        taken as it is needed. Raises InputError where it is not there, or where the process
+        already uses TensorFlow on another.
     """
     from tfprune.models.files.libraries import choose_backend, keras2, settle_keras
 
@@ -60,6 +64,8 @@ def start_tensorflow(*, deterministic: bool = False) -> None:
             tf = importlib.import_module("tensorflow")
             # a RuntimeError says that TensorFlow is already running in this process
             with contextlib.suppress(RuntimeError):
+                use_device(device)
+            with contextlib.suppress(RuntimeError):
                 tf.config.threading.set_inter_op_parallelism_threads(1)
                 if deterministic:
                     _use_deterministic_operators()
@@ -68,6 +74,14 @@ def start_tensorflow(*, deterministic: bool = False) -> None:
             tf.get_logger().setLevel("ERROR")
             tf.constant(0)  # starts the runtime, which talks too
     settle_keras()
+    try:
+        if device != "auto":
+            use_device(device)
+    except RuntimeError:
+        raise InputError(
+            f"device {device!r} can't be chosen any more: this process already uses TensorFlow on "
+            "another. Start a new process."
+        ) from None
     if deterministic:
         try:
             _use_deterministic_operators()

@@ -17,10 +17,12 @@ from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
 from tfprune.errors import RunError
 from tfprune.models.kernels import is_kernel
+from tfprune.training.devices import compiles, gpu
 from tfprune.training.generators import make_generators_settable, reset_generators
 from tfprune.training.optimizers import make_optimizer
 from tfprune.training.precision import computing_in
 from tfprune.training.prunable import PrunableNetwork
+from tfprune.training.resident import resident_images
 from tfprune.training.schedule import learning_rates
 from tfprune.training.state import TrainingState, read_state, restore_state
 
@@ -74,6 +76,7 @@ class Trainer:
     ) -> None:
         import tensorflow as tf
 
+        self.compiled = compiles(training.xla)
         self.prunable = prunable
         self.dataset = dataset
         self.order_seed = seed  # see `order_by`
@@ -129,7 +132,9 @@ class Trainer:
     def _compile_steps(self, training: TrainingConfig, tf: Any) -> Any:
         model, optimizer = self.prunable.trainable, self.optimizer
         variables = model.trainable_variables
-        images = tf.constant(self.dataset.train.images)
+        images = resident_images(
+            self.dataset.train.images, on_gpu=gpu() is not None and not self.compiled
+        )
         labels = tf.constant(self.dataset.train.labels)
         rates = self._rates
         n_train, batch_size = len(self.dataset.train.labels), self.batch_size
@@ -155,48 +160,73 @@ class Trainer:
                     found[at] += pull.gradient(variables[at])
             return found, losses, outputs
 
-        def batch(order: Any, step: Any) -> Any:
+        def batch(order: Any, step: Any, size: int | None) -> Any:
             start = step * batch_size
-            if n_train % batch_size == 0:  # a static shape lets the graph be folded further
-                return tf.slice(order, [start], [batch_size])
+            if size is not None:  # a static shape lets the graph be folded further
+                return tf.slice(order, [start], [size])
             return order[start : tf.minimum(start + batch_size, n_train)]
 
-        # no loop or condition of Python's needs converting, and converting all layers takes long
-        @tf.function(jit_compile=False, autograph=False)
-        def run_steps(order: Any, shift: Any, flip: Any, first: Any, last: Any) -> Any:
-            """Take the steps [first, last) of the epoch whose plan is given."""
-            self.n_traces += 1
+        def program(size: int | None) -> Any:
+            """Return the compiled loop over steps of `size` images; None: of what is there."""
 
-            def one_step(step: Any, loss: Any, correct: Any, seen: Any) -> Any:
-                chosen = batch(order, step)
-                x = self.normalization.apply(tf.gather(images, chosen))
-                if varied is not None:
-                    x = augment(
-                        x,
-                        None if shift is None else tf.gather(shift, chosen),
-                        None if flip is None else tf.gather(flip, chosen),
-                        padding=varied.padding,
+            # no loop or condition of Python's needs converting; converting all layers takes long
+            @tf.function(jit_compile=self.compiled, autograph=False)
+            def run_steps(order: Any, shift: Any, flip: Any, first: Any, last: Any) -> Any:
+                """Take the steps [first, last) of the epoch whose plan is given."""
+                self.n_traces += 1
+
+                def one_step(step: Any, loss: Any, correct: Any, seen: Any) -> Any:
+                    chosen = batch(order, step, size)
+                    x = self.normalization.apply(images(chosen))
+                    if varied is not None:
+                        x = augment(
+                            x,
+                            None if shift is None else tf.gather(shift, chosen),
+                            None if flip is None else tf.gather(flip, chosen),
+                            padding=varied.padding,
+                        )
+                    y = tf.gather(labels, chosen)
+                    # by a gather, which needs no word from the host on a GPU
+                    optimizer.learning_rate.assign(tf.gather(rates, optimizer.iterations))
+                    found, losses, outputs = gradients(x, y)
+                    optimizer.apply_gradients(zip(found, variables, strict=True))
+                    hits = tf.equal(
+                        tf.argmax(self.by_class(outputs), axis=-1, output_type=labels.dtype), y
                     )
-                y = tf.gather(labels, chosen)
-                optimizer.learning_rate.assign(rates[tf.cast(optimizer.iterations, tf.int32)])
-                found, losses, outputs = gradients(x, y)
-                optimizer.apply_gradients(zip(found, variables, strict=True))
-                hits = tf.equal(
-                    tf.argmax(self.by_class(outputs), axis=-1, output_type=labels.dtype), y
-                )
-                return (
-                    step + 1,
-                    loss + tf.cast(tf.reduce_sum(losses), tf.float64),
-                    correct + tf.reduce_sum(tf.cast(hits, tf.int32)),
-                    seen + tf.size(y),
-                )
+                    return (
+                        step + 1,
+                        loss + tf.cast(tf.reduce_sum(losses), tf.float64),
+                        correct + tf.reduce_sum(tf.cast(hits, tf.int32)),
+                        seen + tf.size(y),
+                    )
 
-            start = (first, tf.constant(0.0, tf.float64), tf.constant(0), tf.constant(0))
-            return tf.while_loop(
-                lambda step, *_: step < last, one_step, start, parallel_iterations=1
-            )[1:]
+                start = (first, tf.constant(0.0, tf.float64), tf.constant(0), tf.constant(0))
+                return tf.while_loop(
+                    lambda step, *_: step < last, one_step, start, parallel_iterations=1
+                )[1:]
 
-        return run_steps
+            return run_steps
+
+        n_whole, n_left = divmod(n_train, batch_size)
+        if self.compiled and n_left:  # XLA wants to know every shape beforehand
+            programs = {range(n_whole): program(batch_size), range(n_whole, n_whole + 1):
+                        program(n_left)}  # fmt: skip
+        else:
+            programs = {range(self.steps_per_epoch): program(None if n_left else batch_size)}
+
+        def run(order: Any, shift: Any, flip: Any, first: int, last: int) -> np.ndarray:
+            """Return the sum of losses, right answers and images of the steps [first, last)."""
+            totals = np.zeros(3)
+            for steps, run_steps in programs.items():
+                start, stop = max(first, steps.start), min(last, steps.stop)
+                if start < stop:
+                    given = tf.constant(start), tf.constant(stop)
+                    totals += [
+                        float(part.numpy()) for part in run_steps(order, shift, flip, *given)
+                    ]
+            return totals
+
+        return run
 
     def _compile_predict(self, tf: Any) -> Any:
         model = self.prunable.network
@@ -302,8 +332,7 @@ class Trainer:
         totals = np.zeros(3)
         for start in range(first, last, STEPS_PER_CALL):
             stop = min(start + STEPS_PER_CALL, last)
-            got = self._run_steps(order, shift, flip, tf.constant(start), tf.constant(stop))
-            totals += [float(part.numpy()) for part in got]
+            totals += self._run_steps(order, shift, flip, start, stop)
             if not np.isfinite(totals[0]):
                 raise RunError(
                     f"training diverged: the loss is {totals[0]} in epoch {epoch + 1}. Lower "

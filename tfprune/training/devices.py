@@ -1,0 +1,103 @@
+"""Which device TensorFlow computes on, and what it can do."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tfprune.errors import InputError
+
+#: compute capabilities whose float64 units run at half the rate of float32, not at a 32nd or 64th
+FULL_RATE_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device as TensorFlow sees it; `capability` is that of an NVIDIA GPU."""
+
+    kind: str
+    name: str
+    capability: tuple[int, int] | None = None
+
+    @property
+    def has_fast_float64(self) -> bool:
+        """Return whether products in float64 are worth their time."""
+        return self.kind == "CPU" or self.capability in FULL_RATE_FLOAT64
+
+
+def use_device(choice: str) -> None:
+    """Let TensorFlow see the GPU that `choice` names and no other; memory grows as it is needed.
+
+    CUDA_VISIBLE_DEVICES is obeyed: gpu:N is the Nth of those that it leaves. Raises InputError
+    where there is no such GPU, and RuntimeError where TensorFlow is running already on others.
+    """
+    tf = importlib.import_module("tensorflow")
+    there = tf.config.list_physical_devices("GPU")
+    chosen = there[:1] if choice in ("auto", "gpu") else there[_index(choice) : _index(choice) + 1]
+    if choice == "cpu":
+        chosen = []
+    elif choice != "auto" and not chosen:
+        raise InputError(
+            f"device {choice!r} is not there: TensorFlow sees {len(there) or 'no'} "
+            f"GPU{'' if len(there) == 1 else 's'}. 'tfprune doctor' says why; --device cpu does "
+            "without."
+        )
+    if tf.config.get_visible_devices("GPU") != chosen:
+        tf.config.set_visible_devices(chosen, "GPU")
+    for gpu in chosen:
+        if not tf.config.experimental.get_memory_growth(gpu):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _index(choice: str) -> int:
+    return int(choice.partition(":")[2] or 0) if choice.startswith("gpu") else 0
+
+
+def gpu() -> Device | None:
+    """Return the GPU in use, None without one."""
+    tf = importlib.import_module("tensorflow")
+    visible = tf.config.get_visible_devices("GPU")
+    return described(visible[0]) if visible else None
+
+
+def described(physical: Any) -> Device:
+    """Return what TensorFlow knows of a physical GPU."""
+    tf = importlib.import_module("tensorflow")
+    details = tf.config.experimental.get_device_details(physical)
+    capability = details.get("compute_capability")
+    return Device("GPU", str(details.get("device_name", physical.name)), capability)
+
+
+def moment_device(choice: str) -> str | None:
+    """Return where layers are compared, as TensorFlow names it; None for NumPy on the CPU.
+
+    auto is the GPU where there is one. Raises InputError for gpu without one.
+    """
+    if choice == "cpu":
+        return None
+    if gpu() is not None:
+        return "/GPU:0"
+    if choice == "gpu":
+        raise InputError(
+            "layers can't be compared on a GPU: TensorFlow sees none. 'tfprune doctor' says why; "
+            "--compare-on cpu or auto does without."
+        )
+    return None
+
+
+def products_dtype(device: str, whitens: Sequence[bool]) -> str:
+    """Return the precision of products of data points for measures that whiten or don't.
+
+    float64 where the device has units for it and wherever a measure whitens: canonical
+    correlations divide by variances that float32 products don't resolve.
+    """
+    found = gpu() if "GPU" in device else None
+    fast = found is None or found.has_fast_float64
+    return "float64" if fast or any(whitens) else "float32"
+
+
+def compiles(choice: str) -> bool:
+    """Return whether XLA compiles the training step; auto: where there is a GPU."""
+    return choice == "on" or (choice == "auto" and gpu() is not None)

@@ -101,7 +101,7 @@ def test_every_setting_has_an_option_and_help_of_its_own():
 def test_sections_cover_all_fields_of_a_run():
     own = {item.name for item in fields(RunConfig)}
     assert set(SECTIONS) <= own
-    assert own - set(SECTIONS) == {"seed", "replicates"}
+    assert own - set(SECTIONS) == {"seed", "replicates", "device"}
 
 
 def test_configurations_are_frozen():

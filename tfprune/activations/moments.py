@@ -29,11 +29,15 @@ BATCH, CHUNK, HEAD = 500, 100, 4096
 
 @dataclass(frozen=True)
 class TakenMoments:
-    """What one request found: moments by block, those of each random pairing, rows per image."""
+    """What one request found: moments by block, those of each random pairing, rows per image.
+
+    `products` is the precision in which data points were multiplied.
+    """
 
     store: MomentStore
     nulls: list[MomentStore]
     per_image: Mapping[Key, int]
+    products: np.dtype[Any]
 
 
 class MomentReader:
@@ -262,7 +266,8 @@ class _Sums:
                     "their sums over the probe set are not. Look for diverged training or a bad "
                     "input."
                 )
-        return TakenMoments(store, nulls, dict(self.per_image))
+        products = np.dtype(request.dtype)
+        return TakenMoments(store, nulls, dict(self.per_image), products)
 
 
 def _points(values: Any, layout: Layout) -> Any:

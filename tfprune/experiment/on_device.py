@@ -79,6 +79,7 @@ class DeviceMoments:
                     found.per_image,
                     n_images=engine.settings.n_images or len(images),
                     dtype=np.dtype(np.float32),
+                    products=found.products,
                 )
         return [engine for engine in engines if engine not in able]
 
@@ -106,7 +107,7 @@ class DeviceMoments:
             ),
             n_nulls=self._permutations,
             seed=settings.seed,
-            dtype=products_dtype(self.device, [m.whitens for m in engine.measures]),
+            dtype=products_dtype(self.device, [m.takes_float32 for m in engine.measures]),
         )
 
 

@@ -108,6 +108,7 @@ class Replicate:
             from_logits=plan.output == "logits",
             track_movement="accumulated_movement" in plan.strategy.needs,
             pull=self._pull,
+            total_steps=plan.total_steps,
         )
         self._save = save
         self.level = 0

@@ -252,8 +252,8 @@ def _carry_out(
     name = workspace.facts["name"]
     if is_slow_here(plan.config.training.precision):
         tell(
-            "This processor has no instructions for bfloat16 (avx512_bf16, amx_bf16): training "
-            "is several times slower than with --precision float32."
+            "What trains has no instructions for bfloat16 (a processor: avx512_bf16, amx_bf16; a "
+            "GPU: compute capability 8.0): it is slower than with --precision float32."
         )
     if plan.left_out:
         tell(f"Not pruned, for tfmot can't wrap them: {', '.join(plan.left_out)}.")

@@ -26,6 +26,9 @@ RUN = 16
 #: bytes that block moments may always take
 _BLOCK_MEMORY = 64 * 2**20
 
+#: share of a channel's norm that is noise where products were rounded to float32
+PRODUCT_NOISE = 3e-4
+
 #: each costs one more cross-product per batch once rows are not kept
 STREAMED_PERMUTATIONS = 3
 
@@ -169,12 +172,18 @@ class Collected:
         *,
         n_images: int,
         dtype: np.dtype[Any],
+        products: np.dtype[Any],
     ) -> None:
-        """Hold moments that were summed elsewhere, as if their images had been streamed here."""
+        """Hold moments that were summed elsewhere, as if their images had been streamed here.
+
+        `dtype` is the activations' precision, `products` that in which they were multiplied:
+        what float32 products leave unexplained of a channel is noise up to a larger share.
+        """
         self.store, self.nulls, self.n_images = store, nulls, n_images
+        noise = PRODUCT_NOISE if products.itemsize < 8 else 0.0
         for key, count in per_image.items():
             self.n_rows[key], self.dtype[key] = count * n_images, dtype
-            self.tolerance[key] = rank_tolerance(dtype)
+            self.tolerance[key] = max(rank_tolerance(dtype), noise)
 
     def merge(self, other: Collected) -> None:
         """Add what was collected of other images for the same pairs and settings."""

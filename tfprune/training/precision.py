@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import unknown_name
 from tfprune.models.copying import clone
+from tfprune.training.devices import gpu
 
 if TYPE_CHECKING:
     import tf_keras
@@ -29,9 +30,12 @@ _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
 
 def is_slow_here(precision: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Return whether this processor is known to lack the instructions that make it worth while."""
+    """Return whether what trains is known to lack the instructions that make it worth while."""
     if precision != "bfloat16":
         return False
+    device = gpu()
+    if device is not None:
+        return device.capability is not None and device.capability < (8, 0)
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux: nothing is known

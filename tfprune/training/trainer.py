@@ -59,6 +59,8 @@ class Trainer:
 
     Order, augmentation and dropout are functions of (order seed, epoch, step, example) alone, so
     that two levels of one order seed see the same batches and differ by their masks only.
+    `total_steps` are those of the whole experiment, by which it is decided whether compiling pays;
+    those of one level if not given.
     """
 
     def __init__(
@@ -73,10 +75,10 @@ class Trainer:
         from_logits: bool = True,
         track_movement: bool = False,
         pull: Pull | None = None,
+        total_steps: int | None = None,
     ) -> None:
         import tensorflow as tf
 
-        self.compiled = compiles(training.xla)
         self.prunable = prunable
         self.dataset = dataset
         self.order_seed = seed  # see `order_by`
@@ -87,6 +89,8 @@ class Trainer:
         self.steps_per_epoch = -(-n_train // training.batch_size)
         self.rates = learning_rates(training, steps_per_epoch=self.steps_per_epoch)
         self.n_steps = len(self.rates)
+        self.compiled = compiles(training.xla, total_steps or self.n_steps)  # by XLA
+        self._training = training
         self.n_traces = 0  # how often a training function was traced; 1 for all levels
         self.optimizer = make_optimizer(training, prunable.trainable.trainable_variables)
         self.optimizer.build(prunable.trainable.trainable_variables)
@@ -96,6 +100,7 @@ class Trainer:
         self._pull = pull
         self._rates = tf.Variable(self.rates, trainable=False)
         self._run_steps = self._compile_steps(training, tf)
+        self._has_run = False
         self._predict = self._compile_predict(tf)
 
     def _movement_variables(self, tf: Any) -> dict[str, Any]:
@@ -332,7 +337,7 @@ class Trainer:
         totals = np.zeros(3)
         for start in range(first, last, STEPS_PER_CALL):
             stop = min(start + STEPS_PER_CALL, last)
-            totals += self._run_steps(order, shift, flip, start, stop)
+            totals += self._take_steps(order, shift, flip, start, stop)
             if not np.isfinite(totals[0]):
                 raise RunError(
                     f"training diverged: the loss is {totals[0]} in epoch {epoch + 1}. Lower "
@@ -340,6 +345,33 @@ class Trainer:
                 )
             on_steps(stop - start)
         return totals[0] / totals[2], totals[1] / totals[2]
+
+    def _take_steps(self, *arguments: Any) -> np.ndarray:
+        """Take steps; where XLA can't compile them and need not, as an ordinary graph from now on.
+
+        Raises RunError where it must.
+        """
+        import tensorflow as tf
+
+        refusals = (
+            tf.errors.InternalError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError,
+            tf.errors.UnimplementedError,
+        )  # fmt: skip
+        try:
+            totals: np.ndarray = self._run_steps(*arguments)
+        except refusals as error:
+            if not self.compiled or self._has_run:
+                raise
+            if self._training.xla == "on":
+                raise RunError(
+                    "XLA can't compile the training step of this network: "
+                    f"{error.message.splitlines()[0]} Use --xla auto or off."
+                ) from error
+            self.compiled, self.n_traces = False, 0
+            self._run_steps = self._compile_steps(self._training, tf)
+            totals = self._run_steps(*arguments)
+        self._has_run = True
+        return totals
 
     def _report(self, epoch: int, loss: float, accuracy: float) -> EpochReport:
         held_out = self.evaluate(self.dataset.validation) if len(self.dataset.validation) else None

@@ -1,0 +1,89 @@
+"""An experiment that takes its moments on a device says what NumPy says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfprune.config import from_dict
+from tfprune.experiment import on_device
+from tfprune.experiment.comparing import Reference, compare_with_reference
+from tfprune.pruning.tensors import full_masks
+
+
+@pytest.fixture(scope="module")
+def made(keras):
+    """A plan on the digits, and readers of its dense network and of one with other weights."""
+    from tfprune.activations import ActivationReader
+    from tfprune.data import normalization
+    from tfprune.experiment.plan import build_network, make_plan
+
+    plan = make_plan(
+        from_dict({"comparison": {"measures": ["svcca", "cca", "cka", "rsa"], "probe_size": 200}})
+    )
+    scale = normalization(plan.dataset.train.images)
+    networks = [build_network(plan.config, plan.dataset, seed=seed) for seed in (0, 1)]
+    return plan, [ActivationReader(network, normalization=scale) for network in networks]
+
+
+def compared(made, monkeypatch, device, measures, *, level=1, memory=2.0):
+    import dataclasses
+
+    plan, (a, b) = made
+    monkeypatch.setattr("tfprune.training.devices.moment_device", lambda choice: device)
+    comparison = dataclasses.replace(
+        plan.config.comparison, measures=measures, memory=memory, bootstrap=30
+    )
+    reference = Reference(
+        a, plan.probe.images, n_images=plan.n_probe, memory=2**30,
+        moments=on_device.device_moments(comparison),
+    )  # fmt: skip
+    rows = compare_with_reference(
+        reference, b, plan.probe.images, comparison, tensors=plan.tensors,
+        masks=full_masks(plan.tensors), seed=0, level=level,
+    )  # fmt: skip
+    return reference, rows
+
+
+def test_levels_compare_alike_on_the_device_and_by_numpy(made, monkeypatch):
+    """Values, intervals and facts; pairings are drawn otherwise where NumPy keeps all rows."""
+    measures = ("svcca", "cca", "cka")
+    kept, expected = compared(made, monkeypatch, None, measures)
+    reference, rows = compared(made, monkeypatch, "/CPU:0", measures)
+    assert kept._batches is not None
+    assert reference._batches is None, "activations were kept although nothing needs them"
+    assert len(rows) == len(expected) > 0
+    for ours, theirs in zip(rows, expected, strict=True):
+        for name in ("similarity", "low", "high"):
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-5)
+        for name in ("layer", "measure", "n_images", "n_samples", "rank_a", "rank_b", "dead_b"):
+            assert getattr(ours, name) == getattr(theirs, name)
+        assert ours.null == pytest.approx(theirs.null, abs=0.05)
+        assert ours.null_method == theirs.null_method == "10 random pairings of images"
+
+
+def test_a_level_compared_with_itself_has_neither_interval_nor_null(made, monkeypatch):
+    _, rows = compared(made, monkeypatch, "/CPU:0", ("cka",), level=0)
+    assert {(row.low, row.high, row.null) for row in rows} == {(None, None, None)}
+
+
+def test_one_compiled_function_serves_all_levels(made, monkeypatch):
+    plan, (_, b) = made
+    reference, _ = compared(made, monkeypatch, "/CPU:0", ("cka",), level=0)
+    (reader,) = reference.moments._readers.values()
+    for level in (1, 2):
+        compare_with_reference(
+            reference, b, plan.probe.images, plan.config.comparison.__class__(measures=("cka",)),
+            tensors=plan.tensors, masks=full_masks(plan.tensors), seed=0, level=level,
+        )  # fmt: skip
+    assert list(reference.moments._readers.values()) == [reader]
+    assert reader._step.experimental_get_tracing_count() == 1
+
+
+def test_measures_of_rows_see_the_activations_themselves(made, monkeypatch):
+    reference, rows = compared(made, monkeypatch, "/CPU:0", ("cka", "rsa"))
+    _, expected = compared(made, monkeypatch, None, ("cka", "rsa"))
+    assert reference.moments._readers == {}
+    np.testing.assert_array_equal(
+        [row.similarity for row in rows], [row.similarity for row in expected]
+    )

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfprune.similarity.collected import derangement, pieces_of, run_length
+from tfprune.similarity.collected import pieces_of, run_length
 from tfprune.similarity.layouts import Layout
+from tfprune.similarity.sampling import derangement
 from tfprune.similarity.store import KeyPair, Piece
 
 

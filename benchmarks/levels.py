@@ -74,13 +74,24 @@ def plan_of(options: argparse.Namespace, way: Way) -> Any:
 
 
 def experiment(options: argparse.Namespace, way: Way) -> dict[str, Any]:
-    """Return the seconds of every epoch and comparison of one experiment."""
+    """Return the seconds of every epoch and comparison of one experiment.
+
+    Of a comparison that takes its moments on the device, also those until they were in memory.
+    """
     import tfprune.experiment.execute as executing
     from tfprune.experiment.observer import Observer
+    from tfprune.experiment.on_device import DeviceMoments
 
     epochs: list[float] = []
     comparisons: list[float] = []
-    compare = executing.compare_with_reference
+    moments: list[float] = []
+    compare, fill = executing.compare_with_reference, DeviceMoments.fill
+
+    def filled(*arguments: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        found = fill(*arguments, **named)
+        moments.append(time.perf_counter() - start)
+        return found
 
     def timed(*arguments: Any, **named: Any) -> Any:
         start = time.perf_counter()
@@ -99,11 +110,11 @@ def experiment(options: argparse.Namespace, way: Way) -> dict[str, Any]:
 
     plan = plan_of(options, way)
     start = time.perf_counter()
-    executing.compare_with_reference = timed
+    executing.compare_with_reference, DeviceMoments.fill = timed, filled  # type: ignore[method-assign]
     try:
         ledger = executing.execute(plan, Clock())
     finally:
-        executing.compare_with_reference = compare
+        executing.compare_with_reference, DeviceMoments.fill = compare, fill  # type: ignore[method-assign]
     seconds = time.perf_counter() - start
     later = float(np.median(epochs[1:])) if len(epochs) > 1 else epochs[0]
     return {
@@ -113,6 +124,7 @@ def experiment(options: argparse.Namespace, way: Way) -> dict[str, Any]:
         "seconds": seconds,
         "epochs": epochs,
         "comparisons": comparisons,
+        "moments": moments,
         "share_comparing": sum(comparisons) / seconds,
         "images_per_second": len(plan.dataset.train) / later,
         "first_epoch_more": epochs[0] - later,
@@ -170,6 +182,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         took = ", ".join(f"{seconds:.2f}" for seconds in row.get("comparisons", ()))
+        if row.get("moments"):
+            took += f"; moments of them {row['moments'][-1]:.2f}"
         share = f" ({row['share_comparing']:.0%})" if "share_comparing" in row else ""
         more = row.get("first_epoch_more", row["epochs"][0] - row["epochs"][-1])
         lines.append(

@@ -166,6 +166,7 @@ def _compare(
         pairs,
         measures=measures,
         layout=layout,
+        null=True,
         also=[attributor.engine(len(probe))] if attributor else [],
     )
     return ComparisonResult(

@@ -87,14 +87,16 @@ def compare_layers(
     *,
     measures: Sequence[str],
     layout: str,
+    null: bool = False,
     also: Sequence[Comparison] = (),
 ) -> dict[tuple[str, str, str], Score]:
-    """Return (layer of a, layer of b, measure) -> Score, without intervals and nulls.
+    """Return (layer of a, layer of b, measure) -> Score, without intervals.
 
-    The comparisons `also` are fed in the same pass.
+    `null` asks for what unrelated layers would show, too. The comparisons `also` are fed in the
+    same pass.
     """
     engine = Comparison(
-        pairs, measures=measures, layout=layout, blocks=0, null=False, n_images=len(images)
+        pairs, measures=measures, layout=layout, blocks=0, null=null, n_images=len(images)
     )
     for left, right in zip(a.batches(images), b.batches(images), strict=True):
         for each in (engine, *also):

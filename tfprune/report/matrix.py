@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tfprune.experiment.compare import ComparisonResult
+    from tfprune.similarity import Score
 
 _CELL = 0.42  # inches
 _MOST_NUMBERS = 16  # layers a side up to which every cell bears its number
@@ -69,17 +70,24 @@ def print_matrices(result: ComparisonResult, console: Console) -> None:
         for j in range(len(result.layers_b)):
             table.add_column(str(j), justify="right")
         for i, name in enumerate(result.layers_a):
-            cells = [f"{value:.2f}" for value in values[i]]
+            scores = [result.scores[name, other, measure] for other in result.layers_b]
+            cells = [f"{value:.2f}{_null(s)}" for value, s in zip(values[i], scores, strict=True)]
             table.add_row(Text(f"{i} {shorten(printable(name))}"), *cells)
         console.print(table)
     names = ", ".join(f"{j} {printable(name)}" for j, name in enumerate(result.layers_b))
     console.print(Text(f"columns: {names}"))
+    if any(score.null is not None for score in result.scores.values()):
+        console.print(Text("in brackets: what unrelated layers of this size would show"))
     console.print(Text(f"{result.n_images} probe images, layout {result.layout}"))
     if result.attribution:
         _print_attribution(result, console)
     warnings = list(dict.fromkeys(w for score in result.scores.values() for w in score.warnings))
     for warning in warnings[:3]:
         console.print(Text(f"warning: {warning}"))
+
+
+def _null(score: Score) -> str:
+    return "" if score.null is None else f" ({score.null:.2f})"
 
 
 def _print_attribution(result: ComparisonResult, console: Console) -> None:

@@ -15,6 +15,7 @@ from tfprune.report.answer import Answer, answer
 from tfprune.report.balance import balance_line
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of
+from tfprune.report.facts import fact_named
 from tfprune.report.html.accuracy_charts import accuracy_chart, curve_charts
 from tfprune.report.html.chart import Chart
 from tfprune.report.html.cite import BIBTEX, Reference, references
@@ -224,6 +225,7 @@ def _environment() -> Environment:
     )
     environment.filters["percent"] = percent
     environment.filters["fact"] = _fact
+    environment.filters["named"] = fact_named
     return environment
 
 

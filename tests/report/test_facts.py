@@ -1,0 +1,67 @@
+"""Every fact that a run can log is declared, once, with all that a reader needs."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import itertools
+from html import unescape
+from pathlib import Path
+
+from tfprune.report.facts import FACTS, fact_named, markdown
+from tfprune.report.html.page import render
+
+SOURCE = Path(__file__).parents[2] / "tfprune" / "experiment" / "facts.py"
+
+
+HOLES = {"of": ("dense", "seed"), "ending": ("", "_recalibrated")}  # in names made from parts
+
+
+def emitted() -> set[str]:
+    """Names of facts as the code that takes them writes them: keys of mappings, and assignments."""
+    names = set()
+    for node in ast.walk(ast.parse(SOURCE.read_text(encoding="utf-8"))):
+        keys = node.keys if isinstance(node, ast.Dict) else []
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            keys = [node.slice]
+        for key in keys:
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                names.add(key.value)
+            elif isinstance(key, ast.JoinedStr):
+                holes = [part for part in key.values if isinstance(part, ast.FormattedValue)]
+                choices = [HOLES[ast.unparse(hole.value)] for hole in holes]
+                for chosen in itertools.product(*choices):
+                    filling = iter(chosen)
+                    names.add(
+                        "".join(
+                            part.value if isinstance(part, ast.Constant) else next(filling)
+                            for part in key.values
+                        )
+                    )
+    return names
+
+
+def test_every_fact_that_a_run_can_log_is_declared():
+    names = emitted()
+    assert {"jaccard", "gzip_bytes", "barrier_loss_dense", "barrier_error_seed"} <= names
+    assert names <= {fact.name for fact in FACTS}
+
+
+def test_a_fact_is_declared_once_and_whole():
+    names = [fact.name for fact in FACTS]
+    assert len(set(names)) == len(names)
+    for fact in FACTS:
+        assert all(getattr(fact, item.name) for item in dataclasses.fields(fact))
+        assert fact.sentence.endswith(".")
+        assert f"## {fact.name}\n\n{fact.sentence}" in markdown()
+
+
+def test_the_report_shows_barriers_by_their_label_with_unit_and_sentence(make_data):
+    data = make_data(n_levels=1)
+    facts = {"barrier_loss_dense": 0.25, "of_another_version": 1.0}
+    levels = tuple(dataclasses.replace(row, facts=facts) for row in data.levels)
+    page = render([dataclasses.replace(data, levels=levels)])
+    fact = fact_named("barrier_loss_dense")
+    assert f"{fact.label} <small>(nats)</small>" in page
+    assert fact.sentence in unescape(page)
+    assert ">of another version</th>" in page

@@ -1,0 +1,112 @@
+"""Every fact of a level that `levels.csv` can hold, declared once: what it is and whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One column of facts: its name, a label, the unit, one sentence, a formula and a source."""
+
+    name: str
+    label: str
+    unit: str
+    sentence: str
+    formula: str
+    source: str
+
+
+_CONNECTIVITY = "Frankle et al. 2020, Linear mode connectivity and the lottery ticket hypothesis"
+_REPAIR = "Jordan et al. 2023, REPAIR"
+_BARRIER = "max over t in [0, 1] of E((1 - t) a + t b) - ((1 - t) E(a) + t E(b))"
+_PAIRS = {
+    "dense": "the dense network and the level's",
+    "seed": "this level's networks of the first seed and of this one",
+}
+
+
+def _barrier(kind: str, of: str, recalibrated: bool) -> Fact:
+    tail = "_recalibrated" if recalibrated else ""
+    statistics = (
+        "with batch-norm statistics taken anew along the way" if recalibrated
+        else "with batch-norm statistics on the line too"
+    )  # fmt: skip
+    return Fact(
+        name=f"barrier_{kind}_{of}{tail}",
+        label=f"{kind} barrier, {of}{', recalibrated' if recalibrated else ''}",
+        unit="nats" if kind == "loss" else "share of images",
+        sentence=(
+            f"How far the {kind} rises on the straight line between {_PAIRS[of]}, {statistics}."
+        ),
+        formula=_BARRIER,
+        source=_REPAIR if recalibrated else _CONNECTIVITY,
+    )
+
+
+FACTS: tuple[Fact, ...] = (
+    Fact("parameters", "parameters", "numbers", "All variables of the network, pruned or not.",
+         "count of the entries of all variables", "plain count"),
+    Fact("nonzero", "nonzero parameters", "numbers", "Variables' entries that are not zero.",
+         "count of entries other than 0", "plain count"),
+    Fact("flops_dense", "operations, dense", "operations per image",
+         "Multiplications and additions of one image through the unpruned layers.",
+         "2 x positions x kernel weights, summed over layers", "multiply and add counted apart"),
+    Fact("flops_sparse", "operations, sparse", "operations per image",
+         "The same for the weights that are left: what hardware that skips zeros would do.",
+         "2 x positions x surviving kernel weights, summed over layers",
+         "multiply and add counted apart"),
+    Fact("gzip_bytes", "compressed size", "bytes",
+         "The stripped network's variables, compressed by gzip at its fastest.",
+         "length of gzip(variables, level 1)", "Han et al. 2016, Deep compression (in its spirit)"),
+    Fact("dead_filters", "dead filters", "filters",
+         "Prunable filters and neurons that pruning left without any incoming weight.",
+         "count of output channels whose mask is 0 everywhere", "plain count"),
+    Fact("effective_sparsity", "effective sparsity", "share of prunable weights",
+         "Weights that are pruned or on no path from input to output.",
+         "1 - weights on some path of survivors / prunable weights",
+         "Vysogorets and Kempe 2023, Connectivity matters"),
+    Fact("sign_agreement", "sign agreement", "share of survivors",
+         "Surviving weights with the sign that they had in the state they were set back to.",
+         "mean of [sign(w) = sign(w of the rewind state)] over survivors",
+         "Zhou et al. 2019, Deconstructing lottery tickets"),
+    Fact("jaccard", "mask overlap with earlier seeds", "share",
+         "What two seeds' masks share of what either keeps, mean over the earlier seeds.",
+         "|A and B| / |A or B|", "Jaccard 1901"),
+    Fact("jaccard_chance", "mask overlap by chance", "share",
+         "The same for two random masks that keep as many weights in every layer.",
+         "expected |A and B| / expected |A or B|, by layer counts", "see pruning.overlap"),
+    *(_barrier(kind, of, recalibrated) for of in _PAIRS for recalibrated in (False, True)
+      for kind in ("loss", "error")),
+    *(
+        Fact(f"instability_{kind}{tail}", f"instability, {kind}{', recalibrated' if tail else ''}",
+             "nats" if kind == "loss" else "share of images",
+             f"How far the {kind} rises between two networks trained from the rewind state in "
+             "different orders of the images.",
+             _BARRIER, _REPAIR if tail else _CONNECTIVITY)
+        for tail in ("", "_recalibrated") for kind in ("loss", "error")
+    ),
+)  # fmt: skip
+
+_BY_NAME = {fact.name: fact for fact in FACTS}
+
+
+def fact_named(name: str) -> Fact:
+    """Return a fact; one that is not declared (of a run of another version) names itself."""
+    return _BY_NAME.get(name) or Fact(name, name.replace("_", " "), "", "", "", "")
+
+
+def markdown() -> str:
+    """Return the page on which every fact is defined."""
+    parts = [
+        "# Facts of a level",
+        "Columns of `levels.csv`, metrics `facts/...` in MLflow, and a table of the report. Each "
+        "is of one level of one seed; the report shows means over seeds.",
+    ]
+    parts += [
+        f"## {fact.name}\n\n{fact.sentence}\n\n| | |\n|---|---|\n| called | {fact.label} |\n"
+        f"| unit | {fact.unit} |\n| formula | {fact.formula.replace('|', chr(92) + '|')} |\n"
+        f"| source | {fact.source} |"
+        for fact in FACTS
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -267,7 +267,7 @@ def test_facts_of_the_ticket_are_a_table(make_data):
         for row in data.levels
     )
     page = " ".join(Page(render([dataclasses.replace(data, levels=levels)])).text.split())
-    assert re.search(r"gzip bytes ?200,000 ?123,456", page)
+    assert re.search(r"compressed size \(bytes\) ?200,000 ?123,456", page)
 
 
 @pytest.mark.parametrize(("n_levels", "drawn"), [(3, "true"), (9, "datum.level == 9")])

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import yaml
+
 from tfprune import __version__
+from tfprune.config import ConfigError, PruningConfig, from_dict
+from tfprune.pruning.papers import (
+    ADMM_PAPER,
+    BARRIER_PAPER,
+    CONTROL_PAPERS,
+    rewinding_paper,
+)
+from tfprune.pruning.strategies import STRATEGIES
+from tfprune.pruning.strategy import load_strategy
+from tfprune.similarity.measure import find_measure
 from tfprune.similarity.registry import MEASURES
 
 
@@ -27,19 +39,44 @@ _QUESTION = (
     "Ansuini, Medvet, Pellegrino, Zullich (2020). On the Similarity between Hidden Layers of "
     "Pruned and Unpruned Convolutional Neural Networks. ICPRAM."
 )
-_PRUNING = (
-    "Frankle, Carbin (2019). The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural "
-    "Networks. ICLR."
-)
 
 
-def references(measures: Iterable[str]) -> list[Reference]:
-    """Return the question's paper, the pruning's and one for every known measure."""
-    from tfprune.similarity.measure import find_measure
+def references(measures: Iterable[str], config: str = "") -> list[Reference]:
+    """Return the question's paper and those of all that the run did, each once.
 
-    found = [
-        Reference("layers of pruned and unpruned networks", _QUESTION),
-        Reference("iterative magnitude pruning with rewinding", _PRUNING),
-    ]
+    They are what strategy, rewinding, controls, ADMM and measures declare. `config` is the run's
+    configuration as YAML; where it is empty, or of a version with other settings, pruning's own
+    are left out, as is a strategy or measure that is not installed here.
+    """
+    found = [Reference("layers of pruned and unpruned networks", _QUESTION)]
+    pruning = _pruning_of(config)
+    if pruning is not None:
+        found += _of_pruning(pruning)
     known = (measure for measure in measures if measure in MEASURES)
-    return found + [Reference(measure, find_measure(measure).paper) for measure in known]
+    found += [Reference(measure, find_measure(measure).paper) for measure in known]
+    subjects: dict[str, list[str]] = {}
+    for item in found:
+        subjects.setdefault(item.text, []).append(item.subject)
+    return [Reference(", ".join(names), text) for text, names in subjects.items()]
+
+
+def _pruning_of(config: str) -> PruningConfig | None:
+    try:
+        nested = yaml.safe_load(config)
+        return from_dict(nested).pruning if isinstance(nested, dict) else None
+    except (ConfigError, yaml.YAMLError):
+        return None
+
+
+def _of_pruning(pruning: PruningConfig) -> list[Reference]:
+    found = []
+    if pruning.strategy.partition(":")[0] in STRATEGIES:
+        paper = load_strategy(pruning.strategy).paper
+        found.append(Reference(f"strategy {pruning.strategy}", paper))
+    found.append(Reference(*rewinding_paper(pruning.rewind_to, pruning.rewind)))
+    if pruning.admm:
+        found.append(Reference("ADMM", ADMM_PAPER))
+    found += [Reference(f"control {name}", CONTROL_PAPERS[name]) for name in pruning.controls]
+    if pruning.connectivity:
+        found.append(Reference("barriers", BARRIER_PAPER))
+    return found

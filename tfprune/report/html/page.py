@@ -160,7 +160,7 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         filters=filter_pictures(data),
         filter_layer=data.filters[0].layer if data.filters else "",
         flipped=example_pictures(data),
-        references=references(measures),
+        references=references(measures, data.config),
     )
 
 

@@ -1,0 +1,75 @@
+"""What a parent shows of a level, and which level's network is kept as the best."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from tfprune.experiment import models
+from tfprune.experiment.checkpoint import Ledger
+from tfprune.experiment.models import ModelKeeper
+from tfprune.experiment.record import RunRecord
+from tfprune.experiment.results import (
+    DENSE,
+    SAME_INIT,
+    SEED_FLOOR,
+    LevelResult,
+    SimilarityResult,
+)
+
+
+def level(seed: int, level: int, validation: float | None = 0.9) -> LevelResult:
+    return LevelResult(
+        seed=seed, level=level, sparsity=0.2 * level, n_weights=10, n_kept=8,
+        accuracy_validation=validation, accuracy_test=0.9, loss_validation=0.3, loss_test=0.3,
+        flips=0.0,
+    )  # fmt: skip
+
+
+def similarity(seed: int, value: float, against: str) -> SimilarityResult:
+    return SimilarityResult(
+        seed=seed, level=0, layer_index=0, layer="conv1", measure="cka", similarity=value,
+        low=None, high=None, null=None, n_samples=9, n_images=9, width=4, rank_a=4, rank_b=4,
+        live=None, nominal=None, dead_a=0, dead_b=0, constant_a=0, constant_b=0, masked_a=0,
+        masked_b=0, duplicate_a=0, duplicate_b=0, layout="mean", against=against, warnings="",
+    )  # fmt: skip
+
+
+def test_the_parents_mean_holds_no_floor():
+    ledger = Ledger()
+    ledger.levels += [level(seed, 0) for seed in range(3)]
+    ledger.similarities += [similarity(seed, 1.0, DENSE) for seed in range(3)]
+    ledger.similarities += [similarity(seed, 0.4, SEED_FLOOR) for seed in (1, 2, 2)]
+    ledger.similarities += [similarity(seed, 0.7, SAME_INIT) for seed in range(3)]
+    shown = {}
+    record = SimpleNamespace(
+        _ledger=ledger,
+        _config=SimpleNamespace(replicates=3),
+        parent=SimpleNamespace(log_metrics=lambda metrics, *, step: shown.update(metrics)),
+    )
+    RunRecord._mirror(record, 0)
+    assert shown["cka/00_conv1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best"),
+    [([0.8, 0.9, 0.9], 3), ([0.9, 0.9, 0.8], 2), ([0.9, 0.8, 0.85], 1), ([None, None, None], 3)],
+)
+def test_of_equally_accurate_levels_the_sparser_is_the_best(
+    tmp_path, monkeypatch, accuracies, best
+):
+    written = {}
+    monkeypatch.setattr(
+        models, "write_network", lambda path, network, facts: written.update({path: facts})
+    )
+    ledger, keeper = Ledger(), ModelKeeper(tmp_path)
+    keeper.run_started(SimpleNamespace(config=SimpleNamespace(seed=0)), ledger)
+    scale = SimpleNamespace(mode="none", mean=(0.0,), std=(1.0,))
+    trained = SimpleNamespace(replicate=SimpleNamespace(normalization=scale, network=None))
+    for number, accuracy in enumerate([0.99, *accuracies]):
+        row = level(0, number, accuracy)
+        ledger.levels.append(row)
+        keeper.level_finished(row, (), trained)
+    assert written[tmp_path / "best.npz"]["level"] == best
+    assert written[tmp_path / "final.npz"]["level"] == 3

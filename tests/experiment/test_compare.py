@@ -73,3 +73,63 @@ def test_the_comparison_is_logged_and_copied(finished, compared):
 def test_an_unknown_run_is_named(finished):
     with pytest.raises(InputError, match="nothing-here"):
         tfprune.compare("nothing-here", "nothing-here:1", folder=finished[1])
+
+
+@pytest.fixture(scope="module")
+def raw(finished, small):
+    """A run in the same folder whose images are not normalised."""
+    _, folder = finished
+    config = {**small, "data": {"normalization": "none"}, "pruning": {"levels": 1, "fraction": 0.8}}
+    return run(config, folder=folder, name="raw", tell=lambda message: None)
+
+
+def activations(folder, result, mode):
+    """conv1 of a run's dense network on the probe images, prepared as that run was."""
+    from tfprune.activations import ActivationReader
+    from tfprune.config import RunConfig
+    from tfprune.data import load_dataset, normalization, probe_set
+    from tfprune.experiment.networks import load_network
+
+    store = open_store(resolve_store(folder=folder))
+    network = load_network(f"{result.run_id}:0", store)
+    data = load_dataset("digits", validation_fraction=RunConfig().data.validation_fraction, seed=0)
+    scale = normalization(data.train.images, mode)
+    reader = ActivationReader(network.model, normalization=scale)
+    images = probe_set(data, size=500).images
+    return np.concatenate([b["conv1"] for b in reader.batches(images)]).mean(axis=(1, 2))
+
+
+def test_each_network_is_shown_the_images_as_its_own_run_was(finished, raw):
+    """Oracle: both networks' activations by their own normalisation, taken apart and compared."""
+    result, folder = finished
+    a = tfprune.compare(f"{result.run_id}:0", "raw:0", folder=folder)
+    b = tfprune.compare("raw:0", f"{result.run_id}:0", folder=folder)
+    np.testing.assert_allclose(a.values["cka"], b.values["cka"].T, atol=1e-6)
+    x, y = activations(folder, result, "standard"), activations(folder, raw, "none")
+    expected = tfprune.similarity.linear_cka(x, y)
+    assert a.values["cka"][0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_normalization_that_is_given_holds_for_both(finished, raw):
+    result, folder = finished
+    data = {"normalization": "standard"}
+    both = tfprune.compare(f"{result.run_id}:0", "raw:0", folder=folder, data=data)
+    own = tfprune.compare(f"{result.run_id}:0", "raw:0", folder=folder)
+    assert abs(both.values["cka"][0, 0] - own.values["cka"][0, 0]) > 1e-3
+
+
+def test_what_a_file_is_shown_is_said(finished, keras, tmp_path, silent):
+    result, folder = finished
+    layers = keras.layers
+    image = keras.Input((8, 8, 1))
+    for name, first in (("plain", layers.Activation("linear")), ("own", layers.Rescaling(0.1))):
+        x = layers.Conv2D(4, 3, activation="relu", name="conv")(first(image))
+        x = layers.Dense(10, name="logits")(layers.Flatten()(x))
+        keras.Model(image, x).save(tmp_path / f"{name}.keras")
+        file = str(tmp_path / f"{name}.keras")
+        tfprune.compare(f"{result.run_id}:0", file, folder=folder, tell=silent)
+    assert silent == [
+        "plain.keras does not say how its images are prepared: it gets the normalization "
+        "'standard' of 'digits'. Give --normalization if that is not what it was trained with.",
+        "own.keras holds its own preprocessing (Rescaling): it gets the pixels as stored.",
+    ]

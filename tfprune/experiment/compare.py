@@ -15,8 +15,8 @@ from tfprune.errors import InputError
 from tfprune.experiment import workspace as workspaces
 from tfprune.experiment.attributing import Attributor, LayerAttribution, attribution_csv
 from tfprune.experiment.comparing import compare_layers
+from tfprune.experiment.inputs import inputs_of
 from tfprune.experiment.networks import Network, load_network
-from tfprune.experiment.plan import load_data
 from tfprune.experiment.record import record_comparison
 from tfprune.experiment.results import csv_text
 from tfprune.tracking import open_store, resolve_store
@@ -84,7 +84,8 @@ def compare(
 
     `a` and `b` are each a run (its last level), `run:level`, `run:level:seed`, or a model file;
     the architectures may differ. `data` overrides data settings (`dataset`, `data_dir`, ...);
-    by default the data are those of the run. Layout `pixels` needs feature maps of one size,
+    by default the data are those of the run (of `a`, where both are runs). Each network is shown
+    them as it was trained: at its run's size, by its run's normalisation (see `inputs_of`). Layout `pixels` needs feature maps of one size,
     which two different layers rarely have, hence `mean`. With `attribution` the result also says
     what layers of b have lost of a's layers of the same name, and held-out CCA. The result is
     logged as a run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a
@@ -102,7 +103,9 @@ def compare(
     store = open_store(location) if have_store else None  # a new one is made for a result only
     networks = [load_network(reference, store, trust=trust) for reference in (a, b)]
     config = _config(networks, data or {})
-    result = _compare(networks, config, tuple(measures), layout, probe_size, attribution)
+    result = _compare(
+        networks, config, data or {}, tuple(measures), layout, probe_size, attribution, tell
+    )
     from tfprune.report.matrix import save_matrix_figures
 
     if out is not None:
@@ -140,34 +143,33 @@ def _config(networks: Sequence[Network], data: Mapping[str, Any]) -> RunConfig:
 def _compare(
     networks: Sequence[Network],
     config: RunConfig,
+    data: Mapping[str, Any],
     measures: tuple[str, ...],
     layout: str,
     probe_size: int,
     attribution: bool,
+    tell: Callable[[str], None],
 ) -> ComparisonResult:
     from tfprune.activations import ActivationReader
-    from tfprune.data import normalization, probe_set
-    from tfprune.models.files import check_fits
 
-    dataset = load_data(config, seed=config.seed)
-    for network in networks:
-        check_fits(network.model, dataset.input_shape, dataset.n_classes)
-    probe = probe_set(dataset, size=probe_size)
-    probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
-    scale = normalization(dataset.train.images, config.data.normalization)
-    readers = [ActivationReader(network.model, normalization=scale) for network in networks]
+    inputs = inputs_of(networks, config, data, probe_size=probe_size, tell=tell)
+    readers = [
+        ActivationReader(network.model, normalization=given.normalization)
+        for network, given in zip(networks, inputs, strict=True)
+    ]
     pairs = [(x.name, y.name) for x in readers[0].layers for y in readers[1].layers]
     names = [tuple(layer.name for layer in reader.layers) for reader in readers]
     attributor = Attributor(*names, layout=layout) if attribution else None
     scores = compare_layers(
         readers[0],
         readers[1],
-        probe.images,
+        inputs[0].images,
+        inputs[1].images,
         pairs,
         measures=measures,
         layout=layout,
         null=True,
-        also=[attributor.engine(len(probe))] if attributor else [],
+        also=[attributor.engine(len(inputs[0].images))] if attributor else [],
     )
     return ComparisonResult(
         a=networks[0].title,
@@ -175,7 +177,7 @@ def _compare(
         layers_a=names[0],
         layers_b=names[1],
         layout=layout,
-        n_images=len(probe),
+        n_images=len(inputs[0].images),
         values={
             measure: np.array([[float(scores[x, y, measure]) for y in names[1]] for x in names[0]])
             for measure in measures

@@ -82,7 +82,8 @@ class Reference:
 def compare_layers(
     a: ActivationReader,
     b: ActivationReader,
-    images: np.ndarray,
+    images_a: np.ndarray,
+    images_b: np.ndarray,
     pairs: Sequence[tuple[str, str]],
     *,
     measures: Sequence[str],
@@ -92,13 +93,14 @@ def compare_layers(
 ) -> dict[tuple[str, str, str], Score]:
     """Return (layer of a, layer of b, measure) -> Score, without intervals.
 
+    images_a, images_b: the same images as each network takes them, which may differ in size.
     `null` asks for what unrelated layers would show, too. The comparisons `also` are fed in the
     same pass.
     """
     engine = Comparison(
-        pairs, measures=measures, layout=layout, blocks=0, null=null, n_images=len(images)
+        pairs, measures=measures, layout=layout, blocks=0, null=null, n_images=len(images_a)
     )
-    for left, right in zip(a.batches(images), b.batches(images), strict=True):
+    for left, right in zip(a.batches(images_a), b.batches(images_b), strict=True):
         for each in (engine, *also):
             each.update(left, right)
     return engine.scores()

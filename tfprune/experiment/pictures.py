@@ -42,6 +42,7 @@ def _matrix(plan: Plan, replicate: Replicate, level: int) -> LayerMatrix:
         replicate.dense_reader,
         replicate.reader,
         plan.probe.images,
+        plan.probe.images,
         pairs,
         measures=(MATRIX_MEASURE,),
         layout="mean",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,3 +26,16 @@ def difference(ours: Any, theirs: Any) -> float:
 def scale(value: Any) -> float:
     """Return the largest absolute value in an array, at least 1e-3."""
     return max(1e-3, float(np.abs(_array(value)).max(initial=0.0)))
+
+
+def gradient_scales(gradients: Sequence[Any]) -> list[float]:
+    """Return the size that each gradient of one operation is compared by.
+
+    It is the gradient's largest absolute value, but at least a tenth of the largest among all of
+    the operation's: a gradient may be a sum of terms as large as those of the others that cancel.
+    That by the bias of an attention's keys is zero in exact arithmetic, since a softmax does not
+    see a constant added to its row; what is found is the rounding of its terms, and no two
+    libraries agree on that.
+    """
+    sizes = [scale(gradient) for gradient in gradients]
+    return [max(size, 0.1 * max(sizes)) for size in sizes]

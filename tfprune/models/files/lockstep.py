@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.models.files import graph2, graph3
-from tfprune.models.files.compare import difference, scale
+from tfprune.models.files.compare import difference, gradient_scales, scale
 from tfprune.models.files.convert import (
     OPERATION_LAYERS,
     Conversion,
@@ -40,12 +40,12 @@ def compare_operations(
     gradient_tolerance: float,
     seed: int = 0,
 ) -> float:
-    """Return the largest difference of any gradient, as a share of that gradient's largest value.
+    """Return the largest difference of any gradient, as a share of its size: `gradient_scales`.
 
     Runs forward and, in training mode, backward: the gradients of a random weighting of each
     operation's outputs by its inputs and by its trainable weights. Raises Mismatch at the first
-    operation whose outputs differ by more than `tolerance`, or gradients by more than
-    `gradient_tolerance`, of their largest value.
+    operation whose outputs differ by more than `tolerance` of their largest value, or gradients
+    by more than `gradient_tolerance` of their size.
     """
     import tensorflow as tf
 
@@ -76,10 +76,11 @@ def compare_operations(
                 raise Mismatch(operation, "answers", found)
         if training:
             weighting = [rng.standard_normal(y.shape) for y in ours.outputs]
-            for a, b in zip(ours.gradients(weighting), theirs.gradients(weighting), strict=True):
+            a_all, b_all = ours.gradients(weighting), theirs.gradients(weighting)
+            for a, b, size in zip(a_all, b_all, gradient_scales(a_all), strict=True):
                 found = difference(a, b)
-                worst = max(worst, found / scale(a))
-                if not found <= gradient_tolerance * scale(a):
+                worst = max(worst, found / size)
+                if not found <= gradient_tolerance * size:
                     raise Mismatch(operation, "learns", found)
         return result
 

@@ -42,7 +42,7 @@ class Verification:
     """How far a converted network is from its source.
 
     output: largest absolute difference of the outputs in inference. gradient: largest difference
-    of any operation's gradients, as a share of that gradient's largest value; None where no
+    of any operation's gradients, as a share of its size (`compare.gradient_scales`); None where no
     training step was compared.
     """
 
@@ -155,6 +155,8 @@ def _compare_means(conversion: Conversion, tolerance: float) -> None:
     """Hold the moving means together: they show whether momentum survived.
 
     Moving variances are left out. The fused kernel of tf_keras divides by n - 1, Keras 3 by n.
+    A mean that is about zero is the rounding of values that cancel: they are of the size of their
+    standard deviation.
     """
     for old, new in conversion.pairs:
         means = [
@@ -162,7 +164,9 @@ def _compare_means(conversion: Conversion, tolerance: float) -> None:
             for layer in (old, new)
         ]
         for a, b in zip(*means, strict=True):
-            if not difference(a, b) <= tolerance * scale(a):
+            spread = [values(w) for w in old.weights if short_name(w) == "moving_variance"]
+            size = max(scale(a), *(float(np.sqrt(scale(v))) for v in spread))
+            if not difference(a, b) <= tolerance * size:
                 raise InputError(
                     f"layer {old.name!r}: its moving mean after one training step differs by "
                     f"{difference(a, b):.3g} in the converted model. {REMEDY}"

@@ -1,0 +1,55 @@
+"""What a difference is held against: a gradient's own size, or that of the terms that cancel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfprune.models.files.compare import gradient_scales
+from tfprune.models.files.convert import convert_to_keras2
+from tfprune.models.files.lockstep import Mismatch, compare_operations
+
+
+def test_a_gradient_that_cancels_is_held_against_the_largest_of_its_operation():
+    zero = np.array([1e-6, -2e-6])
+    assert gradient_scales([np.array([4.0, -8.0]), zero, np.array([3.0])]) == [8.0, 0.8, 3.0]
+
+
+def test_a_gradient_alone_is_held_against_itself():
+    assert gradient_scales([np.array([0.5, -0.25])]) == [0.5]
+    assert gradient_scales([]) == []
+
+
+def converted(keras3):
+    words = keras3.Input((5, 4))
+    queries, keys = keras3.layers.Dense(4)(words), keras3.layers.Dense(4)(words)
+    attention = keras3.layers.MultiHeadAttention(2, 3, name="attention")
+    conversion = convert_to_keras2(keras3.Model(words, attention(queries, keys)))
+    rng = np.random.default_rng(0)
+    for old, new in zip(conversion.source.weights, conversion.model.weights, strict=True):
+        value = rng.uniform(0.1, 0.6, tuple(old.shape)).astype("float32")
+        old.assign(value)
+        new.assign(value)
+    return conversion
+
+
+def compared(conversion):
+    words = np.random.default_rng(1).normal(size=(3, 5, 4)).astype("float32")
+    return compare_operations(
+        conversion, [words], training=True, tolerance=1.0, gradient_tolerance=1e-3
+    )
+
+
+def test_the_rounding_of_a_zero_gradient_is_no_difference(keras3):
+    assert compared(converted(keras3)) <= 2e-5
+
+
+def test_a_real_difference_of_one_gradient_in_a_hundred_is_found(keras3):
+    """Mutant: the output kernel of one side is 1 % larger, so that gradients are too."""
+    conversion = converted(keras3)
+    new = next(layer for layer in conversion.model.layers if layer.name == "attention")
+    kernel = next(w for w in new.weights if "attention_output/kernel" in w.name)
+    kernel.assign(kernel * 1.01)
+    with pytest.raises(Mismatch) as caught:
+        compared(conversion)
+    assert caught.value.what == "learns"

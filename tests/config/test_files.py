@@ -151,3 +151,28 @@ def test_to_dict_holds_every_setting():
     nested = to_dict(RunConfig())
     assert nested["pruning"]["rewind_to"] == "init"
     assert nested["training"]["epochs"] == "15ep"
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "warmup", "rewind_to"),
+    [
+        ("lth-resnet20-warmup", 0.03, "20000it", "init"),
+        ("lth-vgg19-warmup", 0.1, "10000it", "init"),
+        ("lth-resnet20-rewind", 0.1, "0it", "500it"),
+        ("lth-vgg19-rewind", 0.1, "0it", "100it"),
+    ],
+)
+def test_where_the_paper_finds_no_ticket_there_is_a_preset_in_which_one_is_found(
+    name, rate, warmup, rewind_to
+):
+    """Frankle & Carbin 2019, sections 4 (warm-up); Frankle et al. 2019 (rewinding)."""
+    found, plain = load_preset(name), load_preset(name.rpartition("-")[0])
+    training = from_dict(found).training
+    assert (training.learning_rate, str(training.warmup)) == (rate, warmup)
+    assert found["pruning"] == {**plain["pruning"], "rewind_to": rewind_to}
+    changed = {"learning_rate": rate, "warmup": warmup}
+    assert {**found["training"], **changed} == {**plain["training"], **changed}
+
+
+def test_the_preset_of_lenet_holds_out_five_thousand_images_of_mnist():
+    assert round(load_preset("lth-lenet300")["data"]["validation_fraction"] * 60_000) == 5_000

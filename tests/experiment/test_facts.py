@@ -95,14 +95,20 @@ def test_signs_are_compared_with_the_rewind_state(logged):
 
 @pytest.mark.parametrize(("of", "ends"), [("dense", ((1, 0), (1, 1))), ("seed", ((0, 1), (1, 1)))])
 def test_a_barrier_is_the_rise_of_the_loss_between_two_networks(logged, of, ends):
-    """Of seed 1's level: toward its dense network, and toward the same level of seed 0."""
-    data, normalized = logged.data(1)
-    images, labels = normalized(data.validation.images), data.validation.labels
+    """Of seed 1's level: toward its dense network, and toward the same level of seed 0.
+
+    Between seeds on the test images, which neither was trained on, each end prepared as its own.
+    """
+    data, _ = logged.data(1)
+    unseen = data.test if of == "seed" else data.validation
+    prepared = [logged.data(seed)[1](unseen.images) for seed, _ in ends]
+    labels = unseen.labels
     first, second = ([v.numpy() for v in logged.model(*end).variables] for end in ends)
     network, losses, errors = logged.model(1, 1), [], []
     for alpha in np.linspace(0, 1, 11):
         for variable, a, b in zip(network.variables, first, second, strict=True):
             variable.assign((1 - alpha) * a + alpha * b)
+        images = (1 - alpha) * prepared[0] + alpha * prepared[1]
         logits = network(images).numpy().astype(np.float64)
         log_sum = np.log(np.exp(logits).sum(axis=1))
         losses.append(np.mean(log_sum - logits[np.arange(len(labels)), labels]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tfprune.data import Normalization
 from tfprune.errors import InputError
 from tfprune.training.connectivity import Line, line_between
 
@@ -119,3 +120,23 @@ def test_weights_of_another_network_and_a_line_without_ends_are_refused(ends, ti
     with pytest.raises(InputError) as caught:
         line_between(trainer, first, second, examples=tiny_data.test, n_points=1)
     assert str(caught.value) == ("a line has at least its 2 ends: expected n_points >= 2, got 1.")
+
+
+def test_each_end_of_a_line_is_prepared_as_it_was_trained(ends, tiny_data):
+    trainer, first, second = ends
+    other = Normalization("standard", (40.0,), (25.0,))
+    line = line_between(
+        trainer, first, second,
+        examples=tiny_data.test, n_points=3, normalizations=(other, trainer.normalization),
+    )  # fmt: skip
+    for values, scale, at in ((first, other, 0), (second, trainer.normalization, 2)):
+        for variable, value in zip(trainer.prunable.network.variables, values, strict=True):
+            variable.assign(value)
+        assert trainer.answers(tiny_data.test, normalization=scale).loss == line.loss[at]
+    half = 2 / (1 / np.array(other.std) + 1 / np.array(trainer.normalization.std))
+    shift = [np.array(n.mean) / np.array(n.std) for n in (other, trainer.normalization)]
+    middle = Normalization("standard", tuple(half * sum(shift) / 2), tuple(half))
+    for variable, a, b in zip(trainer.prunable.network.variables, first, second, strict=True):
+        variable.assign((a + b) / 2)
+    found = trainer.answers(tiny_data.test, normalization=middle)
+    assert found.loss == pytest.approx(line.loss[1], rel=1e-5)

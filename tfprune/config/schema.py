@@ -274,16 +274,18 @@ class PruningConfig:
     controls: tuple[str, ...] = setting(
         (),
         "sibling at the ticket's per-layer sparsity, repeatable. random-mask, shuffled-mask: "
-        "another mask on the same weights; reinitialised: the mask on new weights; "
-        "sparse-scratch: both new; same-init: the dense network once more, from the same "
-        "initialisation in another order of the images, as the floor of training's noise",
+        "another mask on the same weights (of single weights, two draws of one distribution); "
+        "reinitialised: the mask on new weights; sparse-scratch: both new; same-init: the dense "
+        "network once more, from the same initialisation in another order of the images, as the "
+        "floor of training's noise",
         "--control",
         choices=CONTROLS,
     )
     connectivity: bool = setting(
         False,
         "measure the loss barrier on the line between each level and the dense network, and "
-        "between seeds (Frankle et al. 2020)",
+        "between seeds, which is not the instability of Frankle et al. (2020): two seeds differ in "
+        "their initialisation too",
         "--connectivity",
     )
 

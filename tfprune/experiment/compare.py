@@ -85,8 +85,9 @@ def compare(
     `a` and `b` are each a run (its last level), `run:level`, `run:level:seed`, or a model file;
     the architectures may differ. `data` overrides data settings (`dataset`, `data_dir`, ...);
     by default the data are those of the run (of `a`, where both are runs). Each network is shown
-    them as it was trained: at its run's size, by its run's normalisation (see `inputs_of`). Layout `pixels` needs feature maps of one size,
-    which two different layers rarely have, hence `mean`. With `attribution` the result also says
+    them as it was trained: at its run's size, by its run's normalisation; a model file by what
+    `tell` hears (see `inputs_of`). Layout `pixels` needs feature maps of one size, which two
+    different layers rarely have, hence `mean`. With `attribution` the result also says
     what layers of b have lost of a's layers of the same name, and held-out CCA. The result is
     logged as a run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a
     folder for copies of them. What MLflow does not take now waits in `mlruns/runs` of `folder`

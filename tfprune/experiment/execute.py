@@ -13,7 +13,7 @@ from tfprune.experiment.controls import SAME_INIT_CONTROL, same_init, train_cont
 from tfprune.experiment.facts import barriers, overlaps_with, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.on_device import device_moments
-from tfprune.experiment.plan import Plan
+from tfprune.experiment.plan import Plan, normalization_of
 from tfprune.experiment.replicate import Replicate, level_result
 from tfprune.experiment.results import SAME_INIT, ControlResult, EpochResult
 from tfprune.experiment.seed_floor import DenseNetworks
@@ -158,7 +158,10 @@ def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> di
         values = [variable.numpy() for variable in replicate.network.variables]
         facts |= barriers(replicate, replicate.dense_values, values, of="dense")
         if earlier:
-            facts |= barriers(replicate, earlier[seeds[0]][1], values, of="seed")
+            facts |= barriers(
+                replicate, earlier[seeds[0]][1], values,
+                of="seed", first_normalization=normalization_of(plan, seeds[0]),
+            )  # fmt: skip
     if seed < seeds[-1]:
         kept = values if connectivity and seed == seeds[0] else ()
         shelf.put(seed, level, replicate.masks, kept)

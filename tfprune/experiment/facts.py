@@ -20,9 +20,11 @@ from tfprune.pruning.overlap import mask_overlap, mask_overlap_by_layer
 from tfprune.pruning.paths import effective_masks
 
 if TYPE_CHECKING:
+    from tfprune.data import Normalization
     from tfprune.experiment.replicate import Replicate
 
 Masks = Mapping[str, np.ndarray]
+RECALIBRATION_IMAGES = 1024  # of the training images, for the statistics of batch norm
 
 
 def ticket_facts(replicate: Replicate, *, overlaps: Sequence[OverlapResult]) -> dict[str, float]:
@@ -90,18 +92,32 @@ def barriers(
     second: Sequence[np.ndarray],
     *,
     of: str,
+    first_normalization: Normalization | None = None,
 ) -> dict[str, float]:
     """Return the loss and error barriers on the line between two sets of weights.
 
     `of` says whose: 'dense' (the level and the dense network) or 'seed' (this level of two
-    seeds). Measured on the validation images, on the test images where there are none.
-    """
-    from tfprune.training.connectivity import line_between
+    seeds). They are measured on images that neither end was trained on: with the dense network
+    the replicate's validation images (the test images where there are none), between seeds the
+    test images, since each seed holds out other images and trains on nearly all of the other's.
+    Nothing is chosen by them. `first_normalization` is what the other seed was trained with.
 
-    data = replicate.dataset
-    examples = data.validation if len(data.validation) else data.test
-    line = line_between(replicate.trainer, first, second, examples=examples)
-    return {
-        f"barrier_loss_{of}": line.loss_barrier,
-        f"barrier_error_{of}": line.error_barrier,
-    }
+    A network with batch norm gets `..._recalibrated` too, with its statistics estimated anew at
+    every point of the line (Jordan et al. 2023): see `line_between`.
+    """
+    from tfprune.training.connectivity import has_norms, line_between
+
+    data, trainer = replicate.dataset, replicate.trainer
+    examples = data.test if of == "seed" or not len(data.validation) else data.validation
+    prepared = (first_normalization or trainer.normalization, trainer.normalization)
+    found: dict[str, float] = {}
+    for ending, images in (("", 0), ("_recalibrated", RECALIBRATION_IMAGES)):
+        if images and not has_norms(replicate.network):
+            continue
+        line = line_between(
+            trainer, first, second,
+            examples=examples, recalibrate=images, normalizations=prepared,
+        )  # fmt: skip
+        found[f"barrier_loss_{of}{ending}"] = line.loss_barrier
+        found[f"barrier_error_{of}{ending}"] = line.error_barrier
+    return found

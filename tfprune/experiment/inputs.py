@@ -48,13 +48,13 @@ def inputs_of(
     from tfprune.data import normalization, probe_set
     from tfprune.models.files import check_fits
 
-    read: dict[tuple[RunConfig, int], Any] = {}
+    read: dict[tuple[DataConfig, int], Any] = {}
 
     def dataset_of(config: RunConfig, seed: int) -> Any:
-        for (known, of), dataset in read.items():
-            if known.data == config.data and of == seed:
-                return dataset
-        return read.setdefault((config, seed), load_data(config, seed=seed))
+        key = (config.data, seed)
+        if key not in read:
+            read[key] = load_data(config, seed=seed)
+        return read[key]
 
     found: list[Inputs] = []
     positions: np.ndarray | None = None
@@ -76,8 +76,8 @@ def inputs_of(
         if images.input_shape[-1] != len(scale.mean):
             raise InputError(
                 f"{network.title} was trained on images of {len(scale.mean)} channels, and those "
-                f"of {base.data.dataset!r} have {images.input_shape[-1]}: it can't be shown them as "
-                "it was trained. Give --normalization, which then holds for both networks."
+                f"of {base.data.dataset!r} have {images.input_shape[-1]}: it can't be shown them "
+                "as it was trained. Give --normalization, which then holds for both networks."
             )
         found.append(Inputs(probe.images, scale))
     if any((indices != shown[0]).any() for indices in shown):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.activations import HiddenLayer
-    from tfprune.data import Augmentation, Dataset, Examples
+    from tfprune.data import Augmentation, Dataset, Examples, Normalization
     from tfprune.experiment.tickets import Ticket
     from tfprune.models.files.leaving import Leaving
     from tfprune.pruning.projection import Projection
@@ -120,6 +120,15 @@ def load_data(config: RunConfig, *, seed: int) -> Dataset:
         image_size=data.image_size,
         seed=seed,
     )
+
+
+def normalization_of(plan: Plan, seed: int) -> Normalization:
+    """Return how the images of one replicate are prepared: by those that it trains on."""
+    from tfprune.data import normalization
+
+    config = plan.config
+    data = plan.dataset if seed == config.seed else load_data(config, seed=seed)
+    return normalization(data.train.images, config.data.normalization)
 
 
 def build_network(

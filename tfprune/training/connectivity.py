@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.data import Normalization
 from tfprune.errors import InputError
 from tfprune.models.nested import leaf_layers
 from tfprune.training.batches import stratified_batches
@@ -57,6 +58,7 @@ def line_between(
     examples: Examples,
     n_points: int = 11,
     recalibrate: int = 0,
+    normalizations: tuple[Normalization, Normalization] | None = None,
 ) -> Line:
     """Return the line between two sets of values of the trainer's network, evaluated on `examples`.
 
@@ -76,6 +78,10 @@ def line_between(
     training images (in whole batches): the means over batches of the batch means and variances.
     Networks without batch norm are the same either way.
 
+    normalizations: how the images of `first` and of `second` are prepared, where they were not
+    trained with this trainer's. Along the line the map is interpolated with the weights, so that
+    each end sees what it was trained with.
+
     The trainer is left as it was, bit for bit. Raises InputError when the values are not of this
     network or `n_points` is below 2.
     """
@@ -87,12 +93,30 @@ def line_between(
         check_variables(trainer.prunable.network, end)
     for i, alpha in enumerate(alphas):
         between = [_mixed(a, b, alpha) for a, b in zip(first, second, strict=True)]
+        scale = _between(normalizations, alpha) if normalizations else trainer.normalization
         with lent_network(trainer, variables=between) as network:
             if recalibrate:
-                recalibrate_norms(trainer, network, n_examples=recalibrate)
-            found = trainer.answers(examples)
+                recalibrate_norms(trainer, network, n_examples=recalibrate, normalization=scale)
+            found = trainer.answers(examples, normalization=scale)
         loss[i], accuracy[i] = found.loss, found.accuracy
     return Line(alphas, loss, accuracy, recalibrated=recalibrate > 0)
+
+
+def _between(ends: tuple[Normalization, Normalization], alpha: float) -> Normalization:
+    """Return the affine map (1 - alpha) * first + alpha * second, exactly either at its end."""
+    first, second = ends
+    if alpha in (0.0, 1.0) or first == second:
+        return second if alpha == 1.0 else first
+    a, b = 1 / np.asarray(first.std), 1 / np.asarray(second.std)
+    slope = (1 - alpha) * a + alpha * b
+    offset = (1 - alpha) * a * np.asarray(first.mean) + alpha * b * np.asarray(second.mean)
+    mean, std = offset / slope, 1 / slope
+    return Normalization(first.mode, tuple(float(m) for m in mean), tuple(float(s) for s in std))
+
+
+def has_norms(network: tf_keras.Model) -> bool:
+    """Whether a network has batch norm, whose statistics can be estimated anew."""
+    return any("BatchNorm" in type(layer).__name__ for layer in leaf_layers(network))
 
 
 def _mixed(a: np.ndarray, b: np.ndarray, alpha: float) -> np.ndarray:
@@ -103,7 +127,12 @@ def _mixed(a: np.ndarray, b: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def recalibrate_norms(
-    trainer: Trainer, network: tf_keras.Model, *, n_examples: int, seed: int = 0
+    trainer: Trainer,
+    network: tf_keras.Model,
+    *,
+    n_examples: int,
+    seed: int = 0,
+    normalization: Normalization | None = None,
 ) -> None:
     """Set the moving statistics of every batch norm to means over stratified training batches.
 
@@ -125,7 +154,7 @@ def recalibrate_norms(
                 norm.momentum = t / (t + 1)
             reset_generators(network, seed=seed, epoch=0, step=t)
             images: Any = tf.constant(train.images[positions])
-            network(trainer.normalization.apply(images), training=True)
+            network((normalization or trainer.normalization).apply(images), training=True)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -238,7 +238,7 @@ class Trainer:
 
         @tf.function(jit_compile=False, reduce_retracing=True)
         def predict(images: Any, labels: Any) -> Any:
-            outputs = model(self.normalization.apply(images), training=False)
+            outputs = model(images, training=False)
             return tf.argmax(self.by_class(outputs), axis=-1), self.cross_entropy(labels, outputs)
 
         return predict
@@ -389,15 +389,26 @@ class Trainer:
         self.prunable.apply_masks()
         return self.answers(examples, batch_size=batch_size)
 
-    def answers(self, examples: Examples, *, batch_size: int = 500) -> Evaluation:
-        """Return the network's answers in inference mode, with the weights that it holds now."""
+    def answers(
+        self,
+        examples: Examples,
+        *,
+        batch_size: int = 500,
+        normalization: Normalization | None = None,
+    ) -> Evaluation:
+        """Return the network's answers in inference mode, with the weights that it holds now.
+
+        normalization: how the images are prepared, where not as this trainer's.
+        """
         import tensorflow as tf
 
+        prepared = self.normalization if normalization is None else normalization
         predictions, losses = [], []
         for start in range(0, len(examples), batch_size):
             part = slice(start, start + batch_size)
             found, loss = self._predict(
-                tf.constant(examples.images[part]), tf.constant(examples.labels[part])
+                prepared.apply(tf.constant(examples.images[part])),
+                tf.constant(examples.labels[part]),
             )
             predictions.append(found.numpy())
             losses.append(loss.numpy().astype(np.float64))

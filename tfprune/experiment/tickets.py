@@ -6,6 +6,8 @@ It can be trained elsewhere: on another data set (Morcos et al. 2019), by anothe
 from __future__ import annotations
 
 import dataclasses
+import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 
 from tfprune.config import RunConfig
 from tfprune.errors import InputError
-from tfprune.experiment.checkpoint import pack, unpack, write_whole
+from tfprune.experiment.checkpoint import unpack, write_whole
 from tfprune.pruning.mask_files import load_masks
 from tfprune.training.state import TrainingState
 
@@ -73,10 +75,36 @@ class Ticket:
 
 
 def write_rewind(path: Path, state: TrainingState) -> Path:
-    """Write the state that survivors are set back to, as a run logs it; return the path."""
+    """Write the state that survivors are set back to, as a run logs it; return the path.
+
+    An npz file as numpy.load reads it: the network's variables as 00000, 00001, ... in its order,
+    and `step`.
+    """
     arrays = {f"{i:05d}": value for i, value in enumerate(state.variables)}
-    write_whole(path, pack(arrays, {"step": state.step}), durable=False)
+    members: dict[str, Any] = {**arrays, "step": np.array(state.step)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **members)
+    write_whole(path, buffer.getvalue(), durable=False)
     return path
+
+
+def read_rewind(path: Path) -> tuple[tuple[np.ndarray, ...], int] | None:
+    """Return the variables and the step that `write_rewind` wrote; None for a damaged file.
+
+    Files of runs before it wrote npz, which have the form of a checkpoint, are read too.
+    """
+    old = unpack(path)
+    if old is not None:
+        arrays, facts = old
+        step = int(facts["step"])
+    else:
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as loaded:
+                arrays = {name: loaded[name] for name in loaded.files}
+            step = int(arrays.pop("step"))
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+            return None
+    return tuple(arrays[name] for name in sorted(arrays)), step
 
 
 def load_ticket(
@@ -106,17 +134,17 @@ def ticket_from(store: Store, reference: str) -> Ticket:
     dense = store.child(parent.id, level=0, seed=seed)
     if REWIND_FILE not in store.list_artifacts(dense.id):
         raise InputError(f"run {parent.name!r} logged no {REWIND_FILE}: it holds no tickets.")
-    read = unpack(store.download_artifact(dense.id, REWIND_FILE))
+    read = read_rewind(Path(store.download_artifact(dense.id, REWIND_FILE)))
     if read is None:
         raise InputError(f"{REWIND_FILE} of run {parent.name!r} is damaged; it can't be used.")
-    arrays, facts = read
+    variables, step = read
     return Ticket(
         source=f"{parent.id}:{level}:{seed}",
         seed=seed,
         level=level,
-        step=facts["step"],
+        step=step,
         masks=load_masks(store.download_artifact(child.id, "mask.npz")),
-        variables=tuple(arrays[name] for name in sorted(arrays)),
+        variables=variables,
         config=run_config(store, parent),
     )
 

@@ -26,8 +26,10 @@ class Pull:
         self._ids = {name: id(kernel) for name, kernel in prunable.kernels().items()}
 
     def set(self, targets: Mapping[str, np.ndarray] | None) -> None:
-        """Pull toward these values, layer by layer; None pulls no more."""
+        """Pull toward these values, layer by layer; None pulls no more, and forgets them."""
         self._strength.assign(0.0 if targets is None else self._rho)
+        for target in self._targets.values() if targets is None else ():
+            target.assign(np.zeros(target.shape, target.dtype.as_numpy_dtype))
         for name, values in (targets or {}).items():
             self._targets[self._ids[name]].assign(values)
 

@@ -95,11 +95,11 @@ def config_hash(config: RunConfig) -> str:
     """
     nested = to_dict(config)
     nested["data"].pop("data_dir")
-    for section in SECTIONS:
-        part = getattr(config, section)
+    parts = [(nested, config), *((nested[name], getattr(config, name)) for name in SECTIONS)]
+    for values, part in parts:
         for item in fields(part):
             if item.metadata.get("later") and getattr(part, item.name) == item.default:
-                nested[section].pop(item.name)
+                values.pop(item.name)
     text = json.dumps(nested, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

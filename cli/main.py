@@ -23,6 +23,7 @@ _COMMANDS = {
     "export": ("export", "export", "Write a level's network for use elsewhere."),
     "ui": ("ui", "ui", "Serve MLflow's UI on the store in use."),
     "sync": ("ui", "sync", "Deliver what a run could not log."),
+    "doctor": ("doctor", "doctor", "Say what this machine offers a run, and what is missing."),
     "models": ("listing", "models", "List the built-in models."),
     "datasets": ("listing", "datasets", "List data sets that --dataset takes."),
     "measures": ("listing", "measures", "List the similarity measures."),

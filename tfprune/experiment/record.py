@@ -6,6 +6,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,15 @@ if TYPE_CHECKING:
 class RunRecord(Observer):
     """Writes what an experiment shows into MLflow runs, as CONTRIBUTING's map names them."""
 
-    def __init__(self, recorder: Recorder, config: RunConfig, *, name: str, key: str) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        config: RunConfig,
+        *,
+        name: str,
+        key: str,
+        computed: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._recorder = recorder
         self._config = config
         self._key = key
@@ -62,7 +71,8 @@ class RunRecord(Observer):
             name,
             key=key,
             tags={"tfprune.kind": "experiment", "tfprune.version": __version__,
-                  "tfprune.config_hash": config_hash(config)},
+                  "tfprune.config_hash": config_hash(config),
+                  **{f"tfprune.{fact}": value for fact, value in computed.items()}},
         )  # fmt: skip
 
     def run_started(self, plan: Plan, ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tfprune.config import to_yaml
 from tfprune.errors import InputError
+from tfprune.experiment.computed import computed_on
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.pictures import level_pictures
 from tfprune.experiment.workspace import environment
@@ -53,7 +54,11 @@ class Reporter(Observer):
             name=self._name,
             run_id=run_id,
             config=to_yaml(self._plan.config),
-            versions={**environment(), "python": platform.python_version()},
+            versions={
+                **environment(),
+                "python": platform.python_version(),
+                **computed_on(self._plan),
+            },
             provenance={k: str(v) for k, v in self._plan.dataset.provenance.items()},
             levels=tuple(self._ledger.levels),
             similarities=tuple(self._ledger.similarities),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tfprune.config import RunConfig, from_dict, run_name
 from tfprune.errors import InputError, RunError
 from tfprune.experiment import workspace as workspaces
+from tfprune.experiment.computed import computed_on
 from tfprune.experiment.execute import execute
 from tfprune.experiment.models import ModelKeeper, has_mlflow_model
 from tfprune.experiment.observer import Observer, Observers
@@ -147,8 +148,14 @@ def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:
 def _machine() -> dict[str, str]:
     """Return what the last bits of a result depend on beside code and libraries."""
     from tfprune.training.backend import n_threads
+    from tfprune.training.devices import gpu
 
-    return {"threads": str(n_threads()), "processor": workspaces.processor()}
+    device = gpu()
+    return {
+        "threads": str(n_threads()),
+        "processor": workspaces.processor(),
+        "device": device.name if device else "CPU",
+    }
 
 
 def _tell_other_machine(workspace: Workspace, tell: Callable[[str], None]) -> None:
@@ -261,7 +268,9 @@ def _carry_out(
         tell(note)
     try:
         with store.record(workspace.folder, on_gap=tell) as recorder, _disk_errors():
-            record = RunRecord(recorder, plan.config, name=name, key=workspace.key)
+            record = RunRecord(
+                recorder, plan.config, name=name, key=workspace.key, computed=computed_on(plan)
+            )
             reporter = Reporter(workspace.folder, name=name)
             models = ModelKeeper(workspace.folder / "models", tell=tell)
             ledger = execute(

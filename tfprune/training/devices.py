@@ -71,7 +71,7 @@ def described(physical: Any) -> Device:
     tf = importlib.import_module("tensorflow")
     details = tf.config.experimental.get_device_details(physical)
     capability = details.get("compute_capability")
-    return Device("GPU", str(details.get("device_name", physical.name)), capability)
+    return Device("GPU", str(details.get("device_name") or physical.name), capability)
 
 
 def moment_device(choice: str) -> str | None:

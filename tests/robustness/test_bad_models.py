@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -103,3 +104,87 @@ def test_a_file_that_runs_code_when_it_is_loaded_is_refused(refused, saved, kera
 def test_images_too_small_for_a_model_are_refused(refused, size):
     message = refused("run", "--model", "vgg11", "--image-size", str(size))
     assert "vgg11" in message
+
+
+def test_a_model_of_which_nothing_is_trainable_is_refused(refused, tmp_path, saved, keras):
+    layers = keras.layers
+    frozen = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(10)]
+    for layer in frozen:
+        layer.trainable = False
+    message = refused("run", "--model", saved(*frozen))
+    assert re.sub(r"sequential\w*", "sequential", message) == (
+        "Invalid value for '--model': model 'sequential' has trainable=False on all its layers, so "
+        "nothing of it would be trained. Set model.trainable = True before you save or return it."
+    )
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_a_channels_first_model_is_refused(refused, saved, keras, name):
+    layers = keras.layers
+    file = saved(
+        layers.Permute((3, 1, 2)), layers.Conv2D(4, 3, data_format="channels_first", name="first"),
+        layers.Flatten(), layers.Dense(10), name=name,
+    )  # fmt: skip
+    assert refused("run", "--model", file) == (
+        "layer 'first' (Conv2D) has data_format='channels_first'; tfprune prunes and compares "
+        "channels on the last axis, where TensorFlow on a CPU needs them too. Build the model with "
+        "data_format='channels_last'."
+    )
+
+
+def test_a_file_with_a_layer_of_ones_own_is_refused(refused, saved, keras):
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    layers = keras.layers
+    message = refused("run", "--model", saved(Mine(), layers.Flatten(), layers.Dense(10)))
+    assert "'Mine' is not a layer or function of Keras that is known to be safe" in message
+
+
+FUNCTIONS = """
+import tf_keras as k
+from tf_keras import layers as L
+
+class Wild(k.Model):
+    def call(self, x):
+        return x
+
+def subclassed(shape, n):
+    return Wild()
+
+def fails(shape, n):
+    return L.Conv2D(4, 99)(k.Input(shape))
+
+def without_config(shape, n):
+    class Odd(L.Layer):
+        def __init__(self, size, **options):
+            super().__init__(**options)
+            self.size = size
+        def get_config(self):
+            return super().get_config()
+        def call(self, x):
+            return x * self.size
+    image = k.Input(shape)
+    x = Odd(2.0)(L.Conv2D(4, 3, activation="relu")(image))
+    return k.Model(image, L.Dense(n)(L.Flatten()(x)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("subclassed", "is a subclass of tf_keras.Model (Wild): its layers are wired by Python"),
+        ("fails", "the model function 'functions_of_mine:fails' raised"),
+        ("without_config", "A layer class of your own needs get_config() with every argument"),
+    ],
+)
+def test_a_function_whose_model_can_t_be_used_is_refused(
+    refused, tmp_path, monkeypatch, function, words
+):
+    import sys
+
+    (tmp_path / "functions_of_mine.py").write_text(FUNCTIONS)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "functions_of_mine", raising=False)
+    assert words in refused("run", "--model", f"functions_of_mine:{function}")

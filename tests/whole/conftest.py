@@ -85,7 +85,7 @@ def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any
     keras.backend.clear_session()
     numbers = iter(range(100))
 
-    def call(model: Any, *, name: str = "", **settings: Any) -> Done:
+    def call(model: Any, *, name: str = "", register: str | None = None, **settings: Any) -> Done:
         name = name or f"{getattr(model, '__name__', 'file')}-{id(monkeypatch)}-{next(numbers)}"
         reference = str(model)
         if callable(model):
@@ -98,7 +98,9 @@ def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any
         for section, values in settings.items():
             config[section] = {**config.get(section, {}), **values}
         heard: list[str] = []
-        result = run(config, name=name, folder=project, tell=heard.append, fresh=True)
+        result = run(
+            config, name=name, folder=project, tell=heard.append, fresh=True, register=register
+        )
         assert [row.level for row in result.levels] == [0, 1]
         assert all(np.isfinite(row.loss_test) for row in result.levels)
         assert 0.4 < result.levels[1].sparsity < 0.6

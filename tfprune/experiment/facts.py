@@ -18,10 +18,14 @@ from tfprune.pruning.facts import (
 )
 from tfprune.pruning.overlap import mask_overlap, mask_overlap_by_layer
 from tfprune.pruning.paths import effective_masks
+from tfprune.pruning.tensors import full_masks
 
 if TYPE_CHECKING:
+    import tf_keras
+
     from tfprune.data import Normalization
     from tfprune.experiment.replicate import Replicate
+    from tfprune.pruning.tensors import PrunableTensor
 
 Masks = Mapping[str, np.ndarray]
 RECALIBRATION_IMAGES = 1024  # of the training images, for the statistics of batch norm
@@ -33,36 +37,60 @@ def ticket_facts(replicate: Replicate, *, overlaps: Sequence[OverlapResult]) -> 
     parameters, nonzero: of the whole network. flops_dense, flops_sparse: per image, multiply and
     add counted apart. gzip_bytes: the stripped network's variables, compressed. dead_filters:
     prunable filters and neurons without any incoming weight. effective_sparsity: share of
-    prunable weights on no path from input to output (Vysogorets & Kempe 2023). sign_agreement:
+    prunable weights on no path from input to output (Vysogorets & Kempe 2023); with flops_dense and
+    flops_sparse it is absent where channels can't be followed through the graph. sign_agreement:
     share of survivors whose sign is that of the state they were rewound to (Zhou et al. 2019).
     `overlaps` are those of this level's masks with the earlier replicates': jaccard and
     jaccard_chance are their means, absent for the first replicate.
     """
-    from tfprune.models.shrink_cost import flops
-    from tfprune.models.topology import channel_graph
-
     prunable, masks = replicate.prunable, replicate.masks
     arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(replicate.network.variables)}
-    graph = channel_graph(replicate.network, set(masks))
-    cost = flops(replicate.network, masks)
     facts = {
         "parameters": n_parameters(arrays),
         "nonzero": n_nonzero(arrays),
-        "flops_dense": sum(layer.dense for layer in cost.values()),
-        "flops_sparse": sum(layer.sparse for layer in cost.values()),
         "gzip_bytes": gzip_size(arrays, level=1),
         "dead_filters": sum(
             int(dead.sum()) for dead in dead_filters(masks, prunable.tensors).values()
         ),
-        "effective_sparsity": sparsity(effective_masks(masks, prunable.tensors, graph)),
         "sign_agreement": sign_agreement(
             prunable.weights(), replicate.kernels_of(replicate.start_state), masks
         ),
     }
+    if replicate.plan.unfollowed is None:
+        facts |= graph_facts(replicate.network, prunable.tensors, masks)
     if overlaps:
         facts["jaccard"] = float(np.mean([overlap.jaccard for overlap in overlaps]))
         facts["jaccard_chance"] = float(np.mean([overlap.chance for overlap in overlaps]))
     return {name: float(value) for name, value in facts.items()}
+
+
+def graph_facts(
+    network: tf_keras.Model, tensors: Sequence[PrunableTensor], masks: Masks
+) -> dict[str, float]:
+    """Return the facts for which channels are followed through the network's graph."""
+    from tfprune.models.shrink_cost import flops
+    from tfprune.models.topology import channel_graph
+
+    cost = flops(network, masks)
+    graph = channel_graph(network, set(masks))
+    return {
+        "flops_dense": float(sum(layer.dense for layer in cost.values())),
+        "flops_sparse": float(sum(layer.sparse for layer in cost.values())),
+        "effective_sparsity": sparsity(effective_masks(masks, tensors, graph)),
+    }
+
+
+def why_unfollowed(network: tf_keras.Model, tensors: Sequence[PrunableTensor]) -> str | None:
+    """Return why channels can't be followed through a network, None where they can."""
+    from tfprune.models.files.reasons import reason
+
+    try:
+        graph_facts(network, tensors, full_masks(tuple(tensors)))
+    # Reason for the breadth: a graph of users' layers may break any assumption of those who
+    # follow it, and these facts must not cost a run that is otherwise sound.
+    except Exception as error:
+        return reason(error)
+    return None
 
 
 def overlaps_with(

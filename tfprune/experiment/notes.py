@@ -34,7 +34,12 @@ def leaving_of(network: tf_keras.Model, name: str) -> Leaving:
 
 
 def notes_on(
-    config: RunConfig, network: tf_keras.Model, leaving: Leaving, *, precision: str = ""
+    config: RunConfig,
+    network: tf_keras.Model,
+    leaving: Leaving,
+    *,
+    precision: str = "",
+    unfollowed: str | None = None,
 ) -> tuple[str, ...]:
     """Return what to say about a network before it is trained."""
     from tfprune.models.files.libraries import replaced_settings
@@ -52,6 +57,11 @@ def notes_on(
     if frozen:
         notes.append(
             f"Not trained, for the model has them frozen (trainable=False): {_listed(frozen)}."
+        )
+    if unfollowed is not None:
+        notes.append(
+            "Not told of this network, for its channels can't be followed: floating-point "
+            f"operations and effective sparsity ({unfollowed})."
         )
     if leaving.keras3 is not None:
         form = "a tf_keras file" if leaving.file is None else "weights"

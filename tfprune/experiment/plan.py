@@ -62,6 +62,7 @@ class Plan:
     left_out: tuple[str, ...]  # layers with kernels that can't be pruned
     layer_names: tuple[str, ...]  # of all layers by place in the graph, the same for all seeds
     leaving: Leaving  # the forms in which the networks can be stored
+    unfollowed: str | None = None  # why channels can't be followed through the graph
     notes: tuple[str, ...] = ()  # what a user should know before training begins
     ticket: Ticket | None = None
     ticket_sparsity: float | None = None  # of its masks as laid on this network
@@ -238,6 +239,7 @@ def make_plan(
     from tfprune.activations import hidden_layers
     from tfprune.data import normalization, probe_set
     from tfprune.experiment.comparing import check_comparison
+    from tfprune.experiment.facts import why_unfollowed
     from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
     from tfprune.models.build import build
@@ -289,6 +291,7 @@ def make_plan(
         ticket_sparsity = 1 - sum(count_kept(masks).values()) / sizes
     projection = _projection(config.pruning, strategy, prunable.tensors)
     leaving = leaving_of(network, config.model.name)
+    unfollowed = why_unfollowed(network, prunable.tensors)
     return Plan(
         config=config,
         dataset=dataset,
@@ -306,7 +309,8 @@ def make_plan(
         projection=projection,
         left_out=left_out(network),
         leaving=leaving,
-        notes=notes_on(config, network, leaving, precision=built.precision),
+        unfollowed=unfollowed,
+        notes=notes_on(config, network, leaving, precision=built.precision, unfollowed=unfollowed),
         layer_names=names_of_layers(network),
         ticket=ticket,
         ticket_sparsity=ticket_sparsity,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.nested import leaf_layers
 
 _ROUNDING = 1e-2  # probabilities in 16 bits sum to 1 within this
 
@@ -17,8 +18,8 @@ def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
 
     `input_shape` is (height, width, channels) of one image. The model needs one input of shape
     (batch, height, width, channels), sizes that it leaves open fit anything, and one output of
-    shape (batch, n_classes), or (batch, 1) for two classes. The message says
-    which side has what, and what to change.
+    shape (batch, n_classes), or (batch, 1) for two classes, and channels on the last axis in all
+    its layers. The message says which side has what, and what to change.
     """
     shape = tuple(int(n) for n in input_shape)
     if len(shape) != 3:
@@ -30,6 +31,19 @@ def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
     _one_of(model, model.outputs, "output")
     _check_input(model, tuple(model.inputs[0].shape), shape)
     _check_output(model, tuple(model.outputs[0].shape), n_classes)
+    _check_channels_last(model)
+
+
+def _check_channels_last(model: Any) -> None:
+    for layer in leaf_layers(model):
+        for one in (layer, getattr(layer, "layer", None)):  # a wrapper's
+            if getattr(one, "data_format", None) == "channels_first":
+                raise InputError(
+                    f"layer {layer.name!r} ({type(layer).__name__}) has "
+                    "data_format='channels_first'; tfprune prunes and compares channels on the "
+                    "last axis, where TensorFlow on a CPU needs them too. Build the model with "
+                    "data_format='channels_last'."
+                )
 
 
 def _one_of(model: Any, tensors: Any, what: str) -> None:

@@ -83,6 +83,7 @@ TO_KERAS2: dict[str, Builder] = {
     "Absolute": _same("math.abs"),
     "Abs": _same("math.abs"),
     "Negative": _same("math.negative"),
+    "StopGradient": lambda tf, op, x: tf.stop_gradient(x),
     "Silu": lambda tf, op, x: tf.math.multiply(x, tf.math.sigmoid(x)),
     "HardSigmoid": lambda tf, op, x: _hard_sigmoid(tf, x),
     "HardSilu": lambda tf, op, x: tf.math.multiply(x, _hard_sigmoid(tf, x)),
@@ -196,6 +197,7 @@ TO_KERAS3: dict[str, Builder] = {
     "clip_by_value": _clip,
     "pad": _tf_pad,
     "identity": lambda ops, tensor: ops.multiply(tensor, 1),
+    "stop_gradient": lambda ops, tensor: ops.stop_gradient(tensor),
 }
 
 KERAS3_NAMES = frozenset(TO_KERAS2)

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 MODULE = "users_networks"  # where the model functions of a test stand for the time of a run
 ONE_STEP = {
     "training": {"epochs": "1it", "batch_size": 64},
-    "pruning": {"levels": 1, "fraction": 0.5},
+    "pruning": {"levels": 1, "fraction": 0.5, "scope": "layer"},
     "comparison": {"measures": ["cka"], "probe_size": 40, "bootstrap": 0},
 }
 
@@ -85,12 +85,14 @@ def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any
     keras.backend.clear_session()
     numbers = iter(range(100))
 
-    def call(model: Any, *, name: str = "", register: str | None = None, **settings: Any) -> Done:
-        name = name or f"{getattr(model, '__name__', 'file')}-{id(monkeypatch)}-{next(numbers)}"
-        reference = str(model)
-        if callable(model):
+    def call(
+        given: Any, /, *, name: str = "", register: str | None = None, **settings: Any
+    ) -> Done:
+        name = name or f"{getattr(given, '__name__', 'file')}-{id(monkeypatch)}-{next(numbers)}"
+        reference = str(given)
+        if callable(given):
             module = types.ModuleType(MODULE)
-            module.make = model  # type: ignore[attr-defined]
+            module.make = given  # type: ignore[attr-defined]
             monkeypatch.setitem(sys.modules, MODULE, module)
             reference = f"{MODULE}:make"
         config = {section: dict(values) for section, values in ONE_STEP.items()}

@@ -45,19 +45,21 @@ def ticket_facts(replicate: Replicate, *, overlaps: Sequence[OverlapResult]) -> 
     """
     prunable, masks = replicate.prunable, replicate.masks
     arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(replicate.network.variables)}
+    followed = replicate.plan.unfollowed is None
+    graph = graph_facts(replicate.network, prunable.tensors, masks) if followed else {}
     facts = {
         "parameters": n_parameters(arrays),
         "nonzero": n_nonzero(arrays),
+        **{name: graph[name] for name in ("flops_dense", "flops_sparse") if name in graph},
         "gzip_bytes": gzip_size(arrays, level=1),
         "dead_filters": sum(
             int(dead.sum()) for dead in dead_filters(masks, prunable.tensors).values()
         ),
+        **{name: value for name, value in graph.items() if name == "effective_sparsity"},
         "sign_agreement": sign_agreement(
             prunable.weights(), replicate.kernels_of(replicate.start_state), masks
         ),
     }
-    if replicate.plan.unfollowed is None:
-        facts |= graph_facts(replicate.network, prunable.tensors, masks)
     if overlaps:
         facts["jaccard"] = float(np.mean([overlap.jaccard for overlap in overlaps]))
         facts["jaccard_chance"] = float(np.mean([overlap.chance for overlap in overlaps]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -12,10 +10,11 @@ from tfprune.config import from_dict
 from tfprune.data import probe_set
 from tfprune.errors import InputError
 from tfprune.experiment import compare as comparing
-from tfprune.experiment.execute import _finished_reference
+from tfprune.experiment.networks import Network
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
+from tfprune.experiment.seed_floor import DenseNetworks
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +48,9 @@ def test_a_replicate_is_normalised_by_its_training_images(plan, taken):
     assert only is plan.dataset.train.images
 
 
-def test_so_is_the_reference_of_a_replicate_that_has_finished(plan, taken):
-    replicate = Replicate(plan, seed=0, observer=Observer())
-
-    class Checkpoints:
-        def dense_of(self, seed):
-            return [variable.numpy() for variable in replicate.network.variables]
-
-    taken.clear()
-    _finished_reference(plan, 0, Checkpoints())
+def test_so_is_the_dense_network_of_a_seed_that_has_finished(plan, taken):
+    """The seed floor shows it the probe set again, after a resume in another process."""
+    DenseNetworks(plan, None)._normalization(plan.config.seed)
     (only,) = taken
     assert only is plan.dataset.train.images
 
@@ -90,14 +83,19 @@ def test_the_probe_set_is_shuffled_once_and_for_all(plan, small):
 def test_two_networks_are_compared_on_it_too(plan, monkeypatch):
     shown = []
 
-    def caught(a, b, images, *args, **options):
-        shown.append(images)
+    def caught(a, b, images_a, images_b, *args, **options):
+        shown.extend([images_a, images_b])
         raise InputError("seen enough")
 
     monkeypatch.setattr(comparing, "compare_layers", caught)
-    network = SimpleNamespace(model=Replicate(plan, seed=0, observer=Observer()).network)
+    network = Network(
+        "a network", Replicate(plan, seed=0, observer=Observer()).network, config=plan.config
+    )
     with pytest.raises(InputError, match="seen enough"):
-        comparing._compare([network, network], plan.config, ("cka",), "pixels", 100, False)
+        comparing._compare(
+            [network, network], plan.config, {}, ("cka",), "pixels", 100, False, print
+        )
+    np.testing.assert_array_equal(shown[0], shown[1])
     probe = probe_set(plan.dataset, size=100)
     order = np.array([bytes(image) for image in shown[0]])
     given = np.array([bytes(image) for image in probe.images])

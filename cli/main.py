@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
+from types import TracebackType
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ from tfprune import __version__
 from tfprune.config import ConfigError
 from tfprune.errors import TfpruneError, nearest
 from tfprune.interrupts import interruptible
+from tfprune.secrets import masked
 
 # command -> (module below tfprune_cli, attribute, one line for --help)
 _COMMANDS = {
@@ -76,8 +79,18 @@ def main(args: list[str] | None = None) -> Any:
 
     SIGTERM, which schedulers send, ends it as Ctrl-C does.
     """
+    sys.excepthook = _print_masked
     with interruptible() as signals:
         return _status(args, signals)
+
+
+def _print_masked(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print the traceback of an error that nobody foresaw, without the secrets in its texts."""
+    import traceback
+
+    click.echo(masked("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
 def _status(args: list[str] | None, signals: list[int]) -> int:
@@ -86,7 +99,7 @@ def _status(args: list[str] | None, signals: list[int]) -> int:
     try:
         status = cli.main(args=args, prog_name="tfprune", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(masked(_as_shown(error)), err=True, nl=False)
         return error.exit_code
     except ConfigError as error:
         usage = usage_error(error)
@@ -102,6 +115,13 @@ def _status(args: list[str] | None, signals: list[int]) -> int:
             return _say_interrupted()
         raise
     return status if isinstance(status, int) else 0
+
+
+def _as_shown(error: click.ClickException) -> str:
+    """Return what click would print of a usage error."""
+    text = io.StringIO()
+    error.show(text)
+    return text.getvalue()
 
 
 def _say_interrupted() -> int:

@@ -9,11 +9,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from tfprune.secrets import masked
+
 
 class TfpruneError(Exception):
-    """Base of all errors raised on purpose; `exit_status` is what the command line returns."""
+    """Base of all errors raised on purpose; `exit_status` is what the command line returns.
+
+    Texts of other libraries go into its messages, so secrets are masked here, once.
+    """
 
     exit_status = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(masked(str(message)))
 
 
 class InputError(TfpruneError, ValueError):

@@ -21,6 +21,7 @@ from tfprune.experiment.record import RunRecord, waiting_message
 from tfprune.experiment.reporting import Reporter
 from tfprune.experiment.results import RunResult
 from tfprune.experiment.workspace import Workspace
+from tfprune.secrets import MASK
 from tfprune.tracking import open_store, resolve_store
 from tfprune.training.precision import is_slow_here
 
@@ -205,7 +206,7 @@ def sync(reference: str, *, folder: str | Path = ".") -> Delivery:
 
 def _store_of(run_folder: Path, given: Mapping[str, str | None], root: Path) -> StoreLocation:
     """Return the store a run was started with; the environment says it where it holds a secret."""
-    uri = None if given["uri"] and "***@" in given["uri"] else given["uri"]
+    uri = None if given["uri"] and MASK in given["uri"] else given["uri"]
     location = resolve_store(uri, given["experiment"], folder=root)
     if workspaces.store_facts(location, root) != given:
         raise InputError(

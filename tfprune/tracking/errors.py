@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from tfprune.secrets import masked
 
-class UnavailableError(Exception):
+
+class _StoreError(Exception):
+    """What a store's library said, with the secrets masked that it may have quoted."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(masked(str(message)))
+
+
+class UnavailableError(_StoreError):
     """The store did not answer, or answered that it can't now; the same call may succeed later."""
 
 
-class RejectedError(Exception):
+class RejectedError(_StoreError):
     """The store understood and refused for good (a deleted run, a changed param)."""

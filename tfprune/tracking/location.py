@@ -9,15 +9,17 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from tfprune.errors import InputError
+from tfprune.secrets import masked, remember
 
 DEFAULT_EXPERIMENT = "tfprune"
 DEFAULT_FOLDER = "mlruns"
 DATABASE_NAME = "mlflow.db"
 ARTIFACTS_NAME = "artifacts"
 MAX_EXPERIMENT_NAME = 500
+#: what MLflow takes as a whole URI, or with a name behind a colon alone
+_BARE_SCHEMES = ("databricks", "databricks-uc", "uc")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,8 @@ class StoreLocation:
 
     @property
     def shown(self) -> str:
-        """The URI for people: without user name and password."""
-        parts = urlsplit(self.uri)
-        if "@" not in parts.netloc:
-            return self.uri
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, f"***@{host}", parts.path, parts.query, parts.fragment))
+        """The URI for people and files: without user names, passwords, tokens and keys."""
+        return masked(self.uri)
 
     @property
     def is_server(self) -> bool:
@@ -70,6 +68,7 @@ def resolve_store(
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
     if not uri:
         return _sqlite_location(base / DEFAULT_FOLDER / DATABASE_NAME, name)
+    remember(uri)
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)", uri)
     if scheme is None or scheme.group() == "file":
         return _file_store(uri, name)
@@ -81,6 +80,11 @@ def resolve_store(
                 "A store in memory would end with the process."
             )
         return _sqlite_location(base / path, name)
+    if "://" not in uri and scheme.group() not in _BARE_SCHEMES:
+        raise InputError(
+            f"tracking URI {uri!r}: expected a scheme in front, such as http://HOST:PORT for a "
+            "server or sqlite:///FILE for a database."
+        )
     return StoreLocation(uri, name)
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from tfprune.errors import InputError, RunError
+from tfprune.secrets import masked_form
 from tfprune.tracking.client import KEY_TAG
 from tfprune.tracking.delivery import Client, Delivery
 from tfprune.tracking.images import slider_files
@@ -19,6 +20,10 @@ from tfprune.tracking.names import MAX_TAG, cut, metric_key, param_value
 from tfprune.tracking.sender import RETRY_SECONDS, Sender
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+def _tags(given: Mapping[str, Any]) -> dict[str, str]:
+    return {metric_key(k): cut(masked_form(str(v)), MAX_TAG) for k, v in given.items()}
 
 
 class Run:
@@ -54,7 +59,7 @@ class Run:
         """Log params; a param that was logged keeps its first value, and a change is told."""
         new: dict[str, str] = {}
         for key, value in params.items():
-            name, text = metric_key(key), param_value(value)
+            name, text = metric_key(key), masked_form(param_value(value))
             logged = self._journal.param(self.key, name)
             if logged is None:
                 new[name] = text
@@ -67,7 +72,7 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags; the last value of each stands. Beyond 8000 characters a value is cut."""
-        values = {metric_key(key): cut(str(value), MAX_TAG) for key, value in tags.items()}
+        values = _tags(tags)
         if values:
             self._journal.append(self.key, "tags", values=values)
 
@@ -161,7 +166,7 @@ class Recorder:
             name=name,
             parent=parent.key if parent is not None else None,
             run_id=run_id,
-            tags={metric_key(k): cut(str(v), MAX_TAG) for k, v in (tags or {}).items()},
+            tags=_tags(tags or {}),
         )
         if run_id is not None:
             run.set_tags({KEY_TAG: run.key})

@@ -12,7 +12,7 @@ from tfprune.config import config_hash, from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.controls import same_init
 from tfprune.experiment.observer import Observer
-from tfprune.experiment.orders import child_order, order_seed, same_init_order
+from tfprune.experiment.orders import order_seed, same_init_order, second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.results import DENSE, SAME_INIT, similarity_csv
@@ -42,7 +42,7 @@ def test_all_orders_of_a_replicate_differ(small):
     config = configured(small, data_order="level")
     orders = [order_seed(config, seed=0, level=level) for level in (0, 1, 2)]
     orders.append(same_init_order(config, seed=0))
-    orders += [child_order(config, seed=0, level=n, child=c) for n in (0, 1) for c in (0, 1)]
+    orders += [second_child_order(config, seed=0, level=level) for level in (0, 1, 2)]
     assert len(set(orders)) == len(orders)
 
 

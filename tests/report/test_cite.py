@@ -29,6 +29,14 @@ def test_every_control_declares_a_paper_and_it_is_named():
         assert f"control {name}" in subject
 
 
+@pytest.mark.parametrize("option", ["connectivity", "instability"])
+def test_what_is_measured_on_a_line_between_networks_is_cited(option):
+    subject = {"connectivity": "barriers", "instability": "instability"}[option]
+    (found,) = (text for name, text in cited(**{option: True}).items() if subject in name)
+    assert "Linear Mode Connectivity" in found
+    assert not any(subject in name for name in cited())
+
+
 def test_what_was_not_done_is_not_cited():
     assert ADMM_PAPER in cited(admm=0.01).values()
     assert ADMM_PAPER not in cited().values()

@@ -45,6 +45,9 @@ def test_every_fact_that_a_run_can_log_is_declared():
     names = emitted()
     assert {"jaccard", "gzip_bytes", "barrier_loss_dense", "barrier_error_seed"} <= names
     assert names <= {fact.name for fact in FACTS}
+    on_lines = {f.name for f in FACTS if f.name.startswith(("barrier", "instability"))}
+    assert len(on_lines) == 8 + 4
+    assert on_lines <= names
 
 
 def test_a_fact_is_declared_once_and_whole():

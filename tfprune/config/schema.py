@@ -285,8 +285,16 @@ class PruningConfig:
         False,
         "measure the loss barrier on the line between each level and the dense network, and "
         "between seeds, which is not the instability of Frankle et al. (2020): two seeds differ in "
-        "their initialisation too",
+        "their initialisation too (see --instability)",
         "--connectivity",
+    )
+    instability: bool = setting(
+        False,
+        "train every level once more from the rewind step on, in another order of the images, and "
+        "measure how far the error and the loss rise on the line between the two networks "
+        "(Frankle et al. 2020): stable where the error rises by less than 2 points",
+        "--instability",
+        later=True,
     )
 
     def __post_init__(self) -> None:
@@ -322,6 +330,21 @@ class PruningConfig:
             if self.rewind_to == "final":
                 check.fail(self, "rewind_to", "a ticket starts from its own state; give init.")
         check.boolean(self, "connectivity")
+        check.boolean(self, "instability")
+        if self.instability and self.rewind_to == "final":
+            check.fail(
+                self,
+                "instability",
+                "it is of two networks trained from one rewind step, and with --rewind-to final "
+                "there is none; give a moment such as init or '2ep'.",
+            )
+        if self.instability and self.rewind == "learning-rate":
+            check.fail(
+                self,
+                "instability",
+                "it is of two networks trained from the weights of one rewind step, and with "
+                "--rewind learning-rate levels keep their trained weights; give --rewind weights.",
+            )
         if self.rewind == "learning-rate" and self.rewind_to == "final":
             check.fail(
                 self,

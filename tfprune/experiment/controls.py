@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import CONTROLS
-from tfprune.experiment.orders import same_init_order
+from tfprune.experiment.orders import same_init_order, second_child_order
 from tfprune.pruning.checks import check_counts
 from tfprune.pruning.controls import random_masks, shuffled_filters, shuffled_masks
 from tfprune.pruning.tensors import count_kept, full_masks
@@ -101,6 +101,25 @@ def same_init(replicate: Replicate) -> Iterator[TrainedControl]:
         trainer.restore(replicate.initial)
         trainer.train(on_steps=replicate.observer.steps_taken)
         yield _evaluated(replicate, SAME_INIT_CONTROL, masks)
+
+
+def second_child(replicate: Replicate) -> list[np.ndarray]:
+    """Train the present level again from the rewind step on, in another order; return its values.
+
+    The state of step k, the masks and the schedule are the level's own; the order of the images,
+    their augmentation and dropout differ from step k on: the second of the two children of
+    Frankle et al. (2020, section 2), whose first is the level's network. Values are those of
+    `network.variables`, in its order, pruned weights at 0. Where k lies within an epoch, the
+    child goes on at that place of its own order of the images.
+    """
+    trainer, level = replicate.trainer, replicate.level
+    with set_aside(replicate):
+        trainer.order_by(
+            second_child_order(replicate.plan.config, seed=replicate.seed, level=level)
+        )
+        trainer.restore(replicate.start_state)
+        trainer.train(on_steps=replicate.observer.steps_taken)
+        return [variable.numpy() for variable in replicate.network.variables]
 
 
 @contextlib.contextmanager

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
-from tfprune.experiment.controls import SAME_INIT_CONTROL, same_init, train_controls
-from tfprune.experiment.facts import barriers, overlaps_with, ticket_facts
+from tfprune.experiment.controls import (
+    SAME_INIT_CONTROL,
+    same_init,
+    second_child,
+    train_controls,
+)
+from tfprune.experiment.facts import barriers, instability, overlaps_with, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.on_device import device_moments
 from tfprune.experiment.plan import Plan, normalization_of
@@ -162,6 +167,8 @@ def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> di
                 replicate, earlier[seeds[0]][1], values,
                 of="seed", first_normalization=normalization_of(plan, seeds[0]),
             )  # fmt: skip
+    if plan.has_children(level):
+        facts |= instability(replicate, second_child(replicate))
     if seed < seeds[-1]:
         kept = values if connectivity and seed == seeds[0] else ()
         shelf.put(seed, level, replicate.masks, kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +23,10 @@ from tfprune.pruning.tensors import full_masks
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.data import Normalization
+    from tfprune.data import Examples, Normalization
     from tfprune.experiment.replicate import Replicate
     from tfprune.pruning.tensors import PrunableTensor
+    from tfprune.training.connectivity import Line
 
 Masks = Mapping[str, np.ndarray]
 RECALIBRATION_IMAGES = 1024  # of the training images, for the statistics of batch norm
@@ -135,19 +136,58 @@ def barriers(
     A network with batch norm gets `..._recalibrated` too, with its statistics estimated anew at
     every point of the line (Jordan et al. 2023): see `line_between`.
     """
-    from tfprune.training.connectivity import has_norms, line_between
-
-    data, trainer = replicate.dataset, replicate.trainer
-    examples = data.test if of == "seed" or not len(data.validation) else data.validation
-    prepared = (first_normalization or trainer.normalization, trainer.normalization)
+    examples = replicate.dataset.test if of == "seed" else _unseen(replicate)
     found: dict[str, float] = {}
-    for ending, images in (("", 0), ("_recalibrated", RECALIBRATION_IMAGES)):
-        if images and not has_norms(replicate.network):
-            continue
-        line = line_between(
-            trainer, first, second,
-            examples=examples, recalibrate=images, normalizations=prepared,
-        )  # fmt: skip
+    for ending, line in _lines(
+        replicate, first, second, examples=examples, first_normalization=first_normalization
+    ):
         found[f"barrier_loss_{of}{ending}"] = line.loss_barrier
         found[f"barrier_error_{of}{ending}"] = line.error_barrier
     return found
+
+
+def instability(replicate: Replicate, second: Sequence[np.ndarray]) -> dict[str, float]:
+    """Return the instability of the present level at the rewind step (Frankle et al. 2020).
+
+    The loss and error barriers between the level's network and a second child of the same step
+    k, whose values are `second` (see `controls.second_child`): on the replicate's validation
+    images (the test images where there are none), which neither was trained on. With batch norm
+    the `..._recalibrated` values too, as of `barriers`.
+    """
+    first = [variable.numpy() for variable in replicate.network.variables]
+    found: dict[str, float] = {}
+    for ending, line in _lines(replicate, first, second, examples=_unseen(replicate)):
+        found[f"instability_loss{ending}"] = line.loss_barrier
+        found[f"instability_error{ending}"] = line.error_barrier
+    return found
+
+
+def _unseen(replicate: Replicate) -> Examples:
+    """Return images that no training of the replicate's sees: validation, else test."""
+    validation = replicate.dataset.validation
+    return validation if len(validation) else replicate.dataset.test
+
+
+def _lines(
+    replicate: Replicate,
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    *,
+    examples: Examples,
+    first_normalization: Normalization | None = None,
+) -> Iterator[tuple[str, Line]]:
+    """Yield the line between two networks, with the ending that its facts' names have."""
+    from tfprune.training.connectivity import has_norms, line_between
+
+    trainer = replicate.trainer
+    prepared = (first_normalization or trainer.normalization, trainer.normalization)
+    for ending, images in (("", 0), ("_recalibrated", RECALIBRATION_IMAGES)):
+        if images and not has_norms(replicate.network):
+            continue
+        yield (
+            ending,
+            line_between(
+                trainer, first, second,
+                examples=examples, recalibrate=images, normalizations=prepared,
+            ),
+        )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from tfprune.config import RunConfig
 
-_LEVEL, _SAME_INIT, _CHILD = 1, 2, 3  # one stream of seeds for each purpose
+_LEVEL, _SAME_INIT, _SECOND_CHILD = 1, 2, 3  # one stream of seeds for each purpose
 
 
 def order_seed(config: RunConfig, *, seed: int, level: int) -> int:
@@ -33,9 +33,12 @@ def same_init_order(config: RunConfig, *, seed: int) -> int:
     return _drawn(_own(config, seed), _SAME_INIT)
 
 
-def child_order(config: RunConfig, *, seed: int, level: int, child: int) -> int:
-    """Return the order seed of one of the two children that a level's instability is taken of."""
-    return _drawn(_own(config, seed), _CHILD, level, child)
+def second_child_order(config: RunConfig, *, seed: int, level: int) -> int:
+    """Return the order seed of the second child that a level's instability is taken of.
+
+    The first child is the level's own network, trained in the order that `order_seed` says.
+    """
+    return _drawn(_own(config, seed), _SECOND_CHILD, level)
 
 
 def _own(config: RunConfig, seed: int) -> int:

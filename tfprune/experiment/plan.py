@@ -91,6 +91,10 @@ class Plan:
         density = self.projection.weight_density(level)
         return None if density is None else 1 - density
 
+    def has_children(self, level: int) -> bool:
+        """Whether a level's instability is taken; a network that comes trained has no level 0's."""
+        return self.config.pruning.instability and (level > 0 or self.start != "trained")
+
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole experiment."""
@@ -104,6 +108,8 @@ class Plan:
             first += self.n_steps
         if pruning.admm:
             level += self.n_steps
+        first += later * self.has_children(0)
+        level += later * self.has_children(1)
         return self.config.replicates * (first + pruning.levels * level)
 
 

@@ -81,8 +81,9 @@ FACTS: tuple[Fact, ...] = (
     *(
         Fact(f"instability_{kind}{tail}", f"instability, {kind}{', recalibrated' if tail else ''}",
              "nats" if kind == "loss" else "share of images",
-             f"How far the {kind} rises between two networks trained from the rewind state in "
-             "different orders of the images.",
+             f"How far the {kind} rises on the straight line between the level's network and one "
+             "trained from the same rewind state in another order of the images"
+             + (", with batch-norm statistics taken anew along the way." if tail else "."),
              _BARRIER, _REPAIR if tail else _CONNECTIVITY)
         for tail in ("", "_recalibrated") for kind in ("loss", "error")
     ),

@@ -79,4 +79,6 @@ def _of_pruning(pruning: PruningConfig) -> list[Reference]:
     found += [Reference(f"control {name}", CONTROL_PAPERS[name]) for name in pruning.controls]
     if pruning.connectivity:
         found.append(Reference("barriers", BARRIER_PAPER))
+    if pruning.instability:
+        found.append(Reference("instability", BARRIER_PAPER))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -12,13 +13,17 @@ import tfprune
 from tfprune.config import from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.admm import draw_toward_sparsity
+from tfprune.experiment.checkpoint import Ledger
 from tfprune.experiment.controls import train_controls
 from tfprune.experiment.dry_run import dry_run
+from tfprune.experiment.execute import random_within_layers
 from tfprune.experiment.export import export
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
+from tfprune.experiment.results import ControlResult
 from tfprune.experiment.run import run
+from tfprune.pruning.controls import random_masks
 from tfprune.pruning.mask_files import load_masks
 from tfprune.pruning.structured import partial_filters
 from tfprune.pruning.tensors import count_kept
@@ -48,15 +53,21 @@ def test_every_control_is_trained_at_every_level_at_the_tickets_sparsity(finishe
     assert [(row.level, row.control) for row in result.controls] == [
         (level, control) for level in (1, 2) for control in CONTROLS
     ]
+    layers = {row.level: row.layer_sparsity for row in result.levels}
     for row in result.controls:
         assert row.sparsity == sparsity[row.level]
+        assert (row.layer_sparsity == layers[row.level]) == (row.control != "random-mask")
+        assert set(row.layer_sparsity) == set(layers[row.level])
         assert set(row.similarity["cka"]) == {"conv1", "conv2", "dense1"}
         assert all(0 < value < 1 for value in row.similarity["cka"].values())
 
 
 @pytest.mark.parametrize("strategy", ["magnitude", "filter-l1", "n-m", "block"])
-def test_controls_keep_exactly_as_many_weights_in_every_layer_as_the_ticket(small, strategy):
-    """Their masks are what training sees; control filters are whole where the ticket's are."""
+def test_controls_keep_exactly_as_many_weights_as_the_ticket(small, strategy):
+    """In every layer, or for random masks of single weights in all; training sees those masks.
+
+    Control filters are whole where the ticket's are.
+    """
     pruning = {"levels": 1, "fraction": 0.5, "scope": "layer", "strategy": strategy,
                "controls": CONTROLS}  # fmt: skip
     config = from_dict({**small, "pruning": pruning})
@@ -67,7 +78,11 @@ def test_controls_keep_exactly_as_many_weights_in_every_layer_as_the_ticket(smal
     replicate.trainer.train = lambda **options: None
     seen = {}
     for trained in train_controls(replicate):
-        assert count_kept(trained.masks) == count_kept(replicate.prunable.masks()) == kept
+        found = count_kept(trained.masks)
+        assert found == count_kept(replicate.prunable.masks())
+        assert sum(found.values()) == sum(kept.values())
+        everywhere = trained.control != "random-mask" or strategy == "filter-l1"
+        assert (found == kept) == everywhere
         for name, weight in replicate.prunable.weights().items():
             assert np.count_nonzero(weight[~trained.masks[name]]) == 0
         seen[trained.control] = trained.masks
@@ -80,6 +95,27 @@ def test_controls_keep_exactly_as_many_weights_in_every_layer_as_the_ticket(smal
         tensors = replicate.prunable.tensors
         for control in ("random-mask", "reinitialised", "sparse-scratch"):
             assert set(partial_filters(seen[control], tensors).values()) == {0}
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_run_goes_on_with_the_random_masks_that_it_began_with(small, within):
+    """Of before, their rows have no sparsity of layers, and they were drawn within layers."""
+    row = ControlResult("random-mask", 0, 1, 0.5, None, 0.9, 0.1, {"cka": {"conv1": 0.5}})
+    other = dataclasses.replace(row, control="shuffled-mask")
+    now = dataclasses.replace(row, layer_sparsity={"conv1": 0.5})
+    ledger = Ledger(controls=[other, row if within else now])
+    assert random_within_layers(ledger) is within
+    assert not random_within_layers(Ledger())
+
+    config = {**small, "pruning": {"levels": 1, "fraction": 0.5, "controls": ["random-mask"]}}
+    replicate = Replicate(make_plan(from_dict(config)), seed=0, observer=Observer())
+    _, ticket = replicate.levels()
+    replicate.trainer.train = lambda **options: None
+    (trained,) = train_controls(replicate, random_within_layers=within)
+    assert (count_kept(trained.masks) == count_kept(ticket.masks)) is within
+    if within:
+        for name, mask in random_masks(ticket.masks, seed=0).items():
+            np.testing.assert_array_equal(trained.masks[name], mask)
 
 
 def test_controls_leave_the_ticket_as_it_is(finished, plain):

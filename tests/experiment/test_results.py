@@ -67,13 +67,14 @@ def test_controls_have_a_row_per_layer_and_measure():
         control="random-mask", seed=7, level=2, sparsity=0.5, accuracy_validation=None,
         accuracy_test=0.25, loss_test=2.0,
         similarity={"cka": {"conv": 0.5, "dense": 0.25}, "cca": {"conv": 1.0}},
+        layer_sparsity={"conv": 0.75, "logits": 0.1},
     )  # fmt: skip
     assert controls_csv([row]) == (
         "control,seed,level,sparsity,accuracy_validation,accuracy_test,loss_test,measure,layer,"
-        "similarity\n"
-        "random-mask,7,2,0.5,,0.25,2.0,cka,conv,0.5\n"
-        "random-mask,7,2,0.5,,0.25,2.0,cka,dense,0.25\n"
-        "random-mask,7,2,0.5,,0.25,2.0,cca,conv,1.0\n"
+        "similarity,layer_sparsity\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cka,conv,0.5,0.75\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cka,dense,0.25,\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cca,conv,1.0,0.75\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Controls have the ticket's counts and nothing else of it."""
+"""Controls have the ticket's counts, of layers or in all, and nothing else of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfprune.pruning.controls import (
+    global_random_masks,
     random_masks,
     shuffled_filters,
     shuffled_masks,
@@ -48,8 +49,37 @@ def test_controls_keep_exactly_as_many_weights_per_layer(flags, seed):
         assert [m.shape for m in masks.values()] == [m.shape for m in ticket.values()]
 
 
+def test_drawn_from_all_layers_every_weight_survives_equally_often():
+    """By hand: the ticket keeps 12 of a's 12 and 0 of b's 24 weights, a third of all.
+
+    A draw within layers would keep them all again; drawn from all layers, each weight survives in
+    a third of draws, and a keeps hypergeometric(36, 12, 12) weights, mean 4, variance
+    12 (1/3)(2/3)(24/35).
+    """
+    ticket = {"a": np.ones((3, 4), bool), "b": np.zeros((4, 6), bool)}
+    draws = [global_random_masks(ticket, seed=seed) for seed in range(600)]
+    assert all(sum(count_kept(masks).values()) == 12 for masks in draws)
+    often = np.concatenate([sum(m[n].astype(int) for m in draws).ravel() for n in "ab"])
+    assert often.sum() == 600 * 12
+    assert abs(often - 200).max() < 4.5 * np.sqrt(600 * (1 / 3) * (2 / 3))
+    in_a = np.array([masks["a"].sum() for masks in draws])
+    variance = 12 * (1 / 3) * (2 / 3) * (24 / 35)
+    assert abs(in_a.mean() - 4) < 4.5 * np.sqrt(variance / 600)
+    assert in_a.var() == pytest.approx(variance, rel=0.3)
+    assert count_kept(shuffled_masks(ticket, seed=0)) == {"a": 12, "b": 0}
+
+
+def test_drawn_from_all_layers_masks_of_one_seed_are_nested_over_levels():
+    sparser = {name: mask & (np.random.default_rng(5).random(mask.shape) < 0.5)
+               for name, mask in TICKET.items()}  # fmt: skip
+    wide, narrow = global_random_masks(TICKET, seed=3), global_random_masks(sparser, seed=3)
+    assert not any((narrow[name] & ~wide[name]).any() for name in TICKET)
+    assert sum(count_kept(narrow).values()) == sum(count_kept(sparser).values())
+    assert [mask.shape for mask in wide.values()] == [mask.shape for mask in TICKET.values()]
+
+
 def test_a_seed_decides_the_control():
-    for make in (random_masks, shuffled_masks):
+    for make in (random_masks, shuffled_masks, global_random_masks):
         first, again, other = make(TICKET, seed=1), make(TICKET, seed=1), make(TICKET, seed=2)
         for name in TICKET:
             np.testing.assert_array_equal(first[name], again[name])
@@ -125,6 +155,7 @@ def test_the_ticket_is_left_as_it_was():
     before = {name: mask.copy() for name, mask in TICKET.items()}
     random_masks(TICKET, seed=0)
     shuffled_masks(TICKET, seed=0)
+    global_random_masks(TICKET, seed=0)
     shuffled_within_filters(TICKET, TENSORS, seed=0)
     shuffled_filters(TICKET, TENSORS, seed=0)
     for name, mask in TICKET.items():

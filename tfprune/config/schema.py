@@ -20,7 +20,7 @@ _ONE_SHARE = (
 )
 
 
-# siblings of a ticket at its per-layer sparsity, and of the dense network (same-init); see
+# siblings of a ticket at its sparsity, and of the dense network (same-init); see
 # tfprune.experiment.controls
 CONTROLS = ("random-mask", "shuffled-mask", "reinitialised", "sparse-scratch", "same-init")
 
@@ -273,11 +273,12 @@ class PruningConfig:
     )
     controls: tuple[str, ...] = setting(
         (),
-        "sibling at the ticket's per-layer sparsity, repeatable. random-mask, shuffled-mask: "
-        "another mask on the same weights (of single weights, two draws of one distribution); "
-        "reinitialised: the mask on new weights; sparse-scratch: both new; same-init: the dense "
-        "network once more, from the same initialisation in another order of the images, as the "
-        "floor of training's noise",
+        "sibling at the ticket's sparsity, repeatable. shuffled-mask: the mask shuffled within "
+        "each layer, on the same weights; random-mask: as many weights drawn from all layers at "
+        "once (whole filters: within each layer), on the same weights; reinitialised: the mask on "
+        "new weights; sparse-scratch: a mask drawn within each layer on new weights; same-init: "
+        "the dense network once more, from the same initialisation in another order of the "
+        "images, as the floor of training's noise",
         "--control",
         choices=CONTROLS,
     )

@@ -1,7 +1,10 @@
-"""Siblings of a ticket at its per-layer sparsity, without which no claim about tickets stands.
+"""Siblings of a ticket at its sparsity, without which no claim about tickets stands.
 
 Each trains as the ticket did, from other weights or under another mask, and is compared with
-the same dense network (Frankle & Carbin 2019; Frankle et al. 2021; Su et al. 2020).
+the same dense network (Frankle & Carbin 2019; Frankle et al. 2021; Su et al. 2020). Together they
+take a ticket apart: shuffled-mask has its layers' sparsities but not the places, random-mask
+neither, reinitialised its mask but not the weights, and sparse-scratch of all that the layers'
+sparsities alone.
 """
 
 from __future__ import annotations
@@ -15,8 +18,13 @@ import numpy as np
 
 from tfprune.config import CONTROLS
 from tfprune.experiment.orders import same_init_order, second_child_order
-from tfprune.pruning.checks import check_counts
-from tfprune.pruning.controls import random_masks, shuffled_filters, shuffled_masks
+from tfprune.pruning.checks import check_counts, check_total
+from tfprune.pruning.controls import (
+    global_random_masks,
+    random_masks,
+    shuffled_filters,
+    shuffled_masks,
+)
 from tfprune.pruning.tensors import count_kept, full_masks
 from tfprune.training.state import TrainingState
 
@@ -38,8 +46,19 @@ class TrainedControl:
     validation: Evaluation | None
 
 
+def _whole_filters(replicate: Replicate) -> bool:
+    """Whether scattered zeros would be another pattern than the ticket's."""
+    return replicate.plan.strategy.unit.name == "filter"
+
+
 def _random(replicate: Replicate) -> Masks:
-    if replicate.plan.strategy.unit.name == "filter":  # scattered zeros would be another pattern
+    if _whole_filters(replicate):  # filters differ in size: as many weights only within layers
+        return _random_within_layers(replicate)
+    return global_random_masks(replicate.masks, seed=replicate.seed)
+
+
+def _random_within_layers(replicate: Replicate) -> Masks:
+    if _whole_filters(replicate):
         return shuffled_filters(replicate.masks, replicate.prunable.tensors, seed=replicate.seed)
     return random_masks(replicate.masks, seed=replicate.seed)
 
@@ -52,23 +71,28 @@ def _same(replicate: Replicate) -> Masks:
     return replicate.masks
 
 
+RANDOM_CONTROL = "random-mask"
 # control -> (its masks, whether its weights are drawn anew)
 _MAKERS: dict[str, tuple[Callable[[Replicate], Masks], bool]] = {
-    "random-mask": (_random, False),
+    RANDOM_CONTROL: (_random, False),
     "shuffled-mask": (_shuffled, False),
     "reinitialised": (_same, True),
-    "sparse-scratch": (_random, True),
+    "sparse-scratch": (_random_within_layers, True),
 }
 SAME_INIT_CONTROL = "same-init"  # of the dense network, not of a ticket
 assert (*_MAKERS, SAME_INIT_CONTROL) == CONTROLS
 
 
-def train_controls(replicate: Replicate) -> Iterator[TrainedControl]:
+def train_controls(
+    replicate: Replicate, *, random_within_layers: bool = False
+) -> Iterator[TrainedControl]:
     """Train the present level's controls one after the other, then put the ticket back.
 
     A control with the ticket's kind of start begins at the rewind state (at theta_0 when
     fine-tuning, which has none); a re-initialised one at newly drawn weights and step 0. Each
-    trains to the same last step, and has exactly the ticket's number of weights in every layer.
+    trains to the same last step, and has exactly the ticket's number of weights: in every layer,
+    or for random-mask in all of them together. `random_within_layers` draws that one within
+    layers too, as runs of before did.
     """
     trainer, prunable = replicate.trainer, replicate.prunable
     kept = count_kept(replicate.masks)
@@ -77,8 +101,13 @@ def train_controls(replicate: Replicate) -> Iterator[TrainedControl]:
             if control == SAME_INIT_CONTROL:
                 continue
             make, fresh = _MAKERS[control]
+            if control == RANDOM_CONTROL and random_within_layers:
+                make = _random_within_layers
             masks = make(replicate)
-            check_counts(masks, kept)
+            if make is _random:
+                check_total(masks, sum(kept.values()))
+            else:
+                check_counts(masks, kept)
             prunable.set_masks(masks)
             trainer.restore(_fresh(replicate) if fresh else replicate.start_state)
             trainer.train(on_steps=replicate.observer.steps_taken)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
 from tfprune.experiment.controls import (
+    RANDOM_CONTROL,
     SAME_INIT_CONTROL,
     same_init,
     second_child,
@@ -181,7 +182,8 @@ def _run_controls(
     """Train and compare the present level's controls; the dense level has none."""
     if replicate.level == 0 or not plan.config.pruning.controls:
         return
-    for trained in train_controls(replicate):
+    as_before = random_within_layers(ledger)
+    for trained in train_controls(replicate, random_within_layers=as_before):
         scores = compare_with_reference(
             reference, replicate.reader, plan.probe.images,
             dataclasses.replace(plan.config.comparison, bootstrap=0),
@@ -191,16 +193,25 @@ def _run_controls(
         similarity: dict[str, dict[str, float]] = {}
         for row in scores:
             similarity.setdefault(row.measure, {})[row.layer] = row.similarity
-        kept = sum(count_kept(trained.masks).values())
+        kept = count_kept(trained.masks)
+        sizes = {tensor.name: tensor.size for tensor in plan.tensors}
         result = ControlResult(
             control=trained.control,
             seed=replicate.seed,
             level=replicate.level,
-            sparsity=1 - kept / sum(tensor.size for tensor in plan.tensors),
+            sparsity=1 - sum(kept.values()) / sum(sizes.values()),
             accuracy_validation=trained.validation.accuracy if trained.validation else None,
             accuracy_test=trained.test.accuracy,
             loss_test=trained.test.loss,
             similarity=similarity,
+            layer_sparsity=(
+                {} if as_before else {name: 1 - kept[name] / sizes[name] for name in sizes}
+            ),
         )
         ledger.controls.append(result)
         observer.control_finished(result)
+
+
+def random_within_layers(ledger: Ledger) -> bool:
+    """Whether the control random-mask goes on to be drawn within layers, as the run began."""
+    return any(row.control == RANDOM_CONTROL and not row.layer_sparsity for row in ledger.controls)

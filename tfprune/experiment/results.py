@@ -33,9 +33,11 @@ class LevelResult:
 
 @dataclass(frozen=True)
 class ControlResult:
-    """One control of one level: a sibling of the ticket at the same per-layer sparsity.
+    """One control of one level: a sibling of the ticket at the same sparsity.
 
-    `similarity` maps measure -> layer -> similarity with the dense network.
+    In every layer too, but for random-mask. `similarity` maps measure -> layer -> similarity with
+    the dense network. `layer_sparsity` is empty in runs whose random masks were drawn within
+    layers.
     """
 
     control: str
@@ -46,6 +48,7 @@ class ControlResult:
     accuracy_test: float
     loss_test: float
     similarity: Mapping[str, Mapping[str, float]]
+    layer_sparsity: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,15 +191,21 @@ def similarity_csv(similarities: Iterable[SimilarityResult]) -> str:
 
 
 def controls_csv(controls: Iterable[ControlResult]) -> str:
-    """Return `controls.csv`: a row per control, seed, level, layer and measure."""
-    names = [item.name for item in fields(ControlResult) if item.name != "similarity"]
+    """Return `controls.csv`: a row per control, seed, level, layer and measure.
+
+    `layer_sparsity` is the control's own in that layer, where it is known and the layer pruned.
+    """
+    controls = list(controls)
+    apart = ("similarity", "layer_sparsity")
+    names = [item.name for item in fields(ControlResult) if item.name not in apart]
     rows = [
-        [*(_cell(getattr(row, name)) for name in names), measure, layer, value]
+        [*(_cell(getattr(row, name)) for name in names), measure, layer, value,
+         _cell(row.layer_sparsity.get(layer))]
         for row in controls
         for measure, layers in row.similarity.items()
         for layer, value in layers.items()
-    ]
-    return csv_text([*names, "measure", "layer", "similarity"], rows)
+    ]  # fmt: skip
+    return csv_text([*names, "measure", "layer", "similarity", "layer_sparsity"], rows)
 
 
 def mask_overlap_csv(overlaps: Iterable[OverlapResult]) -> str:

@@ -1,4 +1,6 @@
-"""Masks to set beside a ticket's: the same counts in every layer, other places.
+"""Masks to set beside a ticket's: as many weights, in other places.
+
+All but `global_random_masks` keep the ticket's count in every layer.
 
 A claim about a ticket stands only if these, trained alike, do worse (Frankle & Carbin 2019;
 Frankle et al. 2021; Su et al. 2020).
@@ -12,6 +14,30 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfprune.pruning.tensors import Mask, Masks, PrunableTensor
+
+
+def global_random_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
+    """Random masks that keep as many weights as the ticket's in all, drawn from all layers at once.
+
+    Every prunable weight survives with the same probability, so that each layer's density is the
+    global one up to chance and the ticket's layer-wise sparsities are lost with its places: random
+    pruning in Frankle et al. 2021, the strategy 'global' of OpenLTH's randomly pruned branch. A
+    small layer may lose all its weights. For one seed the masks are nested over levels, because
+    all weights stand in one random order of which the first ones are kept.
+
+    >>> ticket = {"a": np.array([True, True, True]), "b": np.array([False] * 5)}
+    >>> sum(int(mask.sum()) for mask in global_random_masks(ticket, seed=0).values())
+    3
+    """
+    n_kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
+    sizes = [mask.size for mask in masks.values()]
+    flat = np.zeros(sum(sizes), dtype=np.bool_)
+    flat[_rng("global", "", seed).permutation(len(flat))[:n_kept]] = True
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return {
+        name: part.reshape(mask.shape)
+        for (name, mask), part in zip(masks.items(), parts, strict=True)
+    }
 
 
 def random_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
@@ -33,7 +59,8 @@ def random_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
 def shuffled_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
     """The ticket's masks with their entries shuffled within each layer (Frankle et al. 2021).
 
-    By itself such a mask is distributed as one of `random_masks`: it is another draw.
+    Only the layers' counts are left of the ticket. By itself such a mask is distributed as one of
+    `random_masks`, and not as one of `global_random_masks`.
     """
     return {
         name: _rng("shuffled", name, seed).permutation(mask.reshape(-1)).reshape(mask.shape)

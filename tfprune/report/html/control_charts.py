@@ -108,7 +108,7 @@ def _beside(
         key=key,
         title=f"{label} of the ticket and its controls",
         caption=("Mean over layers of the similarity with the dense network." if measure else
-                 "Networks of the same sparsity in every layer.") + note,
+                 "Networks of the same sparsity, all but random-mask in every layer too.") + note,
         rows=rows,
         spec={"height": 240, "layer": layers},
         measure=measure,

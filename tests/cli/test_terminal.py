@@ -78,7 +78,7 @@ def test_the_end_is_tables_that_fit_into_80_columns(real_run, browser, tmp_path)
     lines = screen(real_run.sent)
     shown = plain(lines)
     assert max(len(line) for line in shown) <= 80
-    start = shown.index("digits (means of 2 replicates)")
+    start = shown.index("digits (2 replicates)")
     table = [line.split() for line in shown[start + 1 : start + 7]]
     assert table[0] == ["level", "sparsity", "val.", "test", "conv1", "conv2", "dense1"]
     assert [row[:2] for row in table[2:]] == [
@@ -92,7 +92,7 @@ def test_the_end_is_tables_that_fit_into_80_columns(real_run, browser, tmp_path)
 
 def test_nothing_of_the_bar_is_left_but_a_line_for_each_level(real_run):
     shown = plain(screen(real_run.sent))
-    start = shown.index("digits (means of 2 replicates)")
+    start = shown.index("digits (2 replicates)")
     levels = [f"seed {seed}  level {level}" for seed in (0, 1) for level in range(4)]
     assert [line.split(":")[0] for line in shown[:start]] == [*levels, ""]
 

@@ -25,6 +25,30 @@ def collapsed_seeds(levels: Sequence[LevelResult], *, level: int) -> tuple[int, 
     )
 
 
+def standing(levels: Sequence[LevelResult], *, level: int) -> list[LevelResult]:
+    """Return a level's rows without those of collapsed seeds; all of them where all collapsed."""
+    rows = [row for row in levels if row.level == level]
+    collapsed = collapsed_seeds(levels, level=level)
+    return [row for row in rows if row.seed not in collapsed] or rows
+
+
+def collapse_notes(levels: Sequence[LevelResult]) -> tuple[str, ...]:
+    """Return a sentence for each level at which seeds collapsed, with their own accuracies."""
+    notes = []
+    for level in sorted({row.level for row in levels}):
+        seeds = collapsed_seeds(levels, level=level)
+        test = {row.seed: row.accuracy_test for row in levels if row.level == level}
+        if not seeds:
+            continue
+        named = listed([f"seed {s} ({percent(test[s])})" for s in seeds], most=len(seeds))
+        left = (
+            "all did, so that the medians are of them" if len(seeds) == len(test)
+            else "not in the medians, but in the means of similarity"
+        )  # fmt: skip
+        notes.append(f"Collapsed at level {level}: {named}; {left}.")
+    return tuple(notes)
+
+
 def accuracy_statement(
     levels: Sequence[LevelResult], *, level: int
 ) -> tuple[str, str, tuple[str, ...], tuple[int, ...]] | None:

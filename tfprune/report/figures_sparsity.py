@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,7 @@ from tfprune.report.figures_levels import map_figure
 from tfprune.report.labels import sparsity_by_level
 from tfprune.report.sparsity_axis import sparsity_axis
 from tfprune.report.style import COLUMN, FLOOR, legend_above, new_figure, styled
+from tfprune.report.summary import level_summaries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,20 +30,25 @@ Points: TypeAlias = Sequence[tuple[int, float, float]]
 def accuracy_figure(levels: Sequence[LevelResult]) -> Figure:
     """Return test and validation accuracy over sparsity.
 
-    Lines are means over replicates, bands reach from the lowest to the highest replicate; the
-    dashed line is the dense network. The sparsity axis is even in the logarithm of the weights
-    kept, so that levels which remove the same share stand at equal distances.
+    Lines are medians of the replicates that did not collapse, bands reach from the lowest to the
+    highest of all; the dashed line is the dense network. The sparsity axis is even in the
+    logarithm of the weights kept, so that levels which remove the same share stand at equal
+    distances.
     """
     figure, axes = new_figure(COLUMN, 2.5)
     place = sparsity_axis(axes, [row.sparsity for row in levels])
+    rows = level_summaries(levels)
     test = [(row.level, row.sparsity, row.accuracy_test) for row in levels]
     validation = [
         (row.level, row.sparsity, row.accuracy_validation)
         for row in levels
         if row.accuracy_validation is not None
     ]
-    _line(axes, place, test, label="test", marker="o")
-    _line(axes, place, validation, label="validation", marker="s", ls=":")
+    medians = {row.level: row.accuracy_test_median for row in rows}
+    _line(axes, place, test, label="test", marker="o", middle=medians)
+    known = {r.level: r.accuracy_validation_median for r in rows}
+    medians = {level: value for level, value in known.items() if value is not None}
+    _line(axes, place, validation, label="validation", marker="s", ls=":", middle=medians)
     _finish(figure, axes, levels)
     return figure
 
@@ -51,7 +57,8 @@ def accuracy_figure(levels: Sequence[LevelResult]) -> Figure:
 def controls_figure(levels: Sequence[LevelResult], controls: Sequence[ControlRow]) -> Figure:
     """Return the test accuracy of the ticket beside that of its controls, over sparsity.
 
-    Means, bands, dashed line and axis as in `accuracy_figure`. Raises InputError where no
+    Lines are means over all replicates, collapsed or not, of the ticket as of its controls; bands,
+    dashed line and axis as in `accuracy_figure`. Raises InputError where no
     control was trained.
     """
     if not controls:
@@ -95,9 +102,19 @@ def layer_sparsity_figure(levels: Sequence[LevelResult]) -> Figure:
 
 
 def _line(
-    axes: Axes, place: Place, points: Points, *, label: str, marker: str, ls: str = "-"
+    axes: Axes,
+    place: Place,
+    points: Points,
+    *,
+    label: str,
+    marker: str,
+    ls: str = "-",
+    middle: Mapping[int, float] | None = None,
 ) -> None:
-    """Draw the means over replicates, and a band from the lowest to the highest of several."""
+    """Draw a line over levels, and a band from the lowest to the highest of several replicates.
+
+    The line goes through `middle`, level -> accuracy; through the means where it is not given.
+    """
     by_level: dict[int, list[tuple[float, float]]] = {}
     for level, sparsity, accuracy in points:
         by_level.setdefault(level, []).append((sparsity, 100 * accuracy))
@@ -105,8 +122,11 @@ def _line(
         return
     groups = [np.array(by_level[level]) for level in sorted(by_level)]
     x = place(np.array([group[:, 0].mean() for group in groups]))
-    means = [group[:, 1].mean() for group in groups]
-    (drawn,) = axes.plot(x, means, marker=marker, ls=ls, label=label)
+    if middle is None:
+        line = [group[:, 1].mean() for group in groups]
+    else:
+        line = [100 * middle[level] for level in sorted(by_level)]
+    (drawn,) = axes.plot(x, line, marker=marker, ls=ls, label=label)
     if max(len(group) for group in groups) > 1:
         low, high = ([end(group[:, 1]) for group in groups] for end in (np.min, np.max))
         axes.fill_between(x, low, high, color=drawn.get_color(), alpha=0.16, lw=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfprune.experiment.results import LevelResult, SimilarityResult
+from tfprune.report.accuracy_statements import collapse_notes
 from tfprune.report.answer import answer
 from tfprune.report.balance import balance_line
 from tfprune.report.depth import measures_of, profiles
@@ -16,10 +17,11 @@ _WIDE = "&emsp; | "  # MLflow's cells have no margins
 
 
 def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
-    """Return the answer, and the table of all levels, means over replicates.
+    """Return the answer, and the table of all levels, of several replicates in one row each.
 
-    Similarities are by the first measure; of many layers an even choice is shown. The answer
-    comes first because MLflow folds the note after a few lines.
+    Accuracies are medians of the replicates that did not collapse; a level at which one did
+    carries a star and a sentence. Similarities are means, by the first measure; of many layers an
+    even choice is shown. The answer comes first because MLflow folds the note after a few lines.
     """
     measures = measures_of(similarities)
     lines = {line.level: line for line in profiles(similarities, measure=measures[0])}
@@ -30,14 +32,14 @@ def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[Similari
     header += [printable(layers[i]).replace("|", "/") for i in shown]
     rows = [header]
     for row in level_summaries(levels):
-        validation = row.accuracy_validation
+        validation = row.accuracy_validation_median
         line = lines.get(row.level)
         rows.append(
             [
-                str(row.level),
+                f"{row.level}\\*" if row.collapsed else str(row.level),
                 percent(row.sparsity),
                 "" if validation is None else percent(validation),
-                percent(row.accuracy_test),
+                percent(row.accuracy_test_median),
                 *("dense" if line is None else f"{line.mean[i]:.3f}" for i in shown),
             ]
         )
@@ -45,5 +47,8 @@ def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[Similari
     lines_of_table.insert(1, "|" + " ---: |" * len(header))
     table = "\n".join(lines_of_table)
     legend = f"Layers: {measure_label(measures[0])} with the dense network."
+    if len({row.seed for row in levels}) > 1:
+        legend += " Accuracies are medians over seeds, similarities means."
+    legend = "\n\n".join([*(f"\\* {note}" for note in collapse_notes(levels)), legend])
     told = "\n\n".join(filter(None, (str(answer(levels, similarities)), balance_line(levels))))
     return f"{told}\n\n{table}\n\n{legend}\n"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from tfprune.experiment.results import LevelResult, RunResult
+from tfprune.report.accuracy_statements import collapsed_seeds, standing
 from tfprune.report.answer import answer
 
 #: version of the schema in docs/reference/json.md; grows when a field changes its meaning
@@ -16,7 +18,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class LevelSummary:
-    """One level, means over its replicates; shares and accuracies lie in [0, 1]."""
+    """One level over its replicates; shares and accuracies lie in [0, 1].
+
+    What is called a median is that of the replicates that did not collapse (of all where all
+    did): one at 96% and one that fell to 10% are not 53%. `collapsed` are the others' seeds, by
+    the rule of `accuracy_statements`. All else are means over all replicates.
+    """
 
     level: int
     n_replicates: int
@@ -27,20 +34,23 @@ class LevelSummary:
     accuracy_test_highest: float
     flips: float
     balanced_accuracy: float | None = None  # of the test images, where classes are uneven
+    accuracy_validation_median: float | None = None
+    accuracy_test_median: float = math.nan
+    flips_median: float = math.nan
+    balanced_accuracy_median: float | None = None
+    collapsed: tuple[int, ...] = ()
 
 
 def level_summaries(levels: Iterable[LevelResult]) -> tuple[LevelSummary, ...]:
     """Return one summary per level, dense first."""
-    by_level: dict[int, list[LevelResult]] = {}
-    for row in levels:
-        by_level.setdefault(row.level, []).append(row)
-    return tuple(_summary(level, rows) for level, rows in sorted(by_level.items()))
+    levels = list(levels)
+    return tuple(_summary(level, levels) for level in sorted({row.level for row in levels}))
 
 
-def _summary(level: int, rows: list[LevelResult]) -> LevelSummary:
-    validation = [r.accuracy_validation for r in rows if r.accuracy_validation is not None]
+def _summary(level: int, levels: list[LevelResult]) -> LevelSummary:
+    rows, whole = [r for r in levels if r.level == level], standing(levels, level=level)
     test = [row.accuracy_test for row in rows]
-    balanced = [r.facts["balanced_accuracy"] for r in rows if "balanced_accuracy" in r.facts]
+    validation, balanced = _validation(rows), _balanced(rows)
     return LevelSummary(
         level=level,
         n_replicates=len(rows),
@@ -51,7 +61,20 @@ def _summary(level: int, rows: list[LevelResult]) -> LevelSummary:
         accuracy_test_highest=max(test),
         flips=_mean([row.flips for row in rows]),
         balanced_accuracy=_mean(balanced) if balanced else None,
+        accuracy_validation_median=median(_validation(whole)) if _validation(whole) else None,
+        accuracy_test_median=median([row.accuracy_test for row in whole]),
+        flips_median=median([row.flips for row in whole]),
+        balanced_accuracy_median=median(_balanced(whole)) if _balanced(whole) else None,
+        collapsed=collapsed_seeds(levels, level=level),
     )
+
+
+def _validation(rows: list[LevelResult]) -> list[float]:
+    return [r.accuracy_validation for r in rows if r.accuracy_validation is not None]
+
+
+def _balanced(rows: list[LevelResult]) -> list[float]:
+    return [r.facts["balanced_accuracy"] for r in rows if "balanced_accuracy" in r.facts]
 
 
 def fact_means(levels: Iterable[LevelResult]) -> dict[str, dict[int, float]]:

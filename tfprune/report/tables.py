@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfprune.report.accuracy_statements import collapse_notes
 from tfprune.report.answer import answer
 from tfprune.report.balance import balance_line
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor, training_floor
@@ -56,9 +57,10 @@ def sparkline(
 def level_table(result: RunResult, *, width: int = WIDTH, ascii_only: bool = False) -> Table:
     """Return the table of a result: sparsity, accuracies, and similarity by its first measure.
 
-    Numbers are means over replicates. Every layer has its column where all fit into `width`
-    characters; where they don't, the table shows the first, the least alike and the last layer, and
-    the whole depth as a sparkline.
+    Accuracies are medians of the replicates that did not collapse, and a level at which one did
+    carries a star; similarities are means over replicates. Every layer has its column where all
+    fit into `width` characters; where they don't, the table shows the first, the least alike and
+    the last layer, and the whole depth as a sparkline.
     """
     measures = measures_of(result.similarities)
     lines = profiles(result.similarities, measure=measures[0]) if measures else ()
@@ -81,13 +83,16 @@ def print_result(result: RunResult, console: Console) -> None:
     seeds = sorted({row.seed for row in result.levels})
     title = printable(result.name)
     if len(seeds) > 1:
-        title += f" (means of {len(seeds)} replicates)"
+        title += f" ({len(seeds)} replicates)"
     console.print(Text(title, style="bold"))
     console.print(level_table(result, width=min(console.width, 100), ascii_only=ascii_only))
     if measures:
-        console.print(
-            Text(f"Layers: {measure_label(measures[0])} with the dense network.", style="dim")
-        )
+        legend = f"Layers: {measure_label(measures[0])} with the dense network."
+        if len(seeds) > 1:
+            legend += " Accuracies: medians, similarities: means."
+        console.print(Text(legend, style="dim"))
+    for note in collapse_notes(result.levels):
+        console.print(Text(f"* {note}", style="yellow"))
     for measure in measures:
         drawn = _depth_line(result, measure, ascii_only=ascii_only)
         if drawn:
@@ -117,12 +122,12 @@ def _new_table(*, gap: int = 2) -> Table:
 
 
 def _first_cells(row: LevelSummary) -> list[str]:
-    validation = row.accuracy_validation
+    validation = row.accuracy_validation_median
     return [
-        f"{row.level}",
+        f"{row.level}*" if row.collapsed else f"{row.level}",
         percent(row.sparsity),
         _ABSENT if validation is None else percent(validation),
-        percent(row.accuracy_test),
+        percent(row.accuracy_test_median),
     ]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
 from tfprune.experiment.results import EpochResult
+from tfprune.report.accuracy_statements import standing
 from tfprune.report.data import ReportData
 from tfprune.report.html.chart import (
     FLOOR,
@@ -47,10 +49,6 @@ def place(sparsity: float) -> float:
     return float(log_density(np.array(sparsity)))
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float, float]:
-    return float(np.mean(values)), min(values), max(values)
-
-
 def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
     """Return test and validation accuracy against sparsity with the replicates' spread."""
     if not data.levels:
@@ -63,12 +61,14 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
             known = [value for value in taken if value is not None]
             if not known:
                 continue
-            mean, low, high = _spread(known)
+            whole = [getattr(row, attribute) for row in standing(data.levels, level=level)]
+            middle = median([value for value in whole if value is not None] or known)
             rows.append(
                 {
                     "data": name, "level": level, "sparsity": number(share),
-                    "place": number(place(share)), "accuracy": number(mean),
-                    "lowest": number(low), "highest": number(high), "replicates": len(known),
+                    "place": number(place(share)), "accuracy": number(middle),
+                    "lowest": number(min(known)), "highest": number(max(known)),
+                    "replicates": len(known),
                 }
             )  # fmt: skip
     dense = [row.accuracy_test for row in data.levels if row.level == 0]
@@ -119,7 +119,10 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
             },
         )
     several = max(row["replicates"] for row in rows) > 1
-    spread = "Bands reach from the lowest to the highest replicate. " if several else ""
+    spread = (
+        "Lines are medians of the replicates that did not collapse, bands reach from the lowest "
+        "to the highest. "
+    ) * several
     return Chart(
         key=key,
         title="Accuracy against sparsity",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError
+from tfprune.report.accuracy_statements import collapse_notes
 from tfprune.report.answer import Answer, answer
 from tfprune.report.balance import balance_line
 from tfprune.report.data import ReportData
@@ -67,6 +68,7 @@ class RunPage:
     answer: Answer
     provenance: list[tuple[str, str]]
     summaries: tuple[LevelSummary, ...]
+    collapses: tuple[str, ...]  # which seeds collapsed, level by level
     balance: str  # what accuracy hides where classes are uneven
     facts: dict[str, dict[int, float]]
     measures: list[tuple[str, str]]
@@ -144,6 +146,7 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         answer=answer(data.levels, data.similarities),
         provenance=_provenance(data),
         summaries=level_summaries(data.levels),
+        collapses=collapse_notes(data.levels),
         balance=balance_line(data.levels),
         facts=fact_means(data.levels),
         measures=[(measure, measure_label(measure)) for measure in measures],

@@ -44,7 +44,8 @@ def test_the_network_starts_from_the_same_bits_and_computes_the_same_outside_tra
 def test_a_step_computes_in_bfloat16_with_the_output_layer_in_float32(make):
     trainer = make("bfloat16")
     trainer.train(until=1)
-    graph = trainer._run_steps.get_concrete_function(*_arguments(trainer)).graph.as_graph_def()
+    (program,) = trainer._programs
+    graph = program.get_concrete_function(*_arguments()).graph.as_graph_def()
     found = {}
     for function in [graph, *graph.library.function]:
         for node in getattr(function, "node_def", getattr(function, "node", ())):
@@ -56,7 +57,7 @@ def test_a_step_computes_in_bfloat16_with_the_output_layer_in_float32(make):
     assert found["MatMul"].count(float32) == 3  # forward and two backward of the logits
 
 
-def _arguments(trainer):
+def _arguments():
     import tensorflow as tf
 
     order = tf.constant(np.arange(50, dtype=np.int32))

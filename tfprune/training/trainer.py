@@ -218,6 +218,7 @@ class Trainer:
                         program(n_left)}  # fmt: skip
         else:
             programs = {range(self.steps_per_epoch): program(None if n_left else batch_size)}
+        self._programs = tuple(programs.values())
 
         def run(order: Any, shift: Any, flip: Any, first: int, last: int) -> np.ndarray:
             """Return the sum of losses, right answers and images of the steps [first, last)."""

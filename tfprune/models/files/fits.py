@@ -10,7 +10,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.models.nested import leaf_layers
 
-_ROUNDING = 1e-2  # probabilities in 16 bits sum to 1 within this
+_ROUNDING = 1e-3  # probabilities in float32 sum to 1 within this
 
 
 def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
@@ -117,14 +117,17 @@ def output_kind(model: Any, images: np.ndarray) -> str:
     """Return `"softmax"`, `"sigmoid"` or `"logits"`: what the model's output numbers are.
 
     Told from the numbers, whatever made them. `images` are some that the model is meant for, as
-    it takes them: (n, height, width, channels), normalised. softmax: every answer is non-negative
-    and sums to 1. sigmoid: every number lies in [0, 1], for these images and for others a
-    thousand times as strong. All else counts as logits.
+    it takes them: (n, height, width, channels), normalised; each is asked for these images and for
+    others a thousand times as strong. softmax: every answer is non-negative and sums to 1.
+    sigmoid: every number lies in [0, 1]. All else counts as logits,
+    numbers that are not finite among it.
     """
     answers = _answers(model, images)
-    if answers.shape[-1] > 1 and _are_shares(answers):
-        return "softmax"
     strong = [_answers(model, images * factor) for factor in (1e3, -1e3)]
+    if not np.isfinite(answers).any():
+        return "logits"
+    if answers.shape[-1] > 1 and all(_are_shares(each) for each in (answers, *strong)):
+        return "softmax"
     if all(_in_unit_interval(each) for each in (answers, *strong)):
         return "sigmoid"
     return "logits"
@@ -136,7 +139,8 @@ def _answers(model: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _are_shares(answers: np.ndarray) -> bool:
-    return bool((answers >= 0).all() and np.abs(answers.sum(axis=-1) - 1).max() < _ROUNDING)
+    known = answers[np.isfinite(answers).all(axis=-1)]
+    return bool((known >= 0).all() and (np.abs(known.sum(axis=-1) - 1) < _ROUNDING).all())
 
 
 def _in_unit_interval(answers: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from tfprune.config import (
     ConfigError,
     RunConfig,
     config_hash,
+    flatten,
     from_dict,
     load_preset,
     override,
@@ -97,6 +98,23 @@ def test_presets_hold_the_settings_of_the_lottery_ticket_paper(name):
         conv = pruning.fraction if pruning.conv_fraction is None else pruning.conv_fraction
         assert (conv, pruning.dense_fraction, pruning.output_fraction) == shares
         assert pruning.scope == "layer"
+
+
+# what each differs in from the preset in which the paper finds no ticket
+FINDING = {
+    "lth-resnet20-warmup": ("lth-resnet20", {"learning_rate": 0.03, "warmup": "20000it"}),
+    "lth-resnet20-rewind": ("lth-resnet20", {"rewind_to": "500it"}),
+    "lth-vgg19-warmup": ("lth-vgg19", {"warmup": "10000it"}),
+    "lth-vgg19-rewind": ("lth-vgg19", {"rewind_to": "100it"}),
+}
+
+
+@pytest.mark.parametrize("name", FINDING)
+def test_presets_that_find_tickets_differ_from_the_others_in_what_they_say_alone(name):
+    base, changed = FINDING[name]
+    ours, theirs = (flatten(to_dict(from_dict(load_preset(n)))) for n in (name, base))
+    found = {key.rpartition(".")[2]: ours[key] for key in ours if ours[key] != theirs[key]}
+    assert found == changed
 
 
 def test_every_preset_is_valid_and_says_what_it_is():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
@@ -58,3 +60,14 @@ def test_tables_and_the_sentence_hold_it():
     )
     assert [row.balanced_accuracy for row in level_summaries(rows)] == [0.75, 0.5]
     assert balance_line([level(0, {})]) == ""
+
+
+def test_the_sentence_leaves_out_what_a_collapsed_seed_had():
+    def uneven(seed, number, accuracy, balanced):
+        facts = {"balanced_accuracy": balanced, "majority_share": 0.6}
+        row = level(number, facts)
+        return dataclasses.replace(row, seed=seed, accuracy_test=accuracy)
+
+    rows = [uneven(0, 0, 0.9, 0.8), uneven(1, 0, 0.9, 0.8),
+            uneven(0, 1, 0.9, 0.7), uneven(1, 1, 0.1, 0.1)]  # fmt: skip
+    assert balance_line(rows).endswith("level 0 80.0%, level 1 70.0%.")

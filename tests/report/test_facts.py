@@ -11,7 +11,8 @@ from pathlib import Path
 from tfprune.report.facts import FACTS, fact_named, markdown
 from tfprune.report.html.page import render
 
-SOURCE = Path(__file__).parents[2] / "tfprune" / "experiment" / "facts.py"
+FOLDER = Path(__file__).parents[2] / "tfprune" / "experiment"
+SOURCES = (FOLDER / "facts.py", FOLDER / "balance.py")
 
 
 HOLES = {"of": ("dense", "seed"), "ending": ("", "_recalibrated")}  # in names made from parts
@@ -20,7 +21,8 @@ HOLES = {"of": ("dense", "seed"), "ending": ("", "_recalibrated")}  # in names m
 def emitted() -> set[str]:
     """Names of facts as the code that takes them writes them: keys of mappings, and assignments."""
     names = set()
-    for node in ast.walk(ast.parse(SOURCE.read_text(encoding="utf-8"))):
+    trees = (ast.parse(source.read_text(encoding="utf-8")) for source in SOURCES)
+    for node in itertools.chain.from_iterable(map(ast.walk, trees)):
         keys = node.keys if isinstance(node, ast.Dict) else []
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             keys = [node.slice]
@@ -43,6 +45,7 @@ def emitted() -> set[str]:
 
 def test_every_fact_that_a_run_can_log_is_declared():
     names = emitted()
+    assert {"balanced_accuracy", "majority_share"} <= names
     assert {"jaccard", "gzip_bytes", "barrier_loss_dense", "barrier_error_seed"} <= names
     assert names <= {fact.name for fact in FACTS}
     on_lines = {f.name for f in FACTS if f.name.startswith(("barrier", "instability"))}

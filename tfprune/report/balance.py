@@ -6,13 +6,18 @@ from collections.abc import Iterable
 
 from tfprune.experiment.results import LevelResult
 from tfprune.report.labels import percent
-from tfprune.report.summary import fact_means
+from tfprune.report.summary import fact_means, level_summaries
 
 
 def balance_line(levels: Iterable[LevelResult]) -> str:
-    """Return what the test accuracies hide where classes are uneven; empty where they are even."""
-    means = fact_means(levels)
-    balanced, shares = means.get("balanced_accuracy", {}), means.get("majority_share", {})
+    """Return what the test accuracies hide where classes are uneven; empty where they are even.
+
+    Of several seeds the medians of those that did not collapse, as the tables have them.
+    """
+    levels = list(levels)
+    shares = fact_means(levels).get("majority_share", {})
+    medians = {row.level: row.balanced_accuracy_median for row in level_summaries(levels)}
+    balanced = {level: value for level, value in medians.items() if value is not None}
     if not balanced or not shares:
         return ""
     first, last = min(balanced), max(balanced)

@@ -87,6 +87,13 @@ FACTS: tuple[Fact, ...] = (
              _BARRIER, _REPAIR if tail else _CONNECTIVITY)
         for tail in ("", "_recalibrated") for kind in ("loss", "error")
     ),
+    Fact("balanced_accuracy", "balanced accuracy", "share of images",
+         "Test accuracy where every class counts alike; only where classes are uneven.",
+         "mean over classes of the share of a class's images told right",
+         "Brodersen et al. 2010, The balanced accuracy and its posterior distribution"),
+    Fact("majority_share", "largest class", "share of images",
+         "Test images of the largest class: the accuracy of always naming it.",
+         "images of the largest class / images", "plain count"),
 )  # fmt: skip
 
 _BY_NAME = {fact.name: fact for fact in FACTS}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import itertools
 from html import unescape
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from tfprune.report.facts import FACTS, fact_named, markdown
 from tfprune.report.html.page import render
+from tfprune.training.connectivity import Line, line_between
 
 FOLDER = Path(__file__).parents[2] / "tfprune" / "experiment"
 SOURCES = (FOLDER / "facts.py", FOLDER / "balance.py")
@@ -51,6 +56,16 @@ def test_every_fact_that_a_run_can_log_is_declared():
     on_lines = {f.name for f in FACTS if f.name.startswith(("barrier", "instability"))}
     assert len(on_lines) == 8 + 4
     assert on_lines <= names
+
+
+def test_the_formula_of_a_barrier_is_what_is_computed():
+    """Evaluated as written, for a rise in the middle of a line whose ends differ."""
+    (formula,) = {f.formula for f in FACTS if f.name.startswith(("barrier", "instability"))}
+    assert formula == "max of E((1 - t) a + t b) over t = 0, 0.1, ..., 1, less (E(a) + E(b)) / 2"
+    t = np.linspace(0, 1, 11)
+    line = Line(t, 3 - 2 * t + t * (1 - t), np.ones(11), recalibrated=False)
+    assert line.loss_barrier == pytest.approx(max(line.loss) - (3 + 1) / 2)
+    assert inspect.signature(line_between).parameters["n_points"].default == len(t)
 
 
 def test_a_fact_is_declared_once_and_whole():

@@ -19,7 +19,7 @@ class Fact:
 
 _CONNECTIVITY = "Frankle et al. 2020, Linear mode connectivity and the lottery ticket hypothesis"
 _REPAIR = "Jordan et al. 2023, REPAIR"
-_BARRIER = "max over t in [0, 1] of E((1 - t) a + t b) - ((1 - t) E(a) + t E(b))"
+_BARRIER = "max of E((1 - t) a + t b) over t = 0, 0.1, ..., 1, less (E(a) + E(b)) / 2"
 _PAIRS = {
     "dense": "the dense network and the level's",
     "seed": "this level's networks of the first seed and of this one",

@@ -57,7 +57,7 @@ def _score(
     pair = evidence.pair(keys, measure)
     warnings: list[str] = []
     value, interval, floor, live, nominal = float("nan"), None, None, None, None
-    dense_share = None
+    dense_share, bias = None, None
     silent = [k for k, side in zip(keys, (pair.x, pair.y), strict=True) if side.live.size == 0]
     if silent:
         named = " and ".join(f"{k.layer!r} of network {k.side}" for k in silent)
@@ -74,7 +74,7 @@ def _score(
             dense_share = total / directions[0]
         elif _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
-        interval, told = interval_of(evidence, keys, measure, value)
+        interval, bias, told = interval_of(evidence, keys, measure, value)
         warnings += told
         floor = null_of(evidence, keys, measure)
         warnings += _sample_warnings(evidence, keys, measure, pair, directions)
@@ -107,6 +107,8 @@ def _score(
         definition=_definition(measure),
         warnings=tuple(warnings),
         dense_share=dense_share,
+        corrected=None if bias is None else value - bias,
+        bias=bias,
     )
 
 

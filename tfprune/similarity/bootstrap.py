@@ -1,4 +1,4 @@
-"""Intervals by resampling blocks of images: the block moments are summed again, no data is read."""
+"""Intervals by resampling minibatches of images, with replacement."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from tfprune.similarity.arrays import Array, clipped
 
 #: fewer blocks than this say nothing about spread
 MIN_BLOCKS = 8
-
-
-def default_replicates(width: int) -> int:
-    """Return how many replicates a layer of this width is worth: each costs O(width^3)."""
-    return int(np.clip(200 * (64 / max(width, 1)) ** 2, 24, 200))
 
 
 def resampling_weights(n_blocks: int, replicates: int, seed: int) -> Array:

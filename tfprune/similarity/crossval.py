@@ -10,7 +10,6 @@ from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.evidence import Moments
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.side import Side
 from tfprune.similarity.store import KeyPair
 
 
@@ -58,20 +57,11 @@ def cross_validate(moments: Moments, keys: KeyPair, folds: int) -> CrossValidate
 def held_out_correlations(train: Pair, test: Pair) -> Array:
     """Return (c,) correlations, on `test`, of the canonical variates fitted on `train`."""
     canonical = train.canonical
-    a = _directions(train.x, canonical.left)
-    b = _directions(train.y, canonical.right)
+    a = train.x.whitening.directions(canonical.left, train.x.width)
+    b = train.y.whitening.directions(canonical.right, train.y.width)
     between = np.einsum("ik,ij,jk->k", a, test.cross, b, optimize=True)
     own_a = np.einsum("ik,ij,jk->k", a, test.x.scatter, a, optimize=True)
     own_b = np.einsum("ik,ij,jk->k", b, test.y.scatter, b, optimize=True)
     size = np.sqrt(np.maximum(own_a, 0.0)) * np.sqrt(np.maximum(own_b, 0.0))
     rho = np.divide(between, size, out=np.zeros_like(between), where=size > 0)
     return np.asarray(np.clip(rho, -1.0, 1.0))
-
-
-def _directions(side: Side, rotation: Array) -> Array:
-    """Return (d, c) weights over channels whose variates have unit scatter."""
-    weights = np.zeros((side.width, rotation.shape[1]))
-    whitening = side.whitening
-    solved = np.linalg.solve(whitening.factor.T, rotation)
-    weights[whitening.channels] = solved / whitening.norms[:, None]
-    return weights

@@ -122,6 +122,13 @@ class Moments:
         self.store = store
         self._tolerance = collected.tolerance
         self._sides: dict[Key, tuple[Side, Array]] = {}
+        self._totals: dict[Key | KeyPair, Array] = {}
+
+    def _total(self, key: Key | KeyPair) -> Array:
+        if key not in self._totals:
+            sums = self.store.within if isinstance(key, Key) else self.store.between
+            self._totals[key] = sums[key].sum(axis=0)  # type: ignore[index]
+        return self._totals[key]
 
     def side(self, key: Key) -> Side:
         """Return a layer's statistics over all blocks, computed once."""
@@ -129,32 +136,50 @@ class Moments:
 
     def _side(self, key: Key) -> tuple[Side, Array]:
         if key not in self._sides:
-            total = self.store.within[key].sum(axis=0)
             shift = self.store.shifts[key]
-            self._sides[key] = side_from_moments(total, shift, self._tolerance[key])
+            self._sides[key] = side_from_moments(self._total(key), shift, self._tolerance[key])
         return self._sides[key]
 
     def cross(self, keys: KeyPair) -> Centred:
         """Return a pair's centred cross-moments over all blocks."""
         offsets = (self._side(k)[1] for k in keys)
-        return centre(self.store.between[keys].sum(axis=0), *offsets)
+        return centre(self._total(keys), *offsets)
+
+    def rows_in(self, key: Key) -> Array:
+        """Return how many data points each block has, (n_blocks,)."""
+        return np.asarray(self.store.within[key][:, -2, -2])
 
     def blocks_used(self, key: Key) -> Array:
         """Return the indices of the blocks that have data points."""
-        return np.flatnonzero(self.store.within[key][:, -2, -2] > 0)
+        return np.flatnonzero(self.rows_in(key) > 0)
+
+    def whole_pair(self, keys: KeyPair) -> Pair:
+        """Return the pair over all blocks, from its moments alone."""
+        a, b = keys
+        return Pair(self.side(a), self.side(b), self.cross(keys), allow_few_samples=True)
+
+    def part(self, keys: KeyPair, blocks: Array) -> Pair:
+        """Return the pair over some blocks."""
+        a, b = (self.store.within[key][blocks].sum(axis=0) for key in keys)
+        return self._pair(keys, a, b, self.store.between[keys][blocks].sum(axis=0))
+
+    def without(self, keys: KeyPair, blocks: Array) -> Pair:
+        """Return the pair over all blocks but some."""
+        a, b = (self._total(key) - self.store.within[key][blocks].sum(axis=0) for key in keys)
+        between = self._total(keys) - self.store.between[keys][blocks].sum(axis=0)
+        return self._pair(keys, a, b, between)
 
     def weighted_pair(self, keys: KeyPair, weights: Array) -> Pair:
         """Return the pair over all blocks, each counted as often as `weights` says."""
-        sides, offsets = [], []
-        for key in keys:
-            total = np.tensordot(weights, self.store.within[key], axes=1)
-            shift = self.store.shifts[key]
-            side, offset = side_from_moments(total, shift, self._tolerance[key])
-            sides.append(side)
-            offsets.append(offset)
-        cross = np.tensordot(weights, self.store.between[keys], axes=1)
-        centred = centre(cross, *offsets)
-        return Pair(sides[0], sides[1], centred, allow_few_samples=True)
+        a, b = (np.tensordot(weights, self.store.within[key], axes=1) for key in keys)
+        return self._pair(keys, a, b, np.tensordot(weights, self.store.between[keys], axes=1))
+
+    def _pair(self, keys: KeyPair, within_a: Array, within_b: Array, between: Array) -> Pair:
+        a, b = keys
+        shifts, tolerance = self.store.shifts, self._tolerance
+        side_a, offset_a = side_from_moments(within_a, shifts[a], tolerance[a])
+        side_b, offset_b = side_from_moments(within_b, shifts[b], tolerance[b])
+        return Pair(side_a, side_b, centre(between, offset_a, offset_b), allow_few_samples=True)
 
 
 def moments_of_rows(rows: dict[Key, Array], collected: Collected) -> Moments:

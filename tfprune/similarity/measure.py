@@ -10,6 +10,7 @@ from tfprune.errors import InputError
 from tfprune.similarity.registry import MEASURES
 
 if TYPE_CHECKING:
+    from tfprune.similarity.expansion import Expanded
     from tfprune.similarity.pair import Pair
 
 Invariance = Literal["translation", "scaling", "orthogonal", "permutation", "invertible-linear"]
@@ -47,8 +48,13 @@ class Measure:
     whitens: bool = False
     #: products of float32 activations lose nothing that matters (about 1e-7 relative)
     takes_float32: bool = False
-    #: too dear for hundreds of bootstrap replicates
+    #: too dear to be computed again for every block of images
     is_costly: bool = False
+    #: a count that moves in steps has no derivative, and so no interval of this kind
+    is_smooth: bool = True
+    #: (pair, the pair over all images, **options) -> the number and its derivatives in the
+    #: weights of blocks of images; None: blocks are left out one by one
+    expand: Callable[..., Expanded] | None = None
     #: value expected of unrelated layers, of the pair and the options; None where unknown
     null: Callable[..., float] | None = None
     #: what other papers call it

@@ -39,6 +39,18 @@ class Whitening:
         solved = scipy.linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False)
         return np.asarray(solved)
 
+    def directions(self, rotation: Array, width: int) -> Array:
+        """Return (width, c) weights over all channels of rotated unit-scatter directions.
+
+        `rotation` (rank, c) has orthonormal columns.
+        """
+        weights = np.zeros((width, rotation.shape[1]))
+        solved = scipy.linalg.solve_triangular(
+            self.factor, rotation, lower=True, trans="T", check_finite=False
+        )
+        weights[self.channels] = solved / self.norms[:, None]
+        return weights
+
 
 class Side:
     """Centred statistics of one layer, each computed once and kept for every pair it is in.

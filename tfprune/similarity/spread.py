@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
+from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array, clipped
-from tfprune.similarity.bootstrap import (
-    MIN_BLOCKS,
-    bootstrap_interval,
-    default_replicates,
-    resampling_weights,
-)
+from tfprune.similarity.bootstrap import MIN_BLOCKS, bootstrap_interval, resampling_weights
 from tfprune.similarity.evidence import Evidence
 from tfprune.similarity.floor import with_rows
+from tfprune.similarity.jackknife import Spread, spread_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
 from tfprune.similarity.store import KeyPair
@@ -24,47 +23,74 @@ Interval = tuple[float, float]
 #: groups of the jackknife over sampled rows
 _GROUPS = 20
 
+#: share of the change between half the images and all of them that counts as standard error
+UNSURE = 0.4
 
-def interval_of(
-    evidence: Evidence, keys: KeyPair, measure: Measure, value: float
-) -> tuple[Interval | None, list[str]]:
+#: where the change is this many standard errors or more, no interval is given
+UNSTABLE = 3.0
+
+
+class Found(NamedTuple):
+    """A measure's interval and bias, each None where it can't be had, and what to tell."""
+
+    interval: Interval | None
+    bias: float | None
+    told: list[str]
+
+
+def interval_of(evidence: Evidence, keys: KeyPair, measure: Measure, value: float) -> Found:
     """Return the interval of a measure's value and what the reader must be told about it."""
     settings = evidence.collected.settings
     if settings.blocks == 0:
-        return None, []
+        return Found(None, None, [])
     if measure.is_costly:
-        return None, [f"no interval: {measure.name} is too costly to repeat"]
+        return _none(f"{measure.name} is too costly to repeat")
+    if not measure.is_smooth:
+        return _none(f"{measure.name} counts, and a count moves in steps")
     if measure.source == "rows":
-        return _jackknife(evidence, keys, measure, value), []
+        return Found(_jackknife(evidence, keys, measure, value), None, [])
     if measure.source == "minibatches":
-        return _over_minibatches(evidence, keys, measure, value)
+        interval, told = _over_minibatches(evidence, keys, measure, value)
+        return Found(interval, None, told)
     moments = evidence.moments(measure)
     used = moments.blocks_used(keys[0])
     if used.size < MIN_BLOCKS:
-        return None, [
-            f"no interval: {used.size} blocks of images, of at least {MIN_BLOCKS}; use more "
-            "images, more blocks, or a larger memory bound"
-        ]
-    width = max(moments.side(k).width for k in keys)
-    replicates = settings.replicates or default_replicates(width)
-    counts = resampling_weights(used.size, replicates, settings.seed)
-    weights = np.zeros((replicates, moments.store.n_blocks))
-    weights[:, used] = counts
+        return _none(
+            f"{used.size} blocks of images, of at least {MIN_BLOCKS}; use more images, more "
+            "blocks, or a larger memory bound"
+        )
+    try:
+        spread = spread_of(moments, keys, measure, used)
+    except InputError as error:
+        return _none(f"it can't be computed on half of the images ({error})")
+    if not np.isfinite(spread).all():
+        return _none("a layer is silent on half of the images; use more images")
+    return _around(value, spread, settings.confidence, measure)
 
-    def replicate(w: Array) -> float:
-        pair = moments.weighted_pair(keys, w)
-        if pair.x.live.size == 0 or pair.y.live.size == 0:
-            return float("nan")
-        return measure(pair)
 
-    found = bootstrap_interval(
-        value,
-        replicate,
-        weights,
-        confidence=settings.confidence,
-        value_range=measure.value_range,
-    )
-    return found, []
+def _none(why: str) -> Found:
+    return Found(None, None, [f"no interval: {why}"])
+
+
+def _around(value: float, spread: Spread, confidence: float, measure: Measure) -> Found:
+    corrected, error, change, freedom = spread
+    lowest, highest = measure.value_range
+    if abs(change) > UNSTABLE * error + 1e-12:
+        return _none(
+            f"too few images to tell: corrected for bias, {measure.name} is "
+            f"{corrected + 4 / 3 * change:.2f} on half of them and {corrected + change / 3:.2f} "
+            "on all; use more probe images"
+        )
+    reach = student_t(1 - (1 - confidence) / 2, freedom)
+    reach *= float(np.hypot(error, UNSURE * change))
+    low, high = np.clip([corrected - reach, corrected + reach], lowest, highest)
+    in_range = float(np.clip(corrected, lowest, highest))
+    return Found((float(low), float(high)), value - in_range, [])
+
+
+def student_t(probability: float, freedom: float) -> float:
+    """Return the quantile of Student's t distribution."""
+    return float(special.stdtrit(freedom, probability))
 
 
 def _over_minibatches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfprune.similarity.expansion_cca import expand_mean_correlation
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_cca
 from tfprune.similarity.pair import Pair
@@ -24,5 +25,6 @@ MEASURE = Measure(
     ),
     samples="n > d1 + d2",
     whitens=True,
+    expand=expand_mean_correlation,
     null=null_cca,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tfprune.similarity.arrays import clipped
+from tfprune.similarity.expansion import Expanded
+from tfprune.similarity.expansion_hsic import alignment_derivatives
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_cka
 from tfprune.similarity.pair import Pair
@@ -17,6 +19,11 @@ def linear_alignment(pair: Pair) -> float:
     return clipped(xy / float(np.sqrt(xx) * np.sqrt(yy)), 0.0, 1.0)
 
 
+def expand_alignment(pair: Pair, whole: Pair) -> Expanded:
+    """Return linear CKA, expanded."""
+    return Expanded(linear_alignment(pair), alignment_derivatives)
+
+
 MEASURE = Measure(
     name="cka",
     summary="linear centred kernel alignment",
@@ -26,5 +33,6 @@ MEASURE = Measure(
     definition="linear CKA, biased HSIC; grows with width / n_samples for unrelated layers",
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     takes_float32=True,
+    expand=expand_alignment,
     null=null_cka,
 )

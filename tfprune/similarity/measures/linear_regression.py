@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import clipped
+from tfprune.similarity.blocks import BlockMoments
+from tfprune.similarity.expansion import Change, Derivatives, Expanded, trace_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_regression
 from tfprune.similarity.pair import Pair
@@ -23,6 +27,34 @@ def explained_variance(pair: Pair) -> float:
     return clipped(float((on_y * on_y).sum()) / pair.x.trace, 0.0, 1.0)
 
 
+def expand_variance(pair: Pair, whole: Pair) -> Expanded:
+    """Return the share, expanded: ||C||^2 / ||X||^2 with C = X'Y W, W whitening y.
+
+    As C changes by G and the whitened scatter of y by F, ||C||^2 becomes
+    ||C||^2 + 2 <C, G> - <C, C F> + ||G - C F||^2.
+    """
+    rank = pair.y.whitening.rank
+    if pair is not whole and rank != whole.y.whitening.rank:
+        raise InputError("directions that live on all images are silent on half of them")
+    own = np.eye(pair.x.width)
+    right = pair.y.whitening.directions(np.eye(rank), pair.y.width)
+    c = pair.cross @ right
+    explained, total = float((c * c).sum()), pair.x.trace
+
+    def at(blocks: BlockMoments) -> Derivatives:
+        g, cf = blocks.xy.seen(own, right), c @ blocks.yy.seen(right, right)
+        rest_x, rest_y = blocks.xy.rests(own, right)
+        first = np.einsum("ij,bij->b", c, 2 * g - cf)
+        fitted = rest_y @ c.T
+        second = ((g - cf) ** 2).sum(axis=(1, 2))
+        second += (fitted * (fitted - 2 * rest_x)).sum(axis=1) / blocks.n
+        change = Change(first, second).log(explained)
+        change += trace_of(blocks.xx, pair.x.width, blocks.n).log(total) * -1.0
+        return change.exp(explained / total).derivatives
+
+    return Expanded(explained / total, at)
+
+
 MEASURE = Measure(
     name="linear-regression",
     summary="share of x's variance that is linear in y (R2)",
@@ -35,5 +67,6 @@ MEASURE = Measure(
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     samples="n > d2",
     whitens=True,
+    expand=expand_variance,
     null=null_regression,
 )

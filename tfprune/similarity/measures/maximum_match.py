@@ -37,5 +37,6 @@ MEASURE = Measure(
     invariances=frozenset({"scaling", "permutation"}),
     samples="n > max(d1, d2)",
     is_basis_free=False,
+    is_smooth=False,
     options={"epsilon": 0.25},
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tfprune.similarity.arrays import Array, clipped
+from tfprune.similarity.blocks import BlockMoments
+from tfprune.similarity.expansion import Derivatives, Expanded, nuclear_norm_of, trace_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
 
@@ -41,6 +43,21 @@ def nuclear_norm(matrix: Array) -> float:
     return float(np.sqrt(np.maximum(squares, 0.0)).sum())
 
 
+def expand_alignment(pair: Pair, whole: Pair) -> Expanded:
+    """Return the similarity, expanded: through the logarithms of its three norms."""
+    x, y = pair.x.trace, pair.y.trace
+    norm, change_of_norm = nuclear_norm_of(pair.cross)
+    value = norm / (np.sqrt(x) * np.sqrt(y))
+
+    def at(blocks: BlockMoments) -> Derivatives:
+        change = change_of_norm(blocks).log(norm)
+        change += trace_of(blocks.xx, pair.x.width, blocks.n).log(x) * -0.5
+        change += trace_of(blocks.yy, pair.y.width, blocks.n).log(y) * -0.5
+        return change.exp(value).derivatives
+
+    return Expanded(value, at)
+
+
 MEASURE = Measure(
     name="procrustes",
     summary="similarity after the best rotation, from 0 to 1",
@@ -51,4 +68,5 @@ MEASURE = Measure(
     definition="nuclear norm of the cross-products over the product of the Frobenius norms",
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     takes_float32=True,
+    expand=expand_alignment,
 )

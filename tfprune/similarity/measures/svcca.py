@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfprune.similarity.arrays import Array
+from tfprune.similarity.expansion_cca import expand_kept_correlation
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_mean_correlation
 from tfprune.similarity.pair import Pair, correlations_of
@@ -42,6 +43,7 @@ MEASURE = Measure(
     "reach the share `variance` of each side's variance",
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     samples="n > k1 + k2",
+    expand=expand_kept_correlation,
     null=null_kept,
     options={"variance": 0.99},
 )

@@ -1,0 +1,145 @@
+"""Pairs of layers whose similarity over all images there could be is known without sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tfprune.similarity.measure import find_measure
+from tfprune.similarity.moments import CentredSums
+from tfprune.similarity.pair import Pair
+from tfprune.similarity.side import Side
+
+Array = np.ndarray
+
+#: rows that a population stands for where a measure asks: no measure sees a difference to more
+_ENDLESS = 1e12
+
+
+@dataclass(frozen=True)
+class Population:
+    """Two layers over images that are drawn at random: widths, kind, and what makes them hard.
+
+    `kind` gaussian: canonical correlations are prescribed (`level` times i^-decay), directions are
+    mixed at random into channels, principal variances fall as i^-spectrum. relu: both layers are
+    ReLUs of random linear maps of a Gaussian input of twice their width whose variances fall as
+    i^-spectrum; the second map is the first with a share `pruned` of its weights at 0, plus noise.
+    `dead_a`, `dead_b` channels are 0 for every image. With `pixels` > 0 an image is so many squared
+    positions whose inputs correlate by `alike`; each position is a row.
+    """
+
+    kind: str
+    width_a: int
+    width_b: int
+    spectrum: float = 1.0
+    level: float = 0.98
+    decay: float = 0.4
+    pruned: float = 0.5
+    noise: float = 0.3
+    dead_a: int = 0
+    dead_b: int = 0
+    pixels: int = 0
+    alike: float = 0.5
+    seed: int = 0
+
+    @cached_property
+    def _maps(self) -> tuple[Array, Array]:
+        """Return the maps (m, width_a), (m, width_b) from white Gaussian inputs to channels."""
+        rng = np.random.default_rng((self.seed, self.width_a, self.width_b))
+        if self.kind == "gaussian":
+            return self._prescribed(rng)
+        m = 2 * max(self.width_a, self.width_b)
+        first = rng.normal(size=(m, self.width_a))
+        second = first[:, : self.width_b] * (rng.random((m, self.width_b)) > self.pruned)
+        second = second + self.noise * rng.normal(size=second.shape)
+        first[:, first.shape[1] - self.dead_a :] = 0.0
+        second[:, second.shape[1] - self.dead_b :] = 0.0
+        size = np.arange(1, m + 1) ** (-self.spectrum / 2)
+        return size[:, None] * first, size[:, None] * second
+
+    def _prescribed(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        live_a, live_b = self.width_a - self.dead_a, self.width_b - self.dead_b
+        c = min(live_a, live_b)
+        rho = self.level * np.arange(1, c + 1) ** -self.decay
+        variates_a = np.eye(live_a + live_b)[:, :live_a]
+        variates_b = np.eye(live_a + live_b)[:, live_a:]
+        variates_b[:, :c] *= np.sqrt(1 - rho**2)
+        variates_b[np.arange(c), np.arange(c)] = rho
+        maps = []
+        for variates, width in ((variates_a, self.width_a), (variates_b, self.width_b)):
+            live = variates.shape[1]
+            size = np.arange(1, live + 1) ** (-self.spectrum / 2)
+            mixed = variates @ (_rotation(live, rng) * size) @ _rotation(live, rng).T
+            maps.append(np.pad(mixed, ((0, 0), (0, width - live))))
+        return maps[0], maps[1]
+
+    def draw(self, n_images: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return the activations of both layers over fresh images, (n, d) or (n, p, p, d)."""
+        to_a, to_b = self._maps
+        if self.pixels:
+            shape = (n_images, self.pixels, self.pixels, len(to_a))
+            inputs = np.sqrt(1 - self.alike) * rng.standard_normal(shape)
+            inputs += np.sqrt(self.alike) * rng.standard_normal((n_images, 1, 1, len(to_a)))
+        else:
+            inputs = rng.standard_normal((n_images, len(to_a)))
+        a, b = inputs @ to_a, inputs @ to_b
+        return (np.maximum(a, 0), np.maximum(b, 0)) if self.kind == "relu" else (a, b)
+
+    @cached_property
+    def covariances(self) -> tuple[Array, Array, Array]:
+        """Return the covariances of a with a, b with b and a with b: exact.
+
+        Of ReLUs by the arc-cosine kernel of order 1 (Cho and Saul 2009, equation 6).
+        """
+        to_a, to_b = self._maps
+        covariance = _of_relus if self.kind == "relu" else _of_linear
+        return covariance(to_a, to_a), covariance(to_b, to_b), covariance(to_a, to_b)
+
+    @cached_property
+    def pair(self) -> Pair:
+        """Return the pair of layers over endless images."""
+        own_a, own_b, cross = (CentredSums(c * _ENDLESS, _ENDLESS, 0.0) for c in self.covariances)
+        a, b = (Side(c, np.zeros(len(c.products)), 1e-9) for c in (own_a, own_b))
+        return Pair(a, b, cross)
+
+    def truth(self, measure: str, kept: tuple[int, int]) -> float:
+        """Return a measure's value over endless images; of SVCCA with so many directions kept."""
+        key = (measure, *kept) if measure == "svcca" else (measure, 0, 0)
+        if key not in self._truths:
+            if measure == "svcca":
+                self._truths[key] = float(self._kept_correlations(*kept).mean())
+            else:
+                self._truths[key] = find_measure(measure)(self.pair)
+        return self._truths[key]
+
+    @cached_property
+    def _truths(self) -> dict[tuple[str, int, int], float]:
+        return {}
+
+    def _kept_correlations(self, kept_a: int, kept_b: int) -> Array:
+        own_a, own_b, cross = self.covariances
+        whitening = []
+        for own, kept in ((own_a, kept_a), (own_b, kept_b)):
+            values, vectors = np.linalg.eigh(own)
+            whitening.append(vectors[:, ::-1][:, :kept] / np.sqrt(values[::-1][:kept]))
+        return np.linalg.svd(whitening[0].T @ cross @ whitening[1], compute_uv=False)
+
+
+def _rotation(d: int, rng: np.random.Generator) -> Array:
+    return np.linalg.qr(rng.normal(size=(d, d)))[0]
+
+
+def _of_linear(left: Array, right: Array) -> Array:
+    return left.T @ right
+
+
+def _of_relus(left: Array, right: Array) -> Array:
+    """Return the covariances of max(z left, 0) and max(z right, 0), z white Gaussian."""
+    size_left, size_right = np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0)
+    sizes = np.outer(size_left, size_right)
+    cosine = np.divide(left.T @ right, sizes, out=np.zeros(sizes.shape), where=sizes > 0)
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    products = np.sin(angle) + (np.pi - angle) * np.cos(angle)
+    return np.asarray(sizes * (products - 1) / (2 * np.pi))

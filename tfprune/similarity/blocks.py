@@ -1,0 +1,93 @@
+"""The moments of single blocks of images, about the mean of all of them and in any basis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.moments import move_shift, offset_of_mean
+from tfprune.similarity.store import KeyPair, MomentStore
+
+#: blocks are worked on so many numbers at a time: a few copies of them stay in cache
+_AT_A_TIME = 1 << 18
+
+
+@dataclass(frozen=True)
+class Products:
+    """Products of some blocks' rows, (b, d1+2, d2+2), to be seen about means and in a basis."""
+
+    moments: Array
+    mean_left: Array
+    mean_right: Array
+
+    @cached_property
+    def centred(self) -> Array:
+        """Return the moments about the means, (b, d1+2, d2+2)."""
+        return move_shift(self.moments, -self.mean_left, -self.mean_right)
+
+    def seen(self, left: Array, right: Array) -> Array:
+        """Return left' (sum of (x - mean)(y - mean)' over a block) right, (b, r1, r2).
+
+        `left` is (d1, r1), `right` (d2, r2); what a shift of the origin adds is added there.
+        """
+        d1, d2 = left.shape[0], right.shape[0]
+        products = left.T @ (self.moments[:, :d1, :d2] @ right)
+        at_x, at_y = self.mean_left @ left, self.mean_right @ right
+        sums_x, sums_y = self._sums(left, right)
+        n = self.moments[:, d1, d2]
+        products -= sums_x[:, :, None] * at_y
+        products -= at_x[:, None] * sums_y[:, None, :]
+        products += n[:, None, None] * np.outer(at_x, at_y)
+        return np.asarray(products)
+
+    def _sums(self, left: Array, right: Array) -> tuple[Array, Array]:
+        d1, d2 = left.shape[0], right.shape[0]
+        return self.moments[:, :d1, d2] @ left, self.moments[:, d1, :d2] @ right
+
+    def rests(self, left: Array, right: Array) -> tuple[Array, Array]:
+        """Return the blocks' sums of left'(x - mean) and right'(y - mean), (b, r1), (b, r2)."""
+        sums_x, sums_y = self._sums(left, right)
+        n = self.moments[:, left.shape[0], right.shape[0], None]
+        return sums_x - n * (self.mean_left @ left), sums_y - n * (self.mean_right @ right)
+
+
+@dataclass(frozen=True)
+class BlockMoments:
+    """Of some blocks of images: x's products with x, y's with y, x's with y; `n` rows in all.
+
+    All are about the means of x and of y over the `n` rows, of which these blocks are a part;
+    `whole` are the products over all `n` rows, about the means (d+2, d+2).
+    """
+
+    xx: Products
+    yy: Products
+    xy: Products
+    n: float
+    whole: tuple[Array, Array, Array]
+
+
+def blocks_of(store: MomentStore, keys: KeyPair, groups: Sequence[Array]) -> Iterator[BlockMoments]:
+    """Yield groups of a pair's blocks, each as one block, some at a time.
+
+    Means are those over all of `groups`, which are arrays of indices.
+    """
+    a, b = keys
+    sums = store.within[a], store.within[b], store.between[keys]
+    used = np.concatenate(groups)
+    totals = [parts[used].sum(axis=0) for parts in sums]
+    mean_a, mean_b = (offset_of_mean(total) for total in totals[:2])
+    about = ((mean_a, mean_a), (mean_b, mean_b), (mean_a, mean_b))
+    whole = tuple(
+        move_shift(total, -left, -right) for total, (left, right) in zip(totals, about, strict=True)
+    )
+    widest = max(len(total) for total in totals)
+    step = max(1, _AT_A_TIME // widest**2)
+    for start in range(0, len(groups), step):
+        some = groups[start : start + step]
+        parts = (np.stack([each[group].sum(axis=0) for group in some]) for each in sums)
+        xx, yy, xy = (Products(part, *means) for part, means in zip(parts, about, strict=True))
+        yield BlockMoments(xx, yy, xy, float(totals[0][-2, -2]), (whole[0], whole[1], whole[2]))

@@ -1,0 +1,122 @@
+"""Standard error and bias of a measure from blocks of images, and whether they can be trusted.
+
+The number f(S) of the moments S = sum_j S_j has a bias of b1 / n + b2 / n^2 + ... beside its
+standard error. Both are read off the blocks: by derivatives in the blocks' weights where a measure
+brings them (infinitesimal jackknife), else the error by leaving out groups of blocks in turn
+(Tukey 1958; Busing et al. 1999 for groups of unequal size) and the bias from halves. What is of
+second order in 1 / n shows when the correction is made again on two halves of the images, where it
+is four times as large.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.blocks import blocks_of
+from tfprune.similarity.evidence import Moments
+from tfprune.similarity.expansion import Expanded
+from tfprune.similarity.measure import Measure
+from tfprune.similarity.pair import Pair
+from tfprune.similarity.store import KeyPair
+
+
+class Spread(NamedTuple):
+    """What blocks of images say of a measure's number.
+
+    `corrected` is the number less its bias, to second order, `error` its standard error. `change`
+    is how far the number corrected to first order moves when half as many images are used;
+    `freedom` are the error's degrees of freedom.
+    """
+
+    corrected: float
+    error: float
+    change: float
+    freedom: int
+
+
+#: as many groups of blocks are left out in turn where a measure brings no derivatives; they also
+#: take the place of single blocks in layers so wide that blocks are dear
+GROUPS = 25
+
+#: up to this width derivatives are taken in every block
+NARROW = 128
+
+
+def spread_of(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> Spread:
+    """Return a measure's spread over the blocks `used`, from parts of them too.
+
+    Raises InputError where the number can't be had from part of the images.
+    """
+    way = _by_parts if measure.expand is None else _by_expansion
+    return way(moments, keys, measure, used)
+
+
+def _by_expansion(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> Spread:
+    whole = moments.whole_pair(keys)
+    expanded = _expand(measure, whole, whole)
+    narrow = max(whole.x.width, whole.y.width) <= NARROW
+    groups = _split(used, min(used.size, used.size if narrow else GROUPS))
+    bias, error = _by_derivatives(moments, keys, expanded, groups)
+    by_half = []
+    for half in (groups[0::2], groups[1::2]):
+        part = _expand(measure, moments.part(keys, np.concatenate(half)), whole)
+        by_half.append(part.value - _by_derivatives(moments, keys, part, half)[0])
+    change = float(np.mean(by_half)) - (expanded.value - bias)
+    return Spread(expanded.value - bias - change / 3, error, change, len(groups) - 1)
+
+
+def _by_parts(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> Spread:
+    """Return the spread from leaving out groups of blocks, and from halves and quarters.
+
+    2 f(all) - f(halves) is free of bias to first order. Of single blocks left out, the bias would
+    be lost in what a measure jumps where its directions change places.
+    """
+    value = measure(moments.whole_pair(keys))
+    half, quarter = (
+        float(np.mean([measure(moments.part(keys, blocks)) for blocks in _split(used, parts)]))
+        for parts in (2, 4)
+    )
+    change = (2 * half - quarter) - (2 * value - half)
+    groups = _split(used, min(used.size, GROUPS))
+    error = _by_leaving_out(moments, keys, measure, groups, value)
+    return Spread(2 * value - half - change / 3, error, change, len(groups) - 1)
+
+
+def _split(used: Array, parts: int) -> list[Array]:
+    """Return the blocks dealt out in turn."""
+    return [used[first::parts] for first in range(parts)]
+
+
+def _expand(measure: Measure, pair: Pair, whole: Pair) -> Expanded:
+    assert measure.expand is not None
+    return measure.expand(pair, whole, **measure.options)
+
+
+def _by_derivatives(
+    moments: Moments, keys: KeyPair, expanded: Expanded, groups: list[Array]
+) -> tuple[float, float]:
+    """Return (bias, standard error): sum f_jj / 2 and the root of sum (f_jj / 2 - f_j)^2."""
+    parts = [expanded.derivatives(blocks) for blocks in blocks_of(moments.store, keys, groups)]
+    first, second = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    unseen = float(np.mean([part.unseen for part in parts]))
+    # what leaving a block out does, to second order
+    left_out = second / 2 - first
+    n = len(groups)
+    variance = n / (n - 1) * float(((left_out - left_out.mean()) ** 2).sum()) + unseen
+    return float(second.sum() / 2), float(np.sqrt(variance))
+
+
+def _by_leaving_out(
+    moments: Moments, keys: KeyPair, measure: Measure, groups: list[Array], value: float
+) -> float:
+    """Return the standard error by the delete-one-group jackknife, groups of any size."""
+    without = np.array([measure(moments.without(keys, group)) for group in groups])
+    rows = moments.rows_in(keys[0])
+    share = np.array([rows[group].sum() for group in groups]) / rows.sum()
+    # pseudo-values h value - (h - 1) without, h = 1 / share
+    pseudo = value + (1 / share - 1) * (value - without)
+    squares = (pseudo - (share * pseudo).sum()) ** 2 / (1 / share - 1)
+    return float(np.sqrt(squares.mean()))

@@ -389,8 +389,8 @@ class ComparisonConfig:
     )
     bootstrap: int | None = setting(
         None,
-        "bootstrap replicates over images for the interval, 0 for none; by itself 200, fewer for "
-        "wide layers",
+        "0 leaves out the intervals over images; another number is how often minibatches are drawn "
+        "for cka-minibatch's, by itself 200",
         "--bootstrap",
     )
     compare_on: str = setting(

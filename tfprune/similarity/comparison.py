@@ -40,9 +40,9 @@ class Comparison:
 
     Measures that need all distances between data points (cka-rbf, rsa) see a sample of
     `sample_size` of them, from as many images as there are (see `tfprune.similarity.sampling`).
-    `blocks` > 0 asks for bootstrap intervals at `confidence` over that many blocks of
-    consecutive images (so pass probe images in random order), `replicates` draws each (None:
-    200, fewer for wide layers). `permutations` > 0 asks for the null: images of b paired at
+    `blocks` > 0 asks for intervals at `confidence` over that many blocks of consecutive images
+    (so pass probe images in random order); `replicates` are the draws of cka-minibatch's, the
+    only one that is drawn (None: 200). `permutations` > 0 asks for the null: images of b paired at
     random with those of a; once rows are no longer kept, within each batch and at most 3 times.
     Without permutations the null is a measure's closed form, where it has one; with
     `null=False` none is given.

@@ -161,17 +161,36 @@ class Stop(Observer):
             raise KeyboardInterrupt
 
 
+NORMED = """
+def normed(input_shape, n_classes):
+    import tf_keras
+    layers = tf_keras.layers
+    image = tf_keras.Input(input_shape)
+    x = layers.Conv2D(6, 3, name="conv")(image)
+    x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    x = layers.Dense(n_classes, name="logits")(layers.Flatten()(x))
+    return tf_keras.Model(image, x, name="normed")
+"""
+
+
 @pytest.fixture(scope="module")
 def unstable(tmp_path_factory, small):
     """A run with instability, the same without, both of a network with batch norm."""
+    place = tmp_path_factory.mktemp("factory")
+    (place / "normed_for_instability.py").write_text(NORMED, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(place)
+        yield _both(tmp_path_factory.mktemp("instability"), small)
+
+
+def _both(folder, small):
     config = {
         **small,
-        "model": {"name": "resnet20"},
+        "model": {"name": "normed_for_instability:normed"},
         "training": {"epochs": "2ep", "batch_size": 512},
         "pruning": {"levels": 1, "fraction": 0.5, "rewind_to": "1it"},
     }
     asked = {**config, "pruning": {**config["pruning"], "instability": True}}
-    folder = tmp_path_factory.mktemp("instability")
     return asked, *(run(c, folder=folder, tell=lambda message: None) for c in (asked, config))
 
 

@@ -24,7 +24,7 @@ from tfprune_cli.output import print_run
 @click.option("--probe-size", type=click.IntRange(min=2), default=500, show_default=True,
               help="test images on which layers are compared")  # fmt: skip
 @click.option("--attribution", is_flag=True,
-              help="say what B's layers have lost of A's layers of the same name")  # fmt: skip
+              help="say what B's layers have lost of A's layers at the same place")  # fmt: skip
 @click.option("--dataset", metavar="NAME", shell_complete=complete_dataset,
               help="data set  [default: the run's]")  # fmt: skip
 @click.option("--data-dir", metavar="DIR", shell_complete=complete_folder,
@@ -32,8 +32,8 @@ from tfprune_cli.output import print_run
 @click.option("--train-split", metavar="SPLIT", help="what normalisation is taken from")
 @click.option("--test-split", metavar="SPLIT", help="where the probe set is drawn from")
 @click.option("--image-size", type=click.IntRange(min=1), help="pixels images are resized to")
-@click.option("--normalization", type=click.Choice(["standard", "scale", "none"]),
-              help="how images are prepared  [default: the run's]")  # fmt: skip
+@click.option("--normalization", type=click.Choice(["auto", "standard", "scale", "none"]),
+              help="how images are prepared  [default: the run's; what suits a file]")  # fmt: skip
 @click.option("--trust-model", is_flag=True, help="load a model file although it may run code")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")

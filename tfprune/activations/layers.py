@@ -9,6 +9,7 @@ residual sum) it bears the name of the one with more weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,3 +93,18 @@ def hidden_tensors(network: tf_keras.Model) -> list[tuple[HiddenLayer, Any]]:
 def hidden_layers(network: tf_keras.Model) -> tuple[HiddenLayer, ...]:
     """Return the layers of a network that are compared, input side first."""
     return tuple(layer for layer, _ in hidden_tensors(network))
+
+
+def same_places(
+    a: Sequence[HiddenLayer], b: Sequence[HiddenLayer]
+) -> tuple[tuple[HiddenLayer, HiddenLayer], ...]:
+    """Return the layers of two networks that stand at the same place in both.
+
+    Networks whose layers have the same shapes one by one are taken for the same architecture, and
+    paired in order, whatever the layers are called (Keras numbers them on from one network to the
+    next). Layers of others are paired by their names.
+    """
+    if [layer.shape for layer in a] == [layer.shape for layer in b]:
+        return tuple(zip(a, b, strict=True))
+    named = {layer.name: layer for layer in b}
+    return tuple((layer, named[layer.name]) for layer in a if layer.name in named)

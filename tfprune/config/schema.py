@@ -56,11 +56,13 @@ class DataConfig:
         "--image-size", unit="pixels",
     )  # fmt: skip
     normalization: str = setting(
-        "standard",
+        "auto",
         "standard: mean 0 and variance 1 per channel of the training images; scale: to [0, 1]; "
-        "none: as stored (for models that hold their own preprocessing)",
+        "none: as stored (for models that hold their own preprocessing); auto: standard for "
+        "built-ins, for a given model what its first layers and its answers on validation images "
+        "show it to be made for",
         "--normalization",
-        choices=("standard", "scale", "none"),
+        choices=("auto", "standard", "scale", "none"),
     )
     augment: bool = setting(
         False, "random crop (padded by 4 pixels) and horizontal flip while training", "--augment"

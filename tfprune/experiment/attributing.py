@@ -35,12 +35,23 @@ class LayerAttribution:
 
 
 class Attributor:
-    """Collects namesake layers of two networks, batch by batch, and says what b has lost of a."""
+    """Collects the layers that two networks share, batch by batch, and says what b has lost of a.
 
-    def __init__(self, layers_a: Sequence[str], layers_b: Sequence[str], *, layout: str) -> None:
-        """Raise InputError when no layer of a has a namesake in b."""
-        self.layers = [name for name in layers_a if name in layers_b]
-        if not self.layers:
+    `same` are the pairs of layers (of a, of b) that stand at the same place, namesakes where not
+    given.
+    """
+
+    def __init__(
+        self,
+        layers_a: Sequence[str],
+        layers_b: Sequence[str],
+        *,
+        layout: str,
+        same: Sequence[tuple[str, str]] | None = None,
+    ) -> None:
+        """Raise InputError when the networks share no layer."""
+        self.pairs = [(n, n) for n in layers_a if n in layers_b] if same is None else list(same)
+        if not self.pairs:
             raise InputError(
                 "attribution compares layers of the same name, and these networks share none: "
                 f"the first has {', '.join(layers_a[:4])}, the second {', '.join(layers_b[:4])}. "
@@ -52,7 +63,7 @@ class Attributor:
     def engine(self, n_images: int) -> Comparison:
         """Return the comparison that is to be fed with all `n_images` of both networks."""
         self._engine = Comparison(
-            [(name, name) for name in self.layers],
+            self.pairs,
             measures=["cca"],
             layout=self._layout,
             blocks=min(50, n_images),
@@ -63,13 +74,13 @@ class Attributor:
 
     def found(self) -> tuple[LayerAttribution, ...]:
         """Return one record per layer, input side first."""
-        return tuple(self._layer(name) for name in self.layers)
+        return tuple(self._layer(*pair) for pair in self.pairs)
 
-    def _layer(self, name: str) -> LayerAttribution:
+    def _layer(self, name: str, other: str) -> LayerAttribution:
         assert self._engine is not None
         try:
-            crossed = self._engine.cross_validated(name, name, folds=FOLDS)
-            attribution = self._engine.attribution(name, name)
+            crossed = self._engine.cross_validated(name, other, folds=FOLDS)
+            attribution = self._engine.attribution(name, other)
         except InputError as error:
             return LayerAttribution(name, note=str(error))
         return LayerAttribution(name, attribution, crossed.fitted, crossed.held_out)

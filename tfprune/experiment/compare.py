@@ -31,6 +31,7 @@ COLUMNS = ("layer_index_a", "layer_a", "layer_index_b", "layer_b")
 class ComparisonResult:
     """Two networks compared: `values[measure][i, j]` is layer i of a against layer j of b.
 
+    `same_places` are the pairs of layers (of a, of b) that stand at the same place in both.
     `run_id` is MLflow's id of the run that shows it, None while MLflow has not given one; `key`
     finds the run too. `undelivered` records wait for `tfprune sync KEY`.
     """
@@ -44,6 +45,7 @@ class ComparisonResult:
     values: Mapping[str, np.ndarray]
     scores: Mapping[tuple[str, str, str], Score]
     attribution: tuple[LayerAttribution, ...] = ()
+    same_places: tuple[tuple[str, str], ...] = ()
     run_id: str | None = None
     folder: str | None = None
     key: str | None = None
@@ -88,7 +90,7 @@ def compare(
     them as it was trained: at its run's size, by its run's normalisation; a model file by what
     `tell` hears (see `inputs_of`). Layout `pixels` needs feature maps of one size, which two
     different layers rarely have, hence `mean`. With `attribution` the result also says
-    what layers of b have lost of a's layers of the same name, and held-out CCA. The result is
+    what layers of b have lost of a's layers at the same place, and held-out CCA. The result is
     logged as a run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a
     folder for copies of them. What MLflow does not take now waits in `mlruns/runs` of `folder`
     until `tfprune sync` delivers it.
@@ -103,9 +105,12 @@ def compare(
     have_store = location.database is None or location.database.exists()
     store = open_store(location) if have_store else None  # a new one is made for a result only
     networks = [load_network(reference, store, trust=trust) for reference in (a, b)]
-    config = _config(networks, data or {})
+    data = dict(data or {})
+    if data.get("normalization") == "auto":  # what each is made for
+        del data["normalization"]
+    config = _config(networks, data)
     result = _compare(
-        networks, config, data or {}, tuple(measures), layout, probe_size, attribution, tell
+        networks, config, data, tuple(measures), layout, probe_size, attribution, tell
     )
     from tfprune.report.matrix import save_matrix_figures
 
@@ -151,16 +156,15 @@ def _compare(
     attribution: bool,
     tell: Callable[[str], None],
 ) -> ComparisonResult:
-    from tfprune.activations import ActivationReader
+    from tfprune.activations import ActivationReader, same_places
 
     inputs = inputs_of(networks, config, data, probe_size=probe_size, tell=tell)
-    readers = [
-        ActivationReader(network.model, normalization=given.normalization)
-        for network, given in zip(networks, inputs, strict=True)
-    ]
+    readers = [ActivationReader(given.model, normalization=given.normalization) for given in inputs]
     pairs = [(x.name, y.name) for x in readers[0].layers for y in readers[1].layers]
     names = [tuple(layer.name for layer in reader.layers) for reader in readers]
-    attributor = Attributor(*names, layout=layout) if attribution else None
+    places = same_places(readers[0].layers, readers[1].layers)
+    same = tuple((x.name, y.name) for x, y in places)
+    attributor = Attributor(*names, layout=layout, same=same) if attribution else None
     scores = compare_layers(
         readers[0],
         readers[1],
@@ -185,4 +189,5 @@ def _compare(
         },
         scores=scores,
         attribution=attributor.found() if attributor else (),
+        same_places=same,
     )

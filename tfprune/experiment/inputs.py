@@ -11,21 +11,24 @@ import numpy as np
 
 from tfprune.config import DataConfig, RunConfig
 from tfprune.errors import InputError
+from tfprune.experiment.given_inputs import find_inputs
 from tfprune.experiment.plan import load_data
 
 if TYPE_CHECKING:
-    from tfprune.data import Normalization
+    from tfprune.data import Dataset, Normalization
     from tfprune.experiment.networks import Network
-
-_PREPROCESSING = ("Rescaling", "Normalization")
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The probe images at the size that one network takes, and its normalisation of them."""
+    """The probe images at the size that one network takes, and its normalisation of them.
+
+    `model` is the network, with its input fixed to that size where it leaves it open.
+    """
 
     images: np.ndarray
     normalization: Normalization
+    model: Any
 
 
 def inputs_of(
@@ -39,14 +42,15 @@ def inputs_of(
     """Return what each network is shown: the same images of `base`'s data, in the same order.
 
     A network of a run gets them at its run's size, normalised by the training images of its own
-    run and seed. A model file says neither: one that begins by preprocessing gets the pixels as
-    stored, another the normalisation of `base`, and `tell` hears which. Settings in `data` hold
-    for both networks.
+    run and seed. A model file says neither: its first layers and its answers tell (see
+    `find_inputs`), else it gets the normalisation of `base`, and `tell` hears which. Settings in
+    `data` hold for both networks.
 
     Raises InputError where a network can't take the images, or the two can't be given the same.
     """
     from tfprune.data import normalization, probe_set
     from tfprune.models.files import check_fits
+    from tfprune.models.own_copy import settled
 
     read: dict[tuple[DataConfig, int], Any] = {}
 
@@ -63,6 +67,7 @@ def inputs_of(
         own = _own_config(network, base, data)
         images = dataset_of(_resized(base, own), base.seed)
         check_fits(network.model, images.input_shape, images.n_classes)
+        model = settled(network.model, input_shape=images.input_shape)
         if positions is None:
             probe = probe_set(images, size=probe_size)
             positions = np.random.default_rng(0).permutation(len(probe))
@@ -72,14 +77,15 @@ def inputs_of(
             seed = int(network.run.params["seed"]) if network.run is not None else own.seed
             scale = normalization(dataset_of(own, seed).train.images, own.data.normalization)
         else:
-            scale = normalization(images.train.images, _mode_of_file(network, base, data, tell))
+            mode = _mode_of_file(network.title, model, images, base, data, tell)
+            scale = normalization(images.train.images, mode)
         if images.input_shape[-1] != len(scale.mean):
             raise InputError(
                 f"{network.title} was trained on images of {len(scale.mean)} channels, and those "
                 f"of {base.data.dataset!r} have {images.input_shape[-1]}: it can't be shown them "
                 "as it was trained. Give --normalization, which then holds for both networks."
             )
-        found.append(Inputs(probe.images, scale))
+        found.append(Inputs(probe.images, scale, model))
     if any((indices != shown[0]).any() for indices in shown):
         raise InputError("the two networks can't be shown the same images: their sizes differ.")
     return found
@@ -107,21 +113,24 @@ def _changed(config: DataConfig, given: Mapping[str, Any]) -> DataConfig:
 
 
 def _mode_of_file(
-    network: Network, base: RunConfig, data: Mapping[str, Any], tell: Callable[[str], None]
+    title: str,
+    model: Any,
+    images: Dataset,
+    base: RunConfig,
+    data: Mapping[str, Any],
+    tell: Callable[[str], None],
 ) -> str:
+    given = base.data.normalization
     if "normalization" in data:
-        return base.data.normalization
-    kinds = [type(layer).__name__ for layer in network.model.layers]
-    inside = next((kind for kind in kinds if kind in _PREPROCESSING), None)
-    if inside is not None:
-        tell(
-            f"{network.title} holds its own preprocessing ({inside}): it gets the pixels as stored."
-        )
-        return "none"
-    mode = base.data.normalization
+        return given
+    found = find_inputs(model, images)
+    note = found.note(title, asked="auto", keeps_weights=True)
+    if note is not None:
+        tell(note)
+        return found.mode
+    mode = found.mode if given == "auto" else given
     tell(
-        f"{network.title} does not say how its images are prepared: it gets the normalization "
-        f"{mode!r} of {base.data.dataset!r}. Give --normalization if that is not what it was "
-        "trained with."
+        f"{title} does not say how its images are prepared: it gets the normalization {mode!r} of "
+        f"{base.data.dataset!r}. Give --normalization if that is not what it was trained with."
     )
     return mode

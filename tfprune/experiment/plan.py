@@ -246,6 +246,7 @@ def make_plan(
     from tfprune.data import normalization, probe_set
     from tfprune.experiment.comparing import check_comparison
     from tfprune.experiment.facts import why_unfollowed
+    from tfprune.experiment.given_inputs import settle_inputs
     from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
     from tfprune.models.build import build
@@ -288,6 +289,8 @@ def make_plan(
     # in random order: the bootstrap draws blocks of consecutive images
     probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
     check_comparison(comparison, hidden, n_images=counts)
+    start = _start(config)
+    config, input_notes = settle_inputs(config, network, dataset, start=start)
     scale = normalization(dataset.train.images, config.data.normalization)
     prunable = PrunableNetwork(network)
     ticket_sparsity = None
@@ -310,13 +313,16 @@ def make_plan(
         n_steps=n_steps,
         rewind_step=step,
         output=output_kind(network, scale.apply(probe.images[:_ANSWERS])),
-        start=_start(config),
+        start=start,
         strategy=strategy,
         projection=projection,
         left_out=left_out(network),
         leaving=leaving,
         unfollowed=unfollowed,
-        notes=notes_on(config, network, leaving, precision=built.precision, unfollowed=unfollowed),
+        notes=(
+            *input_notes,
+            *notes_on(config, network, leaving, precision=built.precision, unfollowed=unfollowed),
+        ),
         layer_names=names_of_layers(network),
         ticket=ticket,
         ticket_sparsity=ticket_sparsity,

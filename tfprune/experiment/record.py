@@ -278,11 +278,10 @@ def record_comparison(
                     "n_images": result.n_images, "dataset": config.data.dataset},
             tags={"tfprune.kind": "comparison", "tfprune.version": __version__},
         )  # fmt: skip
-        same = [(i, name) for i, name in enumerate(result.layers_a) if name in result.layers_b]
+        same = [(result.layers_a.index(a), result.layers_b.index(b)) for a, b in result.same_places]
         for measure, values in result.values.items():
-            for i, name in same:
-                value = float(values[i, result.layers_b.index(name)])
-                run.log_metrics({f"profile/{measure}": value}, step=i)
+            for i, j in same:
+                run.log_metrics({f"profile/{measure}": float(values[i, j])}, step=i)
         run.log_text(result.csv(), "similarity.csv")
         if result.attribution:
             run.log_text(attribution_csv(result.attribution), "attribution.csv")

@@ -190,6 +190,12 @@ def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict
 
 
 def with_ticket(config: RunConfig, ticket: Ticket) -> RunConfig:
-    """Return the configuration of an experiment on a ticket: its model, one level."""
+    """Return the configuration of an experiment on a ticket: its model, one level.
+
+    A normalization that is left open is the ticket's.
+    """
     pruning = dataclasses.replace(config.pruning, levels=1, ticket=ticket.source)
-    return dataclasses.replace(config, model=ticket.config.model, pruning=pruning)
+    data = config.data
+    if data.normalization == "auto":  # as the ticket was made
+        data = dataclasses.replace(data, normalization=ticket.config.data.normalization)
+    return dataclasses.replace(config, data=data, model=ticket.config.model, pruning=pruning)

@@ -29,6 +29,28 @@ def kind_of_step(node: Any) -> Kind | None:
     return kind_of(lambda values: _call(node, values), node.keras_inputs)
 
 
+def is_straight_step(node: Any) -> Literal["moves", "leaves"] | None:
+    """Return what one node makes of values: scaled or shifted ones, or the same; None for else."""
+    if len(node.keras_inputs) != 1 or not hasattr(node.outputs, "shape"):
+        return None
+    tensor = node.keras_inputs[0]
+    dtype = np.dtype(tensor.dtype.as_numpy_dtype)
+    if dtype.kind in "iu":  # whole numbers: a step that makes floats of them, or scales them
+        dtype = np.dtype("float32")
+    for most in (4, None):
+        size = [(_size(tuple(tensor.shape), most), dtype)]
+        try:
+            kind = _classified(lambda values: _call(node, values), size)
+            if kind != "affine":
+                return None
+            values = _draw(np.random.default_rng(1), size[0][0], dtype)
+            found = np.asarray(_tried(node, values))
+            return "leaves" if _same(found, values) else "moves"
+        except Exception:  # a layer that is built for its own shape raises anything on another
+            continue
+    return None
+
+
 def is_affine(function: Callable[[Any], Any]) -> bool:
     """Whether a layer's own activation function leaves values as they are, up to a straight line.
 
@@ -110,6 +132,12 @@ def _is_softmax(values: np.ndarray) -> bool:
         if (shares >= 0).all() and np.allclose(shares.sum(axis=-1), 1, atol=1e-2):
             return True
     return False
+
+
+def _tried(node: Any, values: np.ndarray) -> Any:
+    import tensorflow as tf
+
+    return _call(node, [tf.constant(values)])
 
 
 def _call(node: Any, values: Sequence[Any]) -> Any:

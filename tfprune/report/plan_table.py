@@ -27,6 +27,8 @@ def print_plan(dry: DryRun, console: Console) -> None:
         console.print(Text(f"Note: {projection.note}"))
     if unit != "weight":
         console.print(Text(f"Counts are of {unit}s, which go whole."))
+    for note in plan.notes:
+        console.print(Text(note))
     if plan.left_out:
         left = ", ".join(printable(name) for name in plan.left_out)
         console.print(Text(f"Not pruned, for tfmot can't wrap them: {left}."))

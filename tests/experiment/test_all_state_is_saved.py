@@ -164,7 +164,7 @@ def test_fine_tuning_at_a_rate_that_trains_nothing_is_refused(small):
         make_plan(from_dict(cosine))
     assert str(caught.value) == (
         "pruning.fine_tune_rate: --rewind-to final trains every level at the schedule's last rate, "
-        "which is 2e-08 here, less than 0.001 of 0.002: nothing would be learned. Give "
+        "which is 2e-08 here, less than 0.01 of 0.002: nothing would be learned. Give "
         "--fine-tune-rate RATE, or --schedule step or constant."
     )
 

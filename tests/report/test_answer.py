@@ -150,6 +150,14 @@ def test_five_seeds_tell_three_layers_from_both_floors():
     )
 
 
+def test_a_seed_that_never_trained_is_named_and_not_averaged():
+    text = told([[0.9, 0.5, 0.8]] * 2, accuracies=[(0.96, 0.96), (0.10, 0.10)])
+    assert text["accuracy"] == (
+        "Test accuracy goes from 96.0% to 96.0% in 1 of 2 seeds; the dense network never trained "
+        "in seed 1 (10.0%)."
+    )
+
+
 def test_a_collapsed_seed_is_named_and_not_averaged():
     text = told([[0.9, 0.5, 0.8]] * 3, accuracies=[(0.96, 0.95), (0.96, 0.1), (0.94, 0.93)])
     assert text["accuracy"] == (
@@ -218,10 +226,13 @@ def test_no_statement_stands_whose_condition_fails(result):
         if re.search(r" (is|are) (closer|farther)", text.get(kind, "")):
             assert len(values) >= 4
             assert given_floor is not None
+    best = max(before for before, _ in options["accuracies"])
     for seed, (before, after) in enumerate(options["accuracies"]):
-        collapsed = after <= 0.5 * before
-        named = f"{percent(before)} to {percent(after)} in seed {seed}" in text["accuracy"]
-        assert named == collapsed
+        collapsed = after <= 0.5 * best and best > 0
+        untrained = collapsed and before <= 0.5 * best
+        fell = f"{percent(before)} to {percent(after)} in seed {seed}" in text["accuracy"]
+        never = f"seed {seed} ({percent(before)})" in text["accuracy"]
+        assert (fell, never) == (collapsed and not untrained, untrained)
     every = " ".join(text.values())
     assert every[0].isupper() or every.startswith("conv")
     assert "nan" not in every

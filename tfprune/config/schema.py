@@ -256,7 +256,7 @@ class PruningConfig:
     fine_tune_rate: float | None = setting(
         None,
         "learning rate of the levels with --rewind-to final; by itself the schedule's last (Renda "
-        "et al. 2020), refused where it is less than a thousandth of --learning-rate",
+        "et al. 2020), refused where it is less than a hundredth of --learning-rate",
         "--fine-tune-rate",
         later=True,
     )

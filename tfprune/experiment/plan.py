@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ANSWERS = 64  # images that tell what kind of numbers the network puts out
 _LEAST_PROBE = 500
-_LEAST_SHARE = 1e-3  # of the first rate: the last one, at which levels are fine-tuned
+_LEAST_SHARE = 1e-2  # of the first rate: the last one, at which levels are fine-tuned
 _PER_DIRECTION = 10  # images; below, unrelated layers look alike by the CCA family
 
 
@@ -201,8 +201,9 @@ def rewind_step(config: RunConfig, *, steps_per_epoch: int, n_steps: int) -> int
 def check_fine_tuning(config: RunConfig, *, steps_per_epoch: int) -> None:
     """Refuse to fine-tune at a rate that trains nothing; see `PruningConfig.fine_tune_rate`.
 
-    Raises ConfigError when none is given and the schedule's last is less than a thousandth of
-    its `learning_rate` (three decays of a step schedule by 0.1 are just a thousandth).
+    Raises ConfigError when none is given and the schedule's last is less than a hundredth of
+    its `learning_rate` (two decays of a step schedule by 0.1 are just a hundredth, the rate at
+    which Renda et al. 2020 fine-tune).
     """
     from tfprune.training.schedule import learning_rates
 

@@ -9,20 +9,18 @@ import numpy as np
 from tfprune.experiment.results import LevelResult
 from tfprune.report.labels import listed, percent
 
-COLLAPSED = 0.5  # of its own dense network's accuracy, at most
+COLLAPSED = 0.5  # of the best dense network's accuracy, at most
 
 
 def collapsed_seeds(levels: Sequence[LevelResult], *, level: int) -> tuple[int, ...]:
-    """Return the seeds whose accuracy at `level` is half of their dense network's or less."""
-    dense = {row.seed: row.accuracy_test for row in levels if row.level == 0}
-    return tuple(
-        row.seed
-        for row in levels
-        if row.level == level
-        and level > 0
-        and row.seed in dense
-        and row.accuracy_test <= COLLAPSED * dense[row.seed]
-    )
+    """Return the seeds whose accuracy at `level` is half of the best dense network's or less.
+
+    The best of all seeds: a seed whose dense network never trained counts from level 0 on.
+    """
+    dense = [row.accuracy_test for row in levels if row.level == 0]
+    least = COLLAPSED * max(dense, default=0.0)
+    found = (row for row in levels if row.level == level)
+    return tuple(row.seed for row in found if least > 0 and row.accuracy_test <= least)
 
 
 def standing(levels: Sequence[LevelResult], *, level: int) -> list[LevelResult]:
@@ -70,11 +68,14 @@ def accuracy_statement(
         left = f" in {len(whole)} of {len(seeds)} seeds" if collapsed else ""
         parts.append(f"test accuracy goes from {before} to {after}{left}")
     if collapsed:
-        each = listed(
-            [f"{percent(dense[s])} to {percent(pruned[s])} in seed {s}" for s in collapsed],
-            most=len(collapsed),
-        )
-        parts.append(f"accuracy collapsed from {each}")
+        untrained = [seed for seed in collapsed_seeds(levels, level=0) if seed in collapsed]
+        fallen = [seed for seed in collapsed if seed not in untrained]
+        if fallen:
+            each = [f"{percent(dense[s])} to {percent(pruned[s])} in seed {s}" for s in fallen]
+            parts.append(f"accuracy collapsed from {listed(each, most=len(each))}")
+        if untrained:
+            each = [f"seed {s} ({percent(dense[s])})" for s in untrained]
+            parts.append(f"the dense network never trained in {listed(each, most=len(each))}")
     text = "; ".join(parts)
     return "accuracy", f"{text[0].upper()}{text[1:]}.", (), tuple(seeds)
 

@@ -131,5 +131,5 @@ def test_what_a_file_is_shown_is_said(finished, keras, tmp_path, silent):
     assert silent == [
         "plain.keras does not say how its images are prepared: it gets the normalization "
         "'standard' of 'digits'. Give --normalization if that is not what it was trained with.",
-        "own.keras holds its own preprocessing (Rescaling): it gets the pixels as stored.",
+        "Images reach own.keras under --normalization none: it begins with Rescaling.",
     ]

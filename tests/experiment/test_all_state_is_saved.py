@@ -26,6 +26,7 @@ NO_STATE = {
     "_save": "where checkpoints go",
     "dataset": "read again from the source",
     "n_traces": "counts compilations, which a new process makes anew",
+    "_has_run": "says whether this process has compiled the steps",
     "_under_way": "says that a level was begun before",
     "_ids": "which object is which in this process",
 }

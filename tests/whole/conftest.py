@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
 import types
 from pathlib import Path
@@ -72,6 +73,9 @@ class Done:
         return list(store.list_artifacts(run_id))
 
 
+NUMBERS = itertools.count()
+
+
 @pytest.fixture
 def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """whole_run(function or file, **settings) -> Done.
@@ -83,12 +87,11 @@ def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any
     monkeypatch.setattr(figures, "save_figures", lambda folder, *args, **named: _empty(folder))
     monkeypatch.chdir(project)
     keras.backend.clear_session()
-    numbers = iter(range(100))
 
     def call(
         given: Any, /, *, name: str = "", register: str | None = None, **settings: Any
     ) -> Done:
-        name = name or f"{getattr(given, '__name__', 'file')}-{id(monkeypatch)}-{next(numbers)}"
+        name = name or f"{getattr(given, '__name__', 'file')}-{next(NUMBERS)}"
         reference = str(given)
         if callable(given):
             module = types.ModuleType(MODULE)

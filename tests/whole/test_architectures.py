@@ -52,4 +52,6 @@ def test_an_architecture_goes_through_a_whole_run(
         small = shrink(network).model
     except InputError:
         return  # its channels can't be followed, which costs the run nothing
-    np.testing.assert_allclose(small(images), network(images), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        small(images, training=False), network(images, training=False), rtol=1e-3, atol=1e-4
+    )

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
-from tfprune.errors import RunError
+from tfprune.errors import InputError, RunError
 from tfprune.models.kernels import is_kernel
 from tfprune.training.devices import compiles, gpu
 from tfprune.training.generators import make_generators_settable, reset_generators
@@ -350,7 +350,7 @@ class Trainer:
     def _take_steps(self, *arguments: Any) -> np.ndarray:
         """Take steps; where XLA can't compile them and need not, as an ordinary graph from now on.
 
-        Raises RunError where it must.
+        Raises RunError where it must, and InputError where TensorFlow knows no gradient.
         """
         import tensorflow as tf
 
@@ -360,6 +360,15 @@ class Trainer:
         )  # fmt: skip
         try:
             totals: np.ndarray = self._run_steps(*arguments)
+        except LookupError as error:
+            operation = str(error).rpartition(": ")[2]
+            if "gradient registry" not in str(error):
+                raise
+            raise InputError(
+                f"the model can't be trained: TensorFlow has no gradient for {operation}, and "
+                "layers in front of it learn. Put that step in front of the first layer that is "
+                "trained, or freeze those layers."
+            ) from error
         except refusals as error:
             if not self.compiled or self._has_run:
                 raise

@@ -55,13 +55,13 @@ def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> No
         taken as it is needed. Raises InputError where it is not there, or where the process
         already uses TensorFlow on another.
     """
-    from tfprune.models.files.libraries import choose_backend, keras2, settle_keras
+    from tfprune.models.files.libraries import choose_backend, imported, keras2, settle_keras
 
     if "tensorflow_model_optimization" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         choose_backend()
         with hushed_stderr():
-            tf = importlib.import_module("tensorflow")
+            tf = imported("tensorflow")
             # a RuntimeError says that TensorFlow is already running in this process
             with contextlib.suppress(RuntimeError):
                 use_device(device)

@@ -24,7 +24,7 @@ def keras3() -> Any:
     """
     choose_backend()
     first = "keras" not in sys.modules
-    keras = _imported("keras")
+    keras = imported("keras")
     if first:
         settle_keras()
     if keras.backend.backend() != BACKEND:
@@ -42,7 +42,7 @@ def keras2() -> Any:
     `tf.keras` and fails if that is Keras 3.
     """
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    return _imported("tf_keras")
+    return imported("tf_keras")
 
 
 _REPLACED: dict[str, str] = {}  # setting of the user's -> what it was, and what it is now
@@ -89,8 +89,8 @@ def settle_keras() -> None:
 _SETTINGS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 
 
-def _imported(name: str) -> Any:
-    """Return a library of Keras; InputError where its settings file is wrong."""
+def imported(name: str) -> Any:
+    """Return TensorFlow or a library of Keras; InputError where Keras's settings file is wrong."""
     try:
         return importlib.import_module(name)
     except (AssertionError, AttributeError, ValueError) as error:

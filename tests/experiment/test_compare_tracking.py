@@ -35,7 +35,10 @@ def found() -> ComparisonResult:
     engine.update(x, y)
     scores = engine.scores()
     values = np.array([[float(scores[a, b, "cka"]) for b in LAYERS] for a in LAYERS])
-    return ComparisonResult("one", "two", LAYERS, LAYERS, "mean", 40, {"cka": values}, scores)
+    same = tuple((layer, layer) for layer in LAYERS)
+    return ComparisonResult(
+        "one", "two", LAYERS, LAYERS, "mean", 40, {"cka": values}, scores, same_places=same
+    )
 
 
 class Lock:

@@ -124,7 +124,7 @@ def where(folder: Path) -> str:
 def results(ended: Ended) -> dict[str, object]:
     """Return what a finished process printed, without the names that differ by right."""
     printed: dict[str, object] = json.loads(ended.stdout)
-    return {key: value for key, value in printed.items() if key not in ("run_id", "report")}
+    return {key: value for key, value in printed.items() if key not in ("run_id", "key", "report")}
 
 
 class Bench:

@@ -117,6 +117,12 @@ def test_a_rank_losing_measure_is_told_by_the_share_that_is_left():
     assert "(0.10 by plain SVCCA similarity)" in text["null"]
 
 
+def test_a_layer_without_an_interval_where_others_have_one_may_lie_anywhere():
+    low, high = np.array([[0.1, np.nan, 0.8]]), np.array([[0.2, np.nan, 0.9]])
+    assert set_apart(np.array([[0.15, 0.5, 0.85]]), low, high) == ([], [])
+    assert set_apart(np.array([[0.15, 0.5, 0.85]] * 2), *np.full((2, 2, 3), np.nan)) == ([0], [2])
+
+
 def test_a_layer_that_could_not_be_compared_is_named_with_its_seeds():
     values = [[0.9, math.nan, 0.8], [0.9, 0.5, 0.8]]
     assert told(values)["missing"] == (

@@ -28,7 +28,7 @@ def draw(rng, n, d):
 
 @pytest.mark.parametrize(
     ("names", "n", "repeats"),
-    [(FROM_MOMENTS, 400, 12), (("rsa", "cka-rbf"), 120, 12), (("cka-minibatch",), 1000, 12)],
+    [(FROM_MOMENTS, 400, 12), (("rsa",), 120, 12), (("cka-minibatch",), 1000, 12)],
     ids=["moments", "rows", "minibatches"],
 )
 def test_intervals_are_as_wide_as_fresh_images_move_the_number(names, n, repeats):
@@ -38,6 +38,31 @@ def test_intervals_are_as_wide_as_fresh_images_move_the_number(names, n, repeats
         values = np.array([row[k].value for row in found])
         halves = np.array([np.ptp(row[k].interval) / 2 for row in found])
         assert 0.5 < halves.mean() / (1.96 * values.std(ddof=1)) < 2.0, name
+
+
+@pytest.mark.parametrize(
+    "name", ["cca", "svcca", "pwcca", "pwcca-symmetric", "procrustes", "procrustes-distance"]
+)
+def test_unrelated_layers_get_no_interval_of_a_measure_that_bends_there(name):
+    """Their true value is the lowest, and an interval around a corrected one never holds it."""
+    rng, n = np.random.default_rng(1), 640
+    (found,) = scores(rng.normal(size=(n, 16)), rng.normal(size=(n, 16)), name, permutations=10)
+    assert (found.interval, found.bias, found.corrected) == (None, None, None)
+    assert (
+        f"no interval: the value can't be told from that of unrelated layers ({found.null:.2f}), "
+        f"and there {name} can't be corrected for bias"
+    ) in found.warnings
+    (related,) = scores(*draw(rng, n, 16), name, permutations=10)
+    assert related.interval is not None
+
+
+def test_a_missing_interval_of_sampled_rows_is_explained():
+    rng = np.random.default_rng(0)
+    few, biased = scores(*draw(rng, 36, 4), "rsa", "cka-rbf")
+    assert few.warnings == ("no interval: 36 images, of at least 40; use more probe images",)
+    assert biased.warnings == (
+        "no interval: cka-rbf is too high on few data points, and by how much is not known",
+    )
 
 
 def by_leaving_out(measure, a, b, n_blocks=50):

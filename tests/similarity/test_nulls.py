@@ -114,7 +114,7 @@ def test_position_as_the_only_relation_is_null(name):
     assert related.null < related.value - 0.1
 
 
-@pytest.mark.parametrize("name", ["rsa", "cka-rbf"])
+@pytest.mark.parametrize("name", ["rsa"])
 def test_the_interval_of_a_sample_of_rows_is_over_images(name):
     """As wide as the value's own spread over new images, where pixels would say a third of it."""
     options = {"blocks": 10, "permutations": 0, "n_images": 120, "sample_size": 180}

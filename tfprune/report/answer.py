@@ -168,12 +168,13 @@ def _null(values: LevelValues) -> Parts | None:
         return None
     distance = is_distance(values.measure)
     end = values.high if distance else values.low
-    end = np.where(np.isfinite(end), end, values.value)
+    bounded = bool(np.isfinite(values.low[known]).any())
+    if not bounded:
+        end = values.value
     beyond = (end < values.null) if distance else (end > values.null)
     above = [int(i) for i in layers if beyond[known[:, i], i].all()]
     alike = [int(i) for i in layers if i not in above]
     null = _span(np.where(known, values.null, np.nan)[:, layers])
-    bounded = np.isfinite(values.low[known]).all()
     plain = f" by plain {measure_label(values.measure)}" if values.has_share else ""
     how = "" if bounded else " (values alone: no intervals were taken)"
     floor = f"unrelated layers of this level ({null}{plain}){how}"

@@ -12,8 +12,9 @@ def set_apart(
 
     closeness, low, high: (seeds, layers), larger is closer. A group stands apart where, in every
     seed, the intervals of its layers lie wholly on one side of all others'. Where there are no
-    intervals the values are compared, if there are two seeds or more: one value without an
-    interval ranks nothing. The smallest group of at most half the layers is returned. Layers with
+    intervals at all the values are compared, if there are two seeds or more: one value without an
+    interval ranks nothing. A layer whose interval could not be had, while others have one, may
+    lie anywhere. The smallest group of at most half the layers is returned. Layers with
     a missing value are left out.
     """
     known = np.flatnonzero(np.isfinite(closeness).all(axis=0))
@@ -22,7 +23,10 @@ def set_apart(
     bounded = np.isfinite(low) & np.isfinite(high)
     if len(closeness) < 2 and not bounded[:, known].all():
         return [], []
-    low, high = np.where(bounded, low, closeness), np.where(bounded, high, closeness)
+    if bounded.any():
+        low, high = np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf)
+    else:
+        low = high = closeness
     order = known[np.argsort(np.median(closeness[:, known], axis=0), kind="stable")]
     most: list[int] = []
     least: list[int] = []

@@ -15,7 +15,7 @@ from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
 from tfprune.similarity.products import run_tasks, single_threaded_blas
 from tfprune.similarity.score import Score
-from tfprune.similarity.spread import interval_of
+from tfprune.similarity.spread import above_chance, interval_of
 from tfprune.similarity.store import KeyPair
 
 #: fewer images than this per direction, and CCA's own bias is no longer small
@@ -74,9 +74,12 @@ def _score(
             dense_share = total / directions[0]
         elif _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
-        interval, bias, told = interval_of(evidence, keys, measure, value)
-        warnings += told
+        found = interval_of(evidence, keys, measure, value)
         floor = null_of(evidence, keys, measure)
+        if floor is not None:
+            found = above_chance(found, floor.mean, measure)
+        interval, bias, told = found
+        warnings += told
         warnings += _sample_warnings(evidence, keys, measure, pair, directions)
     return Score(
         measure=measure.name,

@@ -52,6 +52,10 @@ class Measure:
     is_costly: bool = False
     #: a count that moves in steps has no derivative, and so no interval of this kind
     is_smooth: bool = True
+    #: a sum of absolute values: it bends where nothing is related, and can't be corrected there
+    bends_at_chance: bool = False
+    #: too high on few data points, by an amount that leaving rows out does not show
+    is_biased_on_rows: bool = False
     #: (pair, the pair over all images, **options) -> the number and its derivatives in the
     #: weights of blocks of images; None: blocks are left out one by one
     expand: Callable[..., Expanded] | None = None

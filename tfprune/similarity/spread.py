@@ -47,8 +47,10 @@ def interval_of(evidence: Evidence, keys: KeyPair, measure: Measure, value: floa
         return _none(f"{measure.name} is too costly to repeat")
     if not measure.is_smooth:
         return _none(f"{measure.name} counts, and a count moves in steps")
+    if measure.is_biased_on_rows:
+        return _none(f"{measure.name} is too high on few data points, and by how much is not known")
     if measure.source == "rows":
-        return Found(_jackknife(evidence, keys, measure, value), None, [])
+        return _jackknife(evidence, keys, measure, value)
     if measure.source == "minibatches":
         interval, told = _over_minibatches(evidence, keys, measure, value)
         return Found(interval, None, told)
@@ -118,9 +120,24 @@ def _over_minibatches(
     return found, []
 
 
-def _jackknife(
-    evidence: Evidence, keys: KeyPair, measure: Measure, value: float
-) -> Interval | None:
+def above_chance(found: Found, null: float, measure: Measure) -> Found:
+    """Return what was found, without the interval where the value can't be told from chance.
+
+    There a sum of absolute values bends: the true value may be its lowest, which no expansion
+    reaches, and the corrected value would stay above it however many images there are.
+    """
+    if found.interval is None or not measure.bends_at_chance:
+        return found
+    low, high = (end + (found.bias or 0.0) for end in found.interval)
+    if (low > null) if measure.larger_is_more_similar else (high < null):
+        return found
+    return _none(
+        f"the value can't be told from that of unrelated layers ({null:.2f}), and there "
+        f"{measure.name} can't be corrected for bias"
+    )
+
+
+def _jackknife(evidence: Evidence, keys: KeyPair, measure: Measure, value: float) -> Found:
     """Return value +- z s, s the delete-a-group jackknife's deviation over sampled images.
 
     Repeated rows would bias a measure of pairwise distances, so images are left out, not drawn:
@@ -131,7 +148,7 @@ def _jackknife(
     x, y = pair.rows()
     sample = evidence.collected.samples[keys]
     if sample.n_images < 2 * _GROUPS:
-        return None
+        return _none(f"{sample.n_images} images, of at least {2 * _GROUPS}; use more probe images")
     group = sample.groups_of_images(_GROUPS)
     left_out = np.array(
         [measure(with_rows(pair, x[group != g], y[group != g])) for g in range(_GROUPS)]
@@ -140,4 +157,5 @@ def _jackknife(
     tail = (1 - evidence.collected.settings.confidence) / 2
     reach = NormalDist().inv_cdf(1 - tail) * deviation
     low, high = measure.value_range
-    return clipped(value - reach, low, high), clipped(value + reach, low, high)
+    ends = clipped(value - reach, low, high), clipped(value + reach, low, high)
+    return Found(ends, None, [])

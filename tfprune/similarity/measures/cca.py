@@ -27,4 +27,5 @@ MEASURE = Measure(
     whitens=True,
     expand=expand_mean_correlation,
     null=null_cca,
+    bends_at_chance=True,
 )

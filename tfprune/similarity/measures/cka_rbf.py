@@ -64,5 +64,6 @@ MEASURE = Measure(
     "seeded sample of data points",
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     source="rows",
+    is_biased_on_rows=True,
     options={"bandwidth": 0.5},
 )

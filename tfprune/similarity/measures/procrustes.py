@@ -69,4 +69,5 @@ MEASURE = Measure(
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     takes_float32=True,
     expand=expand_alignment,
+    bends_at_chance=True,
 )

@@ -42,4 +42,5 @@ MEASURE = replace(
     definition="arccos of the Procrustes similarity (angular Procrustes distance)",
     larger_is_more_similar=False,
     identical=0.0,
+    bends_at_chance=True,
 )

@@ -33,4 +33,5 @@ MEASURE = Measure(
     is_basis_free=False,
     whitens=True,
     null=null_cca,
+    bends_at_chance=True,
 )

@@ -21,4 +21,5 @@ MEASURE = replace(
     compute=symmetric_projection_weighted,
     definition="mean of PWCCA weighted by side a and PWCCA weighted by side b",
     is_symmetric=True,
+    bends_at_chance=True,
 )

@@ -46,4 +46,5 @@ MEASURE = Measure(
     expand=expand_kept_correlation,
     null=null_kept,
     options={"variance": 0.99},
+    bends_at_chance=True,
 )

@@ -122,7 +122,6 @@ class Sender:
                 done = deliver_some(self._journal, self._client, self._tell)
             except (UnavailableError, TfpruneError, OSError) as error:
                 failed += 1
-                self._count(failures=1)
                 quick = failed <= len(QUICK_RETRIES)
                 lasting = not quick or time.monotonic() - begin > GAP_SECONDS
                 if lasting and not told:
@@ -131,6 +130,9 @@ class Sender:
                         f"MLflow does not take records at the moment ({error}). The run goes on; "
                         "they wait in the journal and are delivered when it answers again."
                     )
+                self._count(
+                    failures=1
+                )  # now: whoever waits for it goes on, and may end the process
                 if self._pause(QUICK_RETRIES[failed - 1] if quick else self._retry_seconds):
                     failed = 0
                 continue

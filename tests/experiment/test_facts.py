@@ -9,8 +9,7 @@ import pytest
 
 import tfprune
 from tfprune.config import from_dict
-from tfprune.data import normalization
-from tfprune.experiment.plan import load_data
+from tfprune.experiment.plan import load_data, make_plan, normalization_of
 from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
 from tfprune.tracking import open_store, resolve_store
@@ -37,8 +36,8 @@ class Logged:
 
     def data(self, seed):
         """The seed's data set, and the function that its images go through."""
-        data = load_data(self.config, seed=seed)
-        return data, normalization(data.train.images, self.config.data.normalization).apply
+        scale = normalization_of(make_plan(self.config), seed)
+        return load_data(self.config, seed=seed), scale.apply
 
     def level(self, seed, level):
         return next(r for r in self.result.levels if (r.seed, r.level) == (seed, level))

@@ -12,10 +12,9 @@ import pytest
 
 from tfprune.activations import collect_activations
 from tfprune.config import from_dict
-from tfprune.data import normalization
 from tfprune.errors import RunError
 from tfprune.experiment.facts import overlaps_with
-from tfprune.experiment.plan import load_data, make_plan
+from tfprune.experiment.plan import make_plan, normalization_of
 from tfprune.experiment.results import OverlapResult, mask_overlap_csv
 from tfprune.experiment.run import run
 from tfprune.experiment.shelf import Shelf
@@ -150,13 +149,13 @@ def test_the_seed_floor_compares_every_pair_of_dense_networks(finished):
     assert pairs == [(0, 1), (0, 2), (1, 2)]
     assert {(row.against_seed, row.null is None) for row in floor} == {(0, False), (1, True)}
     config = from_dict({"comparison": {"probe_size": 100}})
-    probe = make_plan(config).probe
+    plan = make_plan(config)
+    probe = plan.probe
     read = {}
     for seed in range(3):
         child = store.child(result.run_id, level=0, seed=seed)
         network = load_model(store.download_artifact(child.id, "model.keras"))
-        images = load_data(config, seed=seed).train.images
-        scale = normalization(images, config.data.normalization)
+        scale = normalization_of(plan, seed)
         read[seed] = collect_activations(network, probe.images, normalization=scale)
     for row in floor:
         x, y = (

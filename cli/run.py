@@ -83,7 +83,7 @@ def _print_plan(config: RunConfig) -> int:
     from rich.console import Console
 
     from tfprune.experiment.dry_run import dry_run
-    from tfprune.report.plan_table import print_plan
+    from tfprune_cli.plan import print_plan
 
     print_plan(dry_run(config), Console())
     return 0

@@ -10,8 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from tfprune.experiment.balance import balance_facts, balanced_accuracy, majority_share
 from tfprune.experiment.results import LevelResult, levels_csv
-from tfprune.report.balance import balance_line
-from tfprune.report.summary import level_summaries
+from tfprune.report.levels import balance_line, level_summaries
 
 
 def level(number, facts):

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from tests.report.conftest import synthetic
 from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, LevelResult
-from tfprune.report.answer import answer
+from tfprune.report.answer import answer, set_apart
 from tfprune.report.labels import listed, percent
-from tfprune.report.ranking import set_apart
 
 LAYERS = ("conv1", "conv2", "dense1")
 

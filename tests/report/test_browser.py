@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprune.report.html import write_report
+from tfprune.report.page import write_report
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from tfprune.config import CONTROLS, from_dict, to_yaml
 from tfprune.pruning.papers import ADMM_PAPER, CONTROL_PAPERS
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import load_strategy
-from tfprune.report.html.cite import references
+from tfprune.report.page.cite import references
 
 
 def cited(measures=(), **pruning):

@@ -14,12 +14,11 @@ from rich.console import Console
 
 from tests.report.conftest import synthetic
 from tfprune.experiment.results import LevelResult, RunResult
-from tfprune.report.accuracy_statements import collapse_notes, standing
+from tfprune.report.charts.accuracy import accuracy_chart
 from tfprune.report.figures_sparsity import accuracy_figure
-from tfprune.report.html.accuracy_charts import accuracy_chart
-from tfprune.report.html.page import render
-from tfprune.report.note import markdown_note
-from tfprune.report.summary import level_summaries
+from tfprune.report.levels import collapse_notes, level_summaries, standing
+from tfprune.report.page.page import render
+from tfprune.report.summary import markdown_note
 from tfprune.report.tables import print_result
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.report.data_file import read_data, write_data
+from tfprune.report.data import read_data, write_data
 
 
 def test_everything_comes_back_as_it_was(make_data, tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, SimilarityResult
+from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor, training_floor
 from tfprune.report.figures_depth import depth_figure
-from tfprune.report.html.similarity_charts import depth_chart
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfprune.registry import Entry
-from tfprune.report.html.similarity_charts import depth_chart
+from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.labels import is_distance
 from tfprune.report.tables import level_table
 from tfprune.similarity import MEASURES, Measure

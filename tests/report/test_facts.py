@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tfprune.report.facts import FACTS, fact_named, markdown
-from tfprune.report.html.page import render
+from tfprune.report.page.page import render
 from tfprune.training.connectivity import Line, line_between
 
 FOLDER = Path(__file__).parents[2] / "tfprune" / "experiment"

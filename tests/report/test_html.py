@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
+from tfprune.report.charts.layers import thin
+from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.data import LayerMatrix
-from tfprune.report.html import write_report
-from tfprune.report.html.matrix_chart import thin
-from tfprune.report.html.page import render
-from tfprune.report.html.similarity_charts import depth_chart
+from tfprune.report.page import write_report
+from tfprune.report.page.page import render
 
 EVIL = '<script>alert("x")</script>'
 

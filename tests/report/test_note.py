@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprune.report.answer import answer
-from tfprune.report.note import markdown_note
+from tfprune.report.summary import markdown_note
 
 
 def test_the_note_holds_the_answer_and_a_row_for_every_level(make_data):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfprune.report.html.pictures import (
+from tfprune.report.page.pictures import (
     MOST_EXAMPLES,
     data_uri,
     example_pictures,

@@ -15,7 +15,8 @@ from tfprune.experiment.results import (
     RunResult,
     SimilarityResult,
 )
-from tfprune.report.summary import LevelSummary, fact_means, level_summaries, result_json
+from tfprune.report.levels import LevelSummary, fact_means, level_summaries
+from tfprune.report.summary import result_json
 from tfprune.report.tables import result_json as result_json_of_tables
 
 SCHEMA_PAGE = Path(__file__).resolve().parents[2] / "docs/reference/json.md"

@@ -31,7 +31,7 @@ from tfprune.experiment.results import (
 )
 from tfprune.experiment.tickets import REWIND_FILE, write_rewind
 from tfprune.pruning.mask_files import save_masks
-from tfprune.report.note import markdown_note
+from tfprune.report.summary import markdown_note
 from tfprune.tracking import (
     control_color,
     control_run_name,

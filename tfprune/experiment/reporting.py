@@ -13,8 +13,7 @@ from tfprune.experiment.computed import computed_on
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.pictures import level_pictures
 from tfprune.experiment.workspace import environment
-from tfprune.report.data import ControlRow, ReportData
-from tfprune.report.data_file import read_data, write_data
+from tfprune.report.data import ControlRow, ReportData, read_data, write_data
 
 if TYPE_CHECKING:
     from tfprune.experiment.checkpoint import Ledger
@@ -72,7 +71,7 @@ class Reporter(Observer):
     def write(self, run_id: str | None) -> Path:
         """Write report.html, its data and the figures; return the page's path."""
         from tfprune.report.figures import save_figures
-        from tfprune.report.html import write_report
+        from tfprune.report.page import write_report
 
         data = self.data(run_id)
         write_data(self._folder / "report-data.npz", data)
@@ -118,7 +117,7 @@ def write_again(
     experiment: str | None = None,
 ) -> Path:
     """Write the page of one run, or of several side by side, from what they logged."""
-    from tfprune.report.html import write_report
+    from tfprune.report.page import write_report
 
     store = _open(tracking_uri, experiment)
     found = [logged_data(reference, store) for reference in references]

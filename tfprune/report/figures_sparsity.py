@@ -13,9 +13,9 @@ from tfprune.experiment.results import LevelResult
 from tfprune.report.data import ControlRow
 from tfprune.report.figures_levels import map_figure
 from tfprune.report.labels import sparsity_by_level
+from tfprune.report.levels import level_summaries
 from tfprune.report.sparsity_axis import sparsity_axis
 from tfprune.report.style import COLUMN, FLOOR, legend_above, new_figure, styled
-from tfprune.report.summary import level_summaries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,97 +1,20 @@
-"""A result averaged over replicates, and as the JSON that `--json` prints."""
+"""A whole run summed up: as JSON for `--json`, and as the markdown note of its MLflow run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from statistics import median
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from tfprune.experiment.results import LevelResult, RunResult
-from tfprune.report.accuracy_statements import collapsed_seeds, standing
+from tfprune.experiment.results import LevelResult, RunResult, SimilarityResult
 from tfprune.report.answer import answer
+from tfprune.report.depth import measures_of, profiles
+from tfprune.report.labels import measure_label, percent, printable
+from tfprune.report.levels import balance_line, collapse_notes, level_summaries
 
 #: version of the schema in docs/reference/json.md; grows when a field changes its meaning
 SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class LevelSummary:
-    """One level over its replicates; shares and accuracies lie in [0, 1].
-
-    What is called a median is that of the replicates that did not collapse (of all where all
-    did): one at 96% and one that fell to 10% are not 53%. `collapsed` are the others' seeds, by
-    the rule of `accuracy_statements`. All else are means over all replicates.
-    """
-
-    level: int
-    n_replicates: int
-    sparsity: float
-    accuracy_validation: float | None
-    accuracy_test: float
-    accuracy_test_lowest: float
-    accuracy_test_highest: float
-    flips: float
-    balanced_accuracy: float | None = None  # of the test images, where classes are uneven
-    accuracy_validation_median: float | None = None
-    accuracy_test_median: float = math.nan
-    flips_median: float = math.nan
-    balanced_accuracy_median: float | None = None
-    collapsed: tuple[int, ...] = ()
-
-
-def level_summaries(levels: Iterable[LevelResult]) -> tuple[LevelSummary, ...]:
-    """Return one summary per level, dense first."""
-    levels = list(levels)
-    return tuple(_summary(level, levels) for level in sorted({row.level for row in levels}))
-
-
-def _summary(level: int, levels: list[LevelResult]) -> LevelSummary:
-    rows, whole = [r for r in levels if r.level == level], standing(levels, level=level)
-    test = [row.accuracy_test for row in rows]
-    validation, balanced = _validation(rows), _balanced(rows)
-    return LevelSummary(
-        level=level,
-        n_replicates=len(rows),
-        sparsity=_mean([row.sparsity for row in rows]),
-        accuracy_validation=_mean(validation) if validation else None,
-        accuracy_test=_mean(test),
-        accuracy_test_lowest=min(test),
-        accuracy_test_highest=max(test),
-        flips=_mean([row.flips for row in rows]),
-        balanced_accuracy=_mean(balanced) if balanced else None,
-        accuracy_validation_median=median(_validation(whole)) if _validation(whole) else None,
-        accuracy_test_median=median([row.accuracy_test for row in whole]),
-        flips_median=median([row.flips for row in whole]),
-        balanced_accuracy_median=median(_balanced(whole)) if _balanced(whole) else None,
-        collapsed=collapsed_seeds(levels, level=level),
-    )
-
-
-def _validation(rows: list[LevelResult]) -> list[float]:
-    return [r.accuracy_validation for r in rows if r.accuracy_validation is not None]
-
-
-def _balanced(rows: list[LevelResult]) -> list[float]:
-    return [r.facts["balanced_accuracy"] for r in rows if "balanced_accuracy" in r.facts]
-
-
-def fact_means(levels: Iterable[LevelResult]) -> dict[str, dict[int, float]]:
-    """Return fact -> level -> mean over the replicates that know it; {} where none were taken."""
-    found: dict[str, dict[int, list[float]]] = {}
-    for row in levels:
-        for name, value in row.facts.items():
-            if math.isfinite(value):
-                found.setdefault(name, {}).setdefault(row.level, []).append(value)
-    return {
-        name: {level: _mean(values) for level, values in sorted(by_level.items())}
-        for name, by_level in found.items()
-    }
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def result_json(result: RunResult) -> dict[str, Any]:
@@ -126,3 +49,45 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+_MOST_LAYERS = 12
+_WIDE = "&emsp; | "  # MLflow's cells have no margins
+
+
+def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
+    """Return the answer, and the table of all levels, of several replicates in one row each.
+
+    Accuracies are medians of the replicates that did not collapse; a level at which one did
+    carries a star and a sentence. Similarities are means, by the first measure; of many layers an
+    even choice is shown. The answer comes first because MLflow folds the note after a few lines.
+    """
+    measures = measures_of(similarities)
+    lines = {line.level: line for line in profiles(similarities, measure=measures[0])}
+    layers = next(iter(lines.values())).layers if lines else ()
+    step = max(1, -(-len(layers) // _MOST_LAYERS))
+    shown = range(0, len(layers), step)
+    header = ["level", "sparsity", "validation", "test"]
+    header += [printable(layers[i]).replace("|", "/") for i in shown]
+    rows = [header]
+    for row in level_summaries(levels):
+        validation = row.accuracy_validation_median
+        line = lines.get(row.level)
+        rows.append(
+            [
+                f"{row.level}\\*" if row.collapsed else str(row.level),
+                percent(row.sparsity),
+                "" if validation is None else percent(validation),
+                percent(row.accuracy_test_median),
+                *("dense" if line is None else f"{line.mean[i]:.3f}" for i in shown),
+            ]
+        )
+    lines_of_table = [f"| {_WIDE.join(cells)} |" for cells in rows]
+    lines_of_table.insert(1, "|" + " ---: |" * len(header))
+    table = "\n".join(lines_of_table)
+    legend = f"Layers: {measure_label(measures[0])} with the dense network."
+    if len({row.seed for row in levels}) > 1:
+        legend += " Accuracies are medians over seeds, similarities means."
+    legend = "\n\n".join([*(f"\\* {note}" for note in collapse_notes(levels)), legend])
+    told = "\n\n".join(filter(None, (str(answer(levels, similarities)), balance_line(levels))))
+    return f"{told}\n\n{table}\n\n{legend}\n"

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfprune.report.accuracy_statements import collapse_notes
 from tfprune.report.answer import answer
-from tfprune.report.balance import balance_line
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor, training_floor
 from tfprune.report.labels import is_distance, measure_label, percent, printable, shorten
-from tfprune.report.summary import LevelSummary, level_summaries
+from tfprune.report.levels import LevelSummary, balance_line, collapse_notes, level_summaries
 from tfprune.report.summary import result_json as result_json
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import yaml
 
-from tfprune import __version__
 from tfprune.config import ConfigError, PruningConfig, from_dict
 from tfprune.pruning.papers import (
     ADMM_PAPER,
@@ -31,7 +31,7 @@ class Reference:
 
 BIBTEX = f"""@software{{tfprune,
   title   = {{tfprune: what changes inside a convolutional network when it is pruned}},
-  version = {{{__version__}}},
+  version = {{{version("tfprune")}}},
   license = {{Apache-2.0}},
 }}"""
 

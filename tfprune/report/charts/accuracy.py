@@ -8,9 +8,7 @@ from statistics import median
 import numpy as np
 
 from tfprune.experiment.results import EpochResult
-from tfprune.report.accuracy_statements import standing
-from tfprune.report.data import ReportData
-from tfprune.report.html.chart import (
+from tfprune.report.charts.chart import (
     FLOOR,
     Chart,
     Row,
@@ -20,7 +18,9 @@ from tfprune.report.html.chart import (
     tooltip,
     top_legend,
 )
+from tfprune.report.data import ReportData
 from tfprune.report.labels import sparsity_by_level
+from tfprune.report.levels import standing
 from tfprune.report.sparsity_axis import log_density, sparsity_ticks
 
 # Okabe and Ito (2008), told apart with any kind of colour vision, light or dark paper

@@ -11,28 +11,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError
-from tfprune.report.accuracy_statements import collapse_notes
 from tfprune.report.answer import Answer, answer
-from tfprune.report.balance import balance_line
+from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
+from tfprune.report.charts.chart import Chart
+from tfprune.report.charts.controls import control_charts
+from tfprune.report.charts.layers import dead_chart, layer_sparsity_chart, matrix_chart
+from tfprune.report.charts.runs import runs_accuracy_chart, runs_depth_charts
+from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of
 from tfprune.report.facts import fact_named
-from tfprune.report.html.accuracy_charts import accuracy_chart, curve_charts
-from tfprune.report.html.chart import Chart
-from tfprune.report.html.cite import BIBTEX, Reference, references
-from tfprune.report.html.compare_charts import runs_accuracy_chart, runs_depth_charts
-from tfprune.report.html.control_charts import control_charts
-from tfprune.report.html.layer_charts import dead_chart, layer_sparsity_chart
-from tfprune.report.html.matrix_chart import matrix_chart
-from tfprune.report.html.pictures import (
+from tfprune.report.labels import measure_label, percent
+from tfprune.report.levels import (
+    LevelSummary,
+    balance_line,
+    collapse_notes,
+    fact_means,
+    level_summaries,
+)
+from tfprune.report.page.cite import BIBTEX, Reference, references
+from tfprune.report.page.pictures import (
     ExamplePicture,
     FilterPicture,
     example_pictures,
     filter_pictures,
 )
-from tfprune.report.html.similarity_charts import depth_chart, heat_chart
-from tfprune.report.labels import measure_label, percent
-from tfprune.report.summary import LevelSummary, fact_means, level_summaries, plain
+from tfprune.report.summary import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -202,7 +206,7 @@ def _script_json(value: Mapping[str, Any]) -> str:
 
 
 def _text(name: str) -> str:
-    return files("tfprune.report.html").joinpath(name).read_text(encoding="utf-8")
+    return files("tfprune.report.page").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
@@ -220,7 +224,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("tfprune.report.html", "."),
+        loader=PackageLoader("tfprune.report.page", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,3 +1,3 @@
 """A run, or several side by side, as one HTML file that opens from disk."""
 
-from tfprune.report.html.page import write_report as write_report
+from tfprune.report.page.page import write_report as write_report

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfprune.report.data import ReportData
-from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor, training_floor
-from tfprune.report.html.chart import (
+from tfprune.report.charts.chart import (
     FLOOR,
     MOST_BANDS,
     MOST_NAMED,
@@ -23,6 +21,8 @@ from tfprune.report.html.chart import (
     range_of,
     tooltip,
 )
+from tfprune.report.data import ReportData
+from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor, training_floor
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 
 _OTHER_SEED = "dense, other seed"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfprune.report.data import ReportData
-from tfprune.report.depth import measures_of, profiles
-from tfprune.report.html.accuracy_charts import CATEGORIES, place, sparsity_channel
-from tfprune.report.html.chart import (
+from tfprune.report.charts.accuracy import CATEGORIES, place, sparsity_channel
+from tfprune.report.charts.chart import (
     Chart,
     Row,
     Spec,
@@ -17,8 +15,10 @@ from tfprune.report.html.chart import (
     tooltip,
     top_legend,
 )
+from tfprune.report.data import ReportData
+from tfprune.report.depth import measures_of, profiles
 from tfprune.report.labels import is_distance, measure_label
-from tfprune.report.summary import level_summaries
+from tfprune.report.levels import level_summaries
 
 LINE: Spec = {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}}
 

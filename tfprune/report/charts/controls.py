@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfprune.report.charts.accuracy import CATEGORIES, place, sparsity_channel
+from tfprune.report.charts.chart import FLOOR, Chart, Row, Spec, number, tooltip, top_legend
 from tfprune.report.data import ReportData
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor
-from tfprune.report.html.accuracy_charts import CATEGORIES, place, sparsity_channel
-from tfprune.report.html.chart import FLOOR, Chart, Row, Spec, number, tooltip, top_legend
 from tfprune.report.labels import measure_label, sparsity_by_level
 
 

@@ -59,8 +59,8 @@ def tfprune_levels(network: str, batch: int, steps: int, precision: str) -> Any:
     from tfprune.data import normalization
     from tfprune.data.dataset import Dataset, Examples
     from tfprune.models import build_model
+    from tfprune.pruning.kernels import full_masks
     from tfprune.pruning.masks import prune
-    from tfprune.pruning.tensors import full_masks
     from tfprune.training.context import make_context
     from tfprune.training.prunable import PrunableNetwork
     from tfprune.training.trainer import Trainer

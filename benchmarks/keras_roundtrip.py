@@ -57,8 +57,9 @@ class Row:
 
 def wrapped_half(model: Any, images: np.ndarray) -> Any:
     """Return the model in pruning wrappers, half of its weights pruned, after a training step."""
+    from tfprune.pruning.kernels import full_masks
     from tfprune.pruning.masks import prune
-    from tfprune.pruning.tensors import PruningContext, full_masks
+    from tfprune.pruning.strategy import PruningContext
     from tfprune.training.prunable import PrunableNetwork
 
     prunable = PrunableNetwork(model)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfprune.pruning.kernels import Mask, PrunableTensor, full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.tensors import Mask, PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 
 def resnet_like(n_weights: int) -> PruningContext:

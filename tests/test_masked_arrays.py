@@ -8,7 +8,8 @@ import pytest
 from tfprune import similarity
 from tfprune.data.dataset import Examples, Source, check_source
 from tfprune.errors import InputError
-from tfprune.pruning.tensors import PrunableTensor, PruningContext
+from tfprune.pruning.kernels import PrunableTensor
+from tfprune.pruning.strategy import PruningContext
 
 WORDS = (
     " is a masked array (1 of 60 values masked), and its mask would be ignored. Leave out the "

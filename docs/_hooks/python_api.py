@@ -37,9 +37,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "Pruning": (
         "tfprune.pruning.masks.prune",
-        "tfprune.pruning.tensors.PruningContext",
-        "tfprune.pruning.tensors.PrunableTensor",
-        "tfprune.pruning.rates.Rates",
+        "tfprune.pruning.strategy.PruningContext",
+        "tfprune.pruning.kernels.PrunableTensor",
+        "tfprune.pruning.amounts.Rates",
         "tfprune.pruning.strategy.Strategy",
         "tfprune.pruning.strategy.load_strategy",
     ),

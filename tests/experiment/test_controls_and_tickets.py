@@ -24,9 +24,9 @@ from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.results import ControlResult
 from tfprune.experiment.run import run
 from tfprune.pruning.controls import random_masks
+from tfprune.pruning.facts import partial_filters
+from tfprune.pruning.kernels import count_kept
 from tfprune.pruning.mask_files import load_masks
-from tfprune.pruning.structured import partial_filters
-from tfprune.pruning.tensors import count_kept
 from tfprune.tracking import open_store, resolve_store
 
 CONTROLS = ["random-mask", "shuffled-mask", "reinitialised", "sparse-scratch"]

@@ -8,7 +8,7 @@ import pytest
 from tfprune.config import from_dict
 from tfprune.experiment import on_device
 from tfprune.experiment.comparing import Reference, compare_with_reference
-from tfprune.pruning.tensors import full_masks
+from tfprune.pruning.kernels import full_masks
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import pytest
 from tfprune.config import from_dict
 from tfprune.experiment.plan import make_plan, rates_of
 from tfprune.experiment.replicate import Replicate
+from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.tensors import PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 HAND = {"conv1": 144, "conv2": 3456, "dense1": 2304, "logits": 240}  # the digits network
 

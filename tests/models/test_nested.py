@@ -10,8 +10,8 @@ from tfprune.models import build_model
 from tfprune.models.nested import leaf_layers, unfolded
 from tfprune.models.shrink import shrink, tied_layers
 from tfprune.models.topology import channel_graph
+from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.paths import effective_masks
-from tfprune.pruning.tensors import full_masks
 from tfprune.training.prunable import PrunableNetwork
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from tfprune.models import MODELS, build_model
 from tfprune.models.shrink import shrink, tied_layers
+from tfprune.pruning.amounts import Rates
+from tfprune.pruning.facts import filter_masks, partial_filters
+from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.rates import Rates
-from tfprune.pruning.structured import filter_masks, partial_filters
-from tfprune.pruning.tensors import PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext
 from tfprune.training.followers import norms_after
 from tfprune.training.prunable import PrunableNetwork
 

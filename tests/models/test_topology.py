@@ -7,8 +7,8 @@ import pytest
 
 from tfprune.models import MODELS, build_model
 from tfprune.models.topology import channel_graph
+from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.paths import effective_masks
-from tfprune.pruning.tensors import full_masks
 from tfprune.training.prunable import PrunableNetwork, kernel
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.kernels import PrunableTensor, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 # a busy machine is slow, not wrong
 settings.register_profile("pruning", deadline=None)

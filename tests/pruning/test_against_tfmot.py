@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tfprune.pruning.kernels import PrunableTensor, full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 
 def draw(shape, seed=0):

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfprune.errors import InputError
-from tfprune.pruning.budgets import Stock, plan, share_out
+from tfprune.pruning.amounts import Rates, Stock, plan, share_out
+from tfprune.pruning.kernels import PrunableTensor, count_kept
 from tfprune.pruning.masks import prune
-from tfprune.pruning.rates import Rates
-from tfprune.pruning.tensors import PrunableTensor, count_kept
 
 
 def stocks(*shapes):

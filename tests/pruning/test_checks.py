@@ -7,9 +7,9 @@ import pytest
 
 from tfprune.errors import InvariantError
 from tfprune.pruning import checks
+from tfprune.pruning.amounts import Rates
+from tfprune.pruning.kernels import PrunableTensor
 from tfprune.pruning.projection import project
-from tfprune.pruning.rates import Rates
-from tfprune.pruning.tensors import PrunableTensor
 
 
 def flags(*values):

@@ -14,8 +14,8 @@ from tfprune.pruning.controls import (
     shuffled_masks,
     shuffled_within_filters,
 )
-from tfprune.pruning.structured import filter_masks, kernel_masks, partial_filters
-from tfprune.pruning.tensors import PrunableTensor, count_kept
+from tfprune.pruning.facts import filter_masks, kernel_masks, partial_filters
+from tfprune.pruning.kernels import PrunableTensor, count_kept
 
 TICKET = {
     "conv": np.random.default_rng(0).random((3, 3, 4, 8)) < 0.3,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfprune.pruning import facts
-from tfprune.pruning.tensors import PrunableTensor
+from tfprune.pruning.kernels import PrunableTensor
 
 MASKS = {
     "a": np.array([[1, 0, 0], [1, 0, 1]], dtype=bool),

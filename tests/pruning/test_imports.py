@@ -15,7 +15,7 @@ for module in pkgutil.walk_packages(tfprune.pruning.__path__, "tfprune.pruning."
 """
 LIST = """
 import sys
-from tfprune.pruning.rates import Rates
+from tfprune.pruning.amounts import Rates
 from tfprune.pruning.strategies import STRATEGIES
 assert "magnitude" in STRATEGIES.names()
 """

@@ -9,7 +9,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.pruning.controls import random_masks
-from tfprune.pruning.overlap import mask_overlap, mask_overlap_by_layer
+from tfprune.pruning.facts import mask_overlap, mask_overlap_by_layer
 
 
 def masks(**layers):

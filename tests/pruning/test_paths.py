@@ -9,8 +9,8 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.pruning.facts import dead_filters, sparsity
+from tfprune.pruning.kernels import PrunableTensor, full_masks
 from tfprune.pruning.paths import Node, effective_masks, sequential_graph
-from tfprune.pruning.tensors import PrunableTensor, full_masks
 
 
 def dense(*widths):

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfprune.errors import InputError
+from tfprune.pruning.amounts import Rates
+from tfprune.pruning.kernels import PrunableTensor, full_masks
 from tfprune.pruning.masks import prune
 from tfprune.pruning.projection import project
-from tfprune.pruning.rates import Rates
-from tfprune.pruning.strategy import load_strategy
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext, load_strategy
 
 
 @pytest.mark.parametrize("scope", ["layer", "uniform", "erk", "global"])

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfprune.errors import InputError, RunError
+from tfprune.pruning.amounts import Rates, removal_count
+from tfprune.pruning.kernels import PrunableTensor, count_kept, full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.rates import Rates, removal_count
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, count_kept, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 
 def network(**weights):

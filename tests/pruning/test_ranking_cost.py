@@ -8,8 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from tfprune.pruning.kernels import PrunableTensor, count_kept, full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, count_kept, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 
 def large_network(n_weights, *, n_layers=10):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.pruning.rates import Rates
-from tfprune.pruning.tensors import PrunableTensor
+from tfprune.pruning.amounts import Rates
+from tfprune.pruning.kernels import PrunableTensor
 
 TENSORS = (
     PrunableTensor("conv1", "conv", (3, 3, 1, 4)),

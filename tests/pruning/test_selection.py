@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfprune.pruning import selection
-from tfprune.pruning.selection import smallest
+from tfprune.pruning import masks as selection
+from tfprune.pruning.masks import smallest
 
 entries = st.tuples(st.sampled_from([-1.0, -0.0, 0.0, 0.25, 3.0]), st.booleans())
 

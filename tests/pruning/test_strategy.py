@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
+from tfprune.pruning.kernels import FILTER
 from tfprune.pruning.masks import prune
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import Strategy, load_strategy
-from tfprune.pruning.units import FILTER
 
 
 def refusal(spec):
@@ -80,7 +80,8 @@ USE = """
 import numpy as np
 from tfprune.pruning.masks import prune
 from tfprune.pruning.strategies import STRATEGIES
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.kernels import PrunableTensor, full_masks
+from tfprune.pruning.strategy import PruningContext
 tensors = (PrunableTensor("a", "dense", (2, 3)),)
 context = PruningContext(
     tensors=tensors, weights={"a": np.ones((2, 3))}, masks=full_masks(tensors)

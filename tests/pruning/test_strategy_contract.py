@@ -11,8 +11,7 @@ import pytest
 from tfprune.errors import InputError
 from tfprune.pruning.masks import prune
 from tfprune.pruning.strategies import STRATEGIES
-from tfprune.pruning.strategy import NEEDS, load_strategy
-from tfprune.pruning.tensors import PruningContext
+from tfprune.pruning.strategy import NEEDS, PruningContext, load_strategy
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "strategies.md"
 every_strategy = pytest.mark.parametrize("name", STRATEGIES.names())

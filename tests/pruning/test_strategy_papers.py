@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from tfprune.pruning.kernels import PrunableTensor, full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.strategy import load_strategy
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext, load_strategy
 
 
 def every_index(context):

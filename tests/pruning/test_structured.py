@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.pruning.masks import prune
-from tfprune.pruning.structured import (
+from tfprune.pruning.facts import (
     filter_masks,
     join_tied,
     kernel_masks,
     partial_filters,
     removed_filters,
 )
-from tfprune.pruning.tensors import PrunableTensor
+from tfprune.pruning.kernels import PrunableTensor
+from tfprune.pruning.masks import prune
 
 TENSORS = (
     PrunableTensor("conv", "conv", (2, 2, 3, 4)),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.kernels import PrunableTensor, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 TENSORS = (PrunableTensor("conv", "conv", (1, 1, 2, 3)), PrunableTensor("dense", "dense", (3, 2)))
 WEIGHTS = {t.name: np.ones(t.shape) for t in TENSORS}

@@ -10,16 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfprune.pruning.budgets import SCOPES
+from tfprune.pruning.amounts import SCOPES
 from tfprune.pruning.controls import shuffled_filters, shuffled_within_filters
-from tfprune.pruning.facts import dead_filters
+from tfprune.pruning.facts import dead_filters, filter_masks, kernel_masks, removed_filters
+from tfprune.pruning.kernels import PrunableTensor, full_masks
 from tfprune.pruning.masks import prune
 from tfprune.pruning.paths import Node, effective_masks
 from tfprune.pruning.projection import project
 from tfprune.pruning.strategies import STRATEGIES
-from tfprune.pruning.strategy import load_strategy
-from tfprune.pruning.structured import filter_masks, kernel_masks, removed_filters
-from tfprune.pruning.tensors import PrunableTensor, PruningContext, full_masks
+from tfprune.pruning.strategy import PruningContext, load_strategy
 
 UP = PrunableTensor("up", "transposed", (1, 2, 3, 2))  # 3 filters that read 2 channels
 

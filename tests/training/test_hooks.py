@@ -9,11 +9,11 @@ import pytest
 
 from tfprune.config import TrainingConfig
 from tfprune.errors import InputError
+from tfprune.pruning.amounts import Rates
+from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.rates import Rates
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import NEEDS, load_strategy
-from tfprune.pruning.tensors import full_masks
 from tfprune.training import hooks
 from tfprune.training.batches import stratified_batches
 from tfprune.training.context import make_context

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfprune.experiment.plan import rates_of
 from tfprune.pruning.masks import prune
-from tfprune.pruning.tensors import PruningContext
+from tfprune.pruning.strategy import PruningContext
 
 if TYPE_CHECKING:
     from tfprune.experiment.replicate import Replicate

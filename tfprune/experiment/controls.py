@@ -25,7 +25,7 @@ from tfprune.pruning.controls import (
     shuffled_filters,
     shuffled_masks,
 )
-from tfprune.pruning.tensors import count_kept, full_masks
+from tfprune.pruning.kernels import count_kept, full_masks
 from tfprune.training.state import TrainingState
 
 if TYPE_CHECKING:

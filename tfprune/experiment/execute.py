@@ -24,7 +24,7 @@ from tfprune.experiment.replicate import Replicate, level_result
 from tfprune.experiment.results import SAME_INIT, ControlResult, EpochResult
 from tfprune.experiment.seed_floor import DenseNetworks
 from tfprune.experiment.shelf import Shelf
-from tfprune.pruning.tensors import count_kept, full_masks
+from tfprune.pruning.kernels import count_kept, full_masks
 
 if TYPE_CHECKING:
     from tfprune.training.trainer import EpochReport

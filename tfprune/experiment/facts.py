@@ -11,21 +11,22 @@ from tfprune.experiment.results import OverlapResult
 from tfprune.pruning.facts import (
     dead_filters,
     gzip_size,
+    mask_overlap,
+    mask_overlap_by_layer,
     n_nonzero,
     n_parameters,
     sign_agreement,
     sparsity,
 )
-from tfprune.pruning.overlap import mask_overlap, mask_overlap_by_layer
+from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.paths import effective_masks
-from tfprune.pruning.tensors import full_masks
 
 if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.data import Examples, Normalization
     from tfprune.experiment.replicate import Replicate
-    from tfprune.pruning.tensors import PrunableTensor
+    from tfprune.pruning.kernels import PrunableTensor
     from tfprune.training.connectivity import Line
 
 Masks = Mapping[str, np.ndarray]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tfprune.data import Examples
     from tfprune.experiment.plan import Plan
     from tfprune.experiment.replicate import Replicate, TrainedLevel
-    from tfprune.pruning.tensors import PrunableTensor
+    from tfprune.pruning.kernels import PrunableTensor
 
 MATRIX_MEASURE = "cka"  # means the same for layers of any two widths
 N_FILTERS = 64

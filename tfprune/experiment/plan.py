@@ -17,9 +17,9 @@ from tfprune.config import (
     TrainingConfig,
 )
 from tfprune.errors import InputError
+from tfprune.pruning.kernels import count_kept
 from tfprune.pruning.projection import project
 from tfprune.pruning.strategy import load_strategy
-from tfprune.pruning.tensors import count_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from tfprune.data import Augmentation, Dataset, Examples, Normalization
     from tfprune.experiment.tickets import Ticket
     from tfprune.models.files.leaving import Leaving
+    from tfprune.pruning.amounts import Rates
+    from tfprune.pruning.kernels import PrunableTensor
     from tfprune.pruning.projection import Projection
-    from tfprune.pruning.rates import Rates
     from tfprune.pruning.strategy import Strategy
-    from tfprune.pruning.tensors import PrunableTensor
 
 _ANSWERS = 64  # images that tell what kind of numbers the network puts out
 _LEAST_PROBE = 500
@@ -166,7 +166,7 @@ def augmentation_of(config: RunConfig) -> Augmentation | None:
 
 def rates_of(pruning: PruningConfig) -> Rates:
     """Return the share of surviving weights that each layer loses at every level."""
-    from tfprune.pruning.rates import Rates
+    from tfprune.pruning.amounts import Rates
 
     def share(given: float | None) -> float:
         return pruning.fraction if given is None else given

@@ -26,8 +26,9 @@ from tfprune.pruning.checks import (
     check_untouched,
     digest,
 )
+from tfprune.pruning.kernels import count_kept, full_masks
 from tfprune.pruning.masks import prune
-from tfprune.pruning.tensors import PruningContext, count_kept, full_masks
+from tfprune.pruning.strategy import PruningContext
 
 if TYPE_CHECKING:
     from tfprune.data import Dataset

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfprune.errors import InvariantError
+from tfprune.pruning.kernels import Array, Arrays, Mask, Masks
 from tfprune.pruning.projection import Projection
-from tfprune.pruning.tensors import Array, Arrays, Mask, Masks
 
 
 def check_monotone(before: Masks, after: Masks) -> None:

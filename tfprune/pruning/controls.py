@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfprune.pruning.tensors import Mask, Masks, PrunableTensor
+from tfprune.pruning.kernels import Mask, Masks, PrunableTensor
 
 
 def global_random_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:

@@ -1,14 +1,83 @@
-"""What can be said of a ticket from its weights and masks alone."""
+"""What weights and masks alone say of a ticket: sparsity, filters, signs, cost, shared weights."""
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.pruning.structured import filter_masks
-from tfprune.pruning.tensors import Arrays, Mask, Masks, PrunableTensor
+from tfprune.errors import InputError
+from tfprune.pruning.kernels import FILTER, Arrays, Mask, Masks, PrunableTensor
+
+
+def filter_masks(masks: Masks, tensors: Sequence[PrunableTensor]) -> dict[str, Mask]:
+    """Layer -> flags `(n_filters,)`: True where any weight of the filter survives.
+
+    A filter is what makes one output channel: an index along the last axis of conv and dense
+    kernels, along the last but one of transposed ones; channel `in * multiplier + m` of depthwise
+    ones.
+    """
+    return {t.name: FILTER.survivors(masks[t.name], t) for t in tensors}
+
+
+def kernel_masks(filters: Masks, tensors: Sequence[PrunableTensor]) -> dict[str, Mask]:
+    """Layer -> kernel mask whose filters are kept or gone as a whole.
+
+    Raises InputError when a layer's flags are not one per filter.
+    """
+    masks = {}
+    for tensor in tensors:
+        flags = filters[tensor.name]
+        if flags.shape != (tensor.n_filters,):
+            raise InputError(
+                f"filters of {tensor.name!r}: expected {tensor.n_filters} flags, "
+                f"got shape {flags.shape}."
+            )
+        masks[tensor.name] = np.broadcast_to(FILTER.expand(flags, tensor), tensor.shape).copy()
+    return masks
+
+
+def removed_filters(masks: Masks, tensors: Sequence[PrunableTensor]) -> dict[str, tuple[int, ...]]:
+    """Layer -> ascending indices of the filters without a surviving weight."""
+    return {
+        name: tuple(int(i) for i in np.flatnonzero(~flags))
+        for name, flags in filter_masks(masks, tensors).items()
+    }
+
+
+def partial_filters(masks: Masks, tensors: Sequence[PrunableTensor]) -> dict[str, int]:
+    """Layer -> number of filters that lost some of their weights but not all.
+
+    All zero for a mask of whole filters: then physical removal leaves no sparse kernel behind.
+    """
+    whole = kernel_masks(filter_masks(masks, tensors), tensors)
+    holes = {t.name: whole[t.name] & ~masks[t.name] for t in tensors}
+    return {t.name: int(np.count_nonzero(FILTER.survivors(holes[t.name], t))) for t in tensors}
+
+
+def join_tied(filters: Masks, tied: Sequence[Sequence[str]]) -> dict[str, Mask]:
+    """Filters that can go physically: a channel of tied layers goes only where all lose it.
+
+    `tied` lists groups of layers whose outputs are added (a residual stage): their channels are
+    one and the same after the sum. Layers outside every group come back as they are.
+    Raises InputError when tied layers differ in width or have no flags.
+    """
+    joined: dict[str, Mask] = {name: flags.copy() for name, flags in filters.items()}
+    for group in tied:
+        missing = [name for name in group if name not in filters]
+        if missing:
+            raise InputError(f"tied layers {missing} have no filter flags; known: {[*filters]}.")
+        widths: Mapping[str, int] = {name: filters[name].size for name in group}
+        if len(set(widths.values())) > 1:
+            listed = ", ".join(f"{name}={width}" for name, width in widths.items())
+            raise InputError(f"tied layers must have the same number of filters; got {listed}.")
+        kept = np.logical_or.reduce([joined[name] for name in group])
+        for name in group:
+            joined[name] = kept.copy()
+    return joined
 
 
 def sparsity(arrays: Arrays) -> float:
@@ -88,3 +157,66 @@ def _same_sign(weights: Arrays, snapshot: Arrays, name: str) -> Mask:
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two masks compared.
+
+    `jaccard` is n_both / n_either in [0, 1], NaN when both keep nothing. `by_chance` is what two
+    independent random masks of the same per-layer counts come to: expected n_both over expected
+    n_either. `z` is how many standard deviations n_both lies above its expectation (0 when
+    chance leaves no room, as for a dense mask).
+    """
+
+    jaccard: float
+    by_chance: float
+    z: float
+    n_both: int
+    n_either: int
+
+
+def mask_overlap(a: Masks, b: Masks) -> Overlap:
+    """Jaccard overlap of the surviving weights of two networks, all layers together.
+
+    Under chance the shared count of a layer of n weights, of which the masks keep i and j, is
+    hypergeometric: mean i*j/n, variance i*j*(n-i)*(n-j) / (n^2 (n-1)); layers are independent.
+    Raises InputError when the masks are of different networks.
+    """
+    _check_same_network(a, b)
+    n_both = n_either = 0
+    expected = variance = 0.0
+    for name in a:
+        n = a[name].size
+        i, j = int(np.count_nonzero(a[name])), int(np.count_nonzero(b[name]))
+        both = int(np.count_nonzero(a[name] & b[name]))
+        n_both += both
+        n_either += i + j - both
+        expected += i * j / n
+        if n > 1:
+            variance += i * j * (n - i) * (n - j) / (n * n * (n - 1))
+    expected_either = n_both + n_either - expected
+    return Overlap(
+        jaccard=n_both / n_either if n_either else math.nan,
+        by_chance=expected / expected_either if expected_either else math.nan,
+        z=(n_both - expected) / math.sqrt(variance) if variance else 0.0,
+        n_both=n_both,
+        n_either=n_either,
+    )
+
+
+def mask_overlap_by_layer(a: Masks, b: Masks) -> dict[str, Overlap]:
+    """Layer -> overlap of that layer alone."""
+    _check_same_network(a, b)
+    return {name: mask_overlap({name: a[name]}, {name: b[name]}) for name in a}
+
+
+def _check_same_network(a: Masks, b: Masks) -> None:
+    shapes_a = {name: mask.shape for name, mask in a.items()}
+    shapes_b = {name: mask.shape for name, mask in b.items()}
+    if shapes_a != shapes_b:
+        names = sorted(set(shapes_a) | set(shapes_b))
+        different = [name for name in names if shapes_a.get(name) != shapes_b.get(name)]
+        raise InputError(
+            f"mask overlap compares networks of one architecture; layers that differ: {different}."
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.pruning.tensors import Mask, Masks
+from tfprune.pruning.kernels import Mask, Masks
 
 FORMAT = "tfprune-masks-1"
 EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""The next level's masks."""
+"""The next level's masks: exactly so many of the smallest scores go, none of them sorted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from tfprune.errors import InputError, RunError
-from tfprune.pruning.budgets import Group, Stock, plan
-from tfprune.pruning.rates import Rates
-from tfprune.pruning.selection import smallest
-from tfprune.pruning.strategy import Scores, Strategy, load_strategy
-from tfprune.pruning.tensors import Mask, Masks, PrunableTensor, PruningContext, count_kept
+from tfprune.pruning.amounts import Group, Rates, Stock, plan, unit_rates
+from tfprune.pruning.kernels import Array, Mask, Masks, PrunableTensor, count_kept
+from tfprune.pruning.strategy import PruningContext, Scores, Strategy, load_strategy
 
 
 def prune(
@@ -26,7 +24,7 @@ def prune(
 ) -> dict[str, Mask]:
     """Masks of the next level, layer -> bool array (True = kept), in model order.
 
-    Of each ranked group (`budgets.plan`) exactly floor(rate * n_surviving) units go, those with
+    Of each ranked group (`amounts.plan`) exactly floor(rate * n_surviving) units go, those with
     the smallest scores; ties go in layer order, then by flat index. A unit is a weight, or the
     filter or block that a structured strategy removes whole. Masks only ever shrink. The output
     layer keeps all its filters, and a pattern strategy stops at its pattern. All arrays are new.
@@ -57,16 +55,6 @@ def prune(
         _refuse_empty(context, masks, strategy, scope)
     untouched = {name for name, mask in masks.items() if mask is context.masks[name]}
     return {name: mask.copy() if name in untouched else mask for name, mask in masks.items()}
-
-
-def unit_rates(
-    tensors: Sequence[PrunableTensor], *, rates: Rates, strategy: Strategy
-) -> dict[str, float]:
-    """Return layer -> rate for this strategy: 0 for an output layer that it spares."""
-    resolved = rates.resolve(tensors)
-    if strategy.unit.spares_output:
-        resolved |= {t.name: 0.0 for t in tensors if t.is_output}
-    return resolved
 
 
 def _stocks(context: PruningContext, strategy: Strategy) -> list[Stock]:
@@ -154,3 +142,58 @@ def _refuse_empty(
             f"{scope!r}: no signal would pass. Use scope 'layer', lower the rate, exclude the "
             f"layer, or allow empty layers."
         )
+
+
+CHUNK = 1 << 20
+
+
+def smallest(scores: Sequence[Array], eligible: Sequence[Mask], *, count: int) -> list[Mask]:
+    """Return, per array, where the `count` smallest eligible scores of all arrays lie.
+
+    Among equal scores the earlier array goes first, then the lower flat (C-order) index: the
+    result of a stable argsort over the concatenated scores. It costs one partition of one copy of
+    the eligible scores instead: time O(n), memory that copy and two booleans per score.
+    `count` must not exceed the number of eligible scores; scores must not be NaN.
+    """
+    n_eligible = [int(np.count_nonzero(flags)) for flags in eligible]
+    if not 0 <= count <= sum(n_eligible):
+        raise ValueError(f"count={count} of {sum(n_eligible)} eligible scores")
+    if count == 0:
+        return [np.zeros(flags.shape, dtype=np.bool_) for flags in eligible]
+    pool = np.empty(sum(n_eligible), dtype=np.result_type(*(score.dtype for score in scores)))
+    start = 0
+    for score, flags, n in zip(scores, eligible, n_eligible, strict=True):
+        if score.dtype == pool.dtype:
+            np.compress(flags.ravel(), score.ravel(), out=pool[start : start + n])
+        else:  # compress does not convert
+            pool[start : start + n] = score[flags]
+        start += n
+    pool.partition(count - 1)
+    threshold = pool[count - 1]
+    n_ties = count - int(np.count_nonzero(pool[:count] < threshold))
+    del pool
+    chosen = []
+    for score, flags in zip(scores, eligible, strict=True):
+        below = score < threshold
+        below &= flags
+        if n_ties:
+            ties = np.equal(score, threshold, order="C")
+            ties &= flags
+            n_ties -= _keep_first(ties, n_ties)
+            below |= ties
+        chosen.append(below)
+    return chosen
+
+
+def _keep_first(flags: Mask, count: int) -> int:
+    """Clear all but the first `count` True entries of `flags`; return how many are left."""
+    flat = flags.reshape(-1)  # a view: flags is C-contiguous
+    left = count
+    for start in range(0, flat.size, CHUNK):
+        chunk = flat[start : start + CHUNK]
+        n_here = int(np.count_nonzero(chunk))
+        if n_here > left:
+            chunk[np.flatnonzero(chunk)[left:]] = False
+            n_here = left
+        left -= n_here
+    return count - left

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.pruning.tensors import Mask, Masks, PrunableTensor
+from tfprune.pruning.kernels import Mask, Masks, PrunableTensor
 
 OPS = ("input", "kernel", "same", "flatten", "repeat", "add", "concat", "pad", "full")
 

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfprune.errors import InputError
-from tfprune.pruning.budgets import Stock, plan
-from tfprune.pruning.masks import unit_rates
-from tfprune.pruning.rates import Rates, removal_count
+from tfprune.pruning.amounts import Rates, Stock, plan, removal_count, unit_rates
+from tfprune.pruning.kernels import PrunableTensor, Unit
 from tfprune.pruning.strategy import Strategy, load_strategy
-from tfprune.pruning.tensors import PrunableTensor
-from tfprune.pruning.units import Unit
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,87 @@
-"""What a pruning strategy is: scores, the unit that they score, and what they need to know."""
+"""What a pruning strategy is: scores, the unit that they score, and what it may look at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from tfprune.errors import InputError
+from tfprune.pruning.kernels import (
+    WEIGHT,
+    Array,
+    Arrays,
+    Mask,
+    Masks,
+    PrunableTensor,
+    Unit,
+    check_shapes,
+)
 from tfprune.pruning.strategies import STRATEGIES
-from tfprune.pruning.tensors import Array, Mask, PrunableTensor, PruningContext
-from tfprune.pruning.units import WEIGHT, Unit
+
+MaskHook: TypeAlias = Callable[[Masks], Arrays]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningContext:
+    """What a strategy may look at when a level ends. Arrays are keyed by layer, never written to.
+
+    `weights` are the trained values, `masks` the current ones (True = kept), `initial` the values
+    at initialisation (theta_0), `rewind` those at the rewind step (theta_k). The hooks evaluate at
+    `weights` under the masks that they are given and return arrays shaped like the kernels:
+
+    - `gradients(masks)`: dL/dw of the training loss
+    - `hessian_gradient(masks)`: H g, the Hessian of the loss times its gradient
+    - `synflow(masks)`: w * dR/dw of the data-free objective R of Tanaka et al. (2020)
+
+    `accumulated_movement` is -sum_t w_t * dL/dw_t over the level's steps (Sanh et al. 2020).
+    `activations()` and `norm_scales` give one value per filter: the mean absolute activation and
+    the batch-norm scale |gamma| (depthwise: channel `in * multiplier + m`).
+
+    Raises InputError when weights, masks and tensors do not name the same layers and shapes.
+    """
+
+    tensors: tuple[PrunableTensor, ...]
+    weights: Arrays
+    masks: Masks
+    seed: int = 0
+    level: int = 1
+    initial: Arrays | None = None
+    rewind: Arrays | None = None
+    gradients: MaskHook | None = None
+    hessian_gradient: MaskHook | None = None
+    synflow: MaskHook | None = None
+    activations: Callable[[], Arrays] | None = None
+    accumulated_movement: Arrays | None = None
+    norm_scales: Arrays | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tensors", tuple(self.tensors))
+        if not self.tensors:
+            raise InputError(
+                "the model has no prunable layer: expected at least one conv or dense."
+            )
+        check_shapes(self.weights, self.tensors, what="weights")
+        check_shapes(self.masks, self.tensors, what="masks")
+        for name, mask in self.masks.items():
+            if mask.dtype != np.bool_:
+                raise InputError(
+                    f"mask of {name!r}: expected dtype bool (True = kept), got {mask.dtype}."
+                )
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A fresh generator that depends on seed and level only: the same at every access."""
+        return np.random.default_rng([self.seed, self.level])
+
+
+#: the optional fields of a context
+NEEDS = frozenset(f.name for f in fields(PruningContext) if f.default is None)
 
 Scores: TypeAlias = dict[str, Array]
 Scorer: TypeAlias = Callable[[PruningContext, Sequence[PrunableTensor]], Scores]
-
-NEEDS = frozenset(
-    {
-        "initial",
-        "rewind",
-        "gradients",
-        "hessian_gradient",
-        "synflow",
-        "activations",
-        "accumulated_movement",
-        "norm_scales",
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True)

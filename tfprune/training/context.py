@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.pruning.tensors import Arrays, Masks, PruningContext
+from tfprune.pruning.kernels import Arrays, Masks
+from tfprune.pruning.strategy import PruningContext
 from tfprune.training import hooks
 from tfprune.training.lend import lent_network
 from tfprune.training.synflow import synflow

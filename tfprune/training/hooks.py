@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.pruning.tensors import Arrays, MaskHook, Masks
+from tfprune.pruning.kernels import Arrays, Masks
+from tfprune.pruning.strategy import MaskHook
 from tfprune.training.backend import unrewritten_graphs
 from tfprune.training.batches import stratified_batches
 from tfprune.training.followers import Followers, norms_after

@@ -19,7 +19,7 @@ from tfprune.models.copying import plain_copy
 from tfprune.models.graph import NetworkGraph
 from tfprune.models.kernels import is_kernel
 from tfprune.models.nested import leaf_layers
-from tfprune.pruning.tensors import PrunableTensor
+from tfprune.pruning.kernels import PrunableTensor
 from tfprune.training.precision import castable_copy, check_precision
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tfprune.models.copying import copied_layer
 from tfprune.models.nested import leaf_layers
-from tfprune.pruning.tensors import MaskHook, Masks
+from tfprune.pruning.kernels import Masks
+from tfprune.pruning.strategy import MaskHook
 from tfprune.training.followers import is_activation
 from tfprune.training.lend import lent_network
 from tfprune.training.prunable import kernel

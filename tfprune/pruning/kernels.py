@@ -1,4 +1,4 @@
-"""The prunable kernels of a network, and everything a strategy may look at."""
+"""The prunable kernels of a network, and the units (weights, filters, blocks) they fall into."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = Mapping[str, Array]
 Mask: TypeAlias = NDArray[np.bool_]
 Masks: TypeAlias = Mapping[str, Mask]
-MaskHook: TypeAlias = Callable[[Masks], Arrays]
 
 RANKS = {"conv": (3, 4, 5), "transposed": (3, 4, 5), "dense": (2,), "depthwise": (3, 4)}
 
@@ -96,59 +95,6 @@ class PrunableTensor:
         return self.filters_last(matrix.reshape(shape))
 
 
-@dataclass(frozen=True, kw_only=True)
-class PruningContext:
-    """What a strategy may look at when a level ends. Arrays are keyed by layer, never written to.
-
-    `weights` are the trained values, `masks` the current ones (True = kept), `initial` the values
-    at initialisation (theta_0), `rewind` those at the rewind step (theta_k). The hooks evaluate at
-    `weights` under the masks that they are given and return arrays shaped like the kernels:
-
-    - `gradients(masks)`: dL/dw of the training loss
-    - `hessian_gradient(masks)`: H g, the Hessian of the loss times its gradient
-    - `synflow(masks)`: w * dR/dw of the data-free objective R of Tanaka et al. (2020)
-
-    `accumulated_movement` is -sum_t w_t * dL/dw_t over the level's steps (Sanh et al. 2020).
-    `activations()` and `norm_scales` give one value per filter: the mean absolute activation and
-    the batch-norm scale |gamma| (depthwise: channel `in * multiplier + m`).
-
-    Raises InputError when weights, masks and tensors do not name the same layers and shapes.
-    """
-
-    tensors: tuple[PrunableTensor, ...]
-    weights: Arrays
-    masks: Masks
-    seed: int = 0
-    level: int = 1
-    initial: Arrays | None = None
-    rewind: Arrays | None = None
-    gradients: MaskHook | None = None
-    hessian_gradient: MaskHook | None = None
-    synflow: MaskHook | None = None
-    activations: Callable[[], Arrays] | None = None
-    accumulated_movement: Arrays | None = None
-    norm_scales: Arrays | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tensors", tuple(self.tensors))
-        if not self.tensors:
-            raise InputError(
-                "the model has no prunable layer: expected at least one conv or dense."
-            )
-        check_shapes(self.weights, self.tensors, what="weights")
-        check_shapes(self.masks, self.tensors, what="masks")
-        for name, mask in self.masks.items():
-            if mask.dtype != np.bool_:
-                raise InputError(
-                    f"mask of {name!r}: expected dtype bool (True = kept), got {mask.dtype}."
-                )
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """A fresh generator that depends on seed and level only: the same at every access."""
-        return np.random.default_rng([self.seed, self.level])
-
-
 def check_shapes(arrays: Arrays, tensors: tuple[PrunableTensor, ...], *, what: str) -> None:
     """Raise InputError unless `arrays` holds exactly one array of the right shape per tensor."""
     for name, array in arrays.items():
@@ -175,3 +121,98 @@ def full_masks(tensors: tuple[PrunableTensor, ...]) -> dict[str, Mask]:
 def count_kept(masks: Masks) -> dict[str, int]:
     """Return the number of surviving weights per layer, in the masks' order."""
     return {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a kernel falls into pieces that are kept or removed together.
+
+    `count(tensor)` is the number of pieces; `survivors(mask, tensor)` flags those with any weight
+    left; `expand(flags, tensor)` turns flags back into something that broadcasts to the kernel.
+    A unit that `spares_output` never touches the output layer: its filters are the classes.
+    """
+
+    name: str
+    count: Callable[[PrunableTensor], int]
+    survivors: Callable[[Mask, PrunableTensor], Mask]
+    expand: Callable[[Mask, PrunableTensor], Mask]
+    spares_output: bool = False
+
+
+def _inner_axes(tensor: PrunableTensor) -> tuple[int, ...]:
+    """Return the kernel's axes that lie inside one filter."""
+    return tuple(axis for axis in range(len(tensor.shape)) if axis not in tensor.filter_axes)
+
+
+def _filter_survivors(mask: Mask, tensor: PrunableTensor) -> Mask:
+    return np.asarray(mask.any(axis=_inner_axes(tensor))).reshape(-1)
+
+
+def _expand_filters(flags: Mask, tensor: PrunableTensor) -> Mask:
+    inner = _inner_axes(tensor)
+    return flags.reshape([1 if axis in inner else n for axis, n in enumerate(tensor.shape)])
+
+
+WEIGHT = Unit(
+    name="weight",
+    count=lambda tensor: tensor.size,
+    survivors=lambda mask, _tensor: mask,
+    expand=lambda flags, _tensor: flags,
+)
+
+FILTER = Unit(
+    name="filter",
+    count=lambda tensor: tensor.n_filters,
+    survivors=_filter_survivors,
+    expand=_expand_filters,
+    spares_output=True,
+)
+
+
+def filter_sums(array: Array, tensor: PrunableTensor) -> Array:
+    """Return the sum over each filter, in float64, one value per output channel."""
+    sums = array.sum(axis=_inner_axes(tensor), dtype=np.float64)
+    return np.asarray(sums).reshape(-1)
+
+
+def channel_values(values: Arrays, tensor: PrunableTensor, *, what: str) -> Array:
+    """Return the layer's values, one per filter; raise InputError when they are not there."""
+    if tensor.name not in values:
+        raise InputError(
+            f"{what} holds nothing for {tensor.name!r}: exclude that layer, or choose a strategy "
+            f"that looks at its weights (filter-l1)."
+        )
+    return np.asarray(values[tensor.name]).reshape(-1)
+
+
+def block_unit(*, height: int, width: int) -> Unit:
+    """Return the unit that is a block of `height` rows by `width` columns of the kernel matrix."""
+
+    def survivors(mask: Mask, tensor: PrunableTensor) -> Mask:
+        return np.asarray(block_sums(mask, tensor, height=height, width=width) > 0)
+
+    def expand(flags: Mask, tensor: PrunableTensor) -> Mask:
+        rows, columns = matrix_shape(tensor)
+        grid = flags.reshape(-(-rows // height), -(-columns // width))
+        cells = grid.repeat(height, axis=0)[:rows].repeat(width, axis=1)[:, :columns]
+        return tensor.from_matrix(cells)
+
+    def count(tensor: PrunableTensor) -> int:
+        rows, columns = matrix_shape(tensor)
+        return -(-rows // height) * -(-columns // width)
+
+    return Unit(name="block", count=count, survivors=survivors, expand=expand)
+
+
+def matrix_shape(tensor: PrunableTensor) -> tuple[int, int]:
+    """Return the shape of `PrunableTensor.as_matrix`: (window * in, out)."""
+    return tensor.size // tensor.n_filters, tensor.n_filters
+
+
+def block_sums(array: Array, tensor: PrunableTensor, *, height: int, width: int) -> Array:
+    """Return the sum over each block, one value per block, row by row."""
+    rows, columns = matrix_shape(tensor)
+    matrix = tensor.as_matrix(array)
+    by_row = np.add.reduceat(matrix, np.arange(0, rows, height), axis=0, dtype=np.float64)
+    sums = np.add.reduceat(by_row, np.arange(0, columns, width), axis=1)
+    return np.asarray(sums).reshape(-1)

@@ -1,4 +1,4 @@
-"""N:M patterns: of every M consecutive inputs at most N keep their weight (Mishra et al. 2021)."""
+"""Strategies that leave a pattern hardware can use: N of M weights, and blocks of weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.pruning.strategy import Scores, Strategy
-from tfprune.pruning.tensors import Array, Mask, PrunableTensor, PruningContext
-
-
-def _score(context: PruningContext, tensors: Sequence[PrunableTensor]) -> Scores:
-    return {t.name: np.abs(context.weights[t.name]) for t in tensors}
+from tfprune.pruning.kernels import Array, Mask, PrunableTensor, block_sums, block_unit
+from tfprune.pruning.strategies.weights import by_magnitude
+from tfprune.pruning.strategy import PruningContext, Scores, Strategy
 
 
 def n_m(*, n: int = 2, m: int = 4) -> Strategy:
@@ -49,5 +46,35 @@ def n_m(*, n: int = 2, m: int = 4) -> Strategy:
         return surviving & np.moveaxis(largest, -1, tensor.input_axis)
 
     return Strategy(
-        name="n-m", score=_score, paper="Mishra et al. 2021", floor=floor, protect=protect
+        name="n-m", score=by_magnitude, paper="Mishra et al. 2021", floor=floor, protect=protect
+    )
+
+
+def block(*, height: int = 1, width: int = 4) -> Strategy:
+    """Score the mean |w| of each block of `height` inputs by `width` outputs.
+
+    Blocks tile the kernel as a matrix `(window * in, out)`; those at its edges are smaller. The
+    mean is tfmot's default pooling (`AVG`); Narang et al. (2017) take the maximum. Shares and
+    counts are of blocks.
+    """
+    if not all(isinstance(side, int) and side >= 1 for side in (height, width)):
+        raise InputError(
+            f"block: height and width are whole numbers from 1; got height={height}, width={width}."
+        )
+
+    def score(context: PruningContext, tensors: Sequence[PrunableTensor]) -> Scores:
+        scores = {}
+        for t in tensors:
+            sizes = np.abs(np.where(context.masks[t.name], context.weights[t.name], 0))
+            cells = np.ones(t.shape, dtype=sizes.dtype)
+            scores[t.name] = block_sums(sizes, t, height=height, width=width) / block_sums(
+                cells, t, height=height, width=width
+            )
+        return scores
+
+    return Strategy(
+        name="block",
+        score=score,
+        paper="Narang et al. 2017",
+        unit=block_unit(height=height, width=width),
     )

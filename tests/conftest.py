@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -132,6 +133,30 @@ def keras():
     import tf_keras
 
     return tf_keras
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_new_database(tmp_path_factory) -> Iterator[None]:
+    """MLflow's hundred migrations run once; every other new store in this process is a copy.
+
+    What the tests of tracking make, and what other processes make, MLflow migrates itself.
+    """
+    from tfprune.tracking import local
+
+    migrate, template = local.migrate_new_database, tmp_path_factory.mktemp("new") / "mlflow.db"
+
+    def copied(path: Path, artifact_root: str) -> None:
+        if not template.exists():
+            migrate(template, artifact_root)
+        shutil.copy(template, path)
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(
+                "UPDATE experiments SET artifact_location = ?", (f"{artifact_root}/0",)
+            )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "migrate_new_database", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

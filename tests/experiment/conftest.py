@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 SMALL = {
@@ -26,3 +29,25 @@ def silent():
             self.append(message)
 
     return Heard()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _levels_and_numbers_only(request) -> Iterator[None]:
+    """Runs leave out figures and MLflow models, half of a small run's time.
+
+    A module that looks at them has `LOGS_EVERYTHING = True`.
+    """
+    from tfprune.experiment.models import ModelKeeper
+    from tfprune.report import figures
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not getattr(request.module, "LOGS_EVERYTHING", False):
+            patch.setattr(figures, "save_figures", _no_figures)
+            patch.setattr(ModelKeeper, "write", lambda self: [])
+        yield
+
+
+def _no_figures(folder: Path, *_: object, **__: object) -> list[Path]:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    (Path(folder) / "none.txt").write_text("no figures\n")
+    return []

@@ -14,6 +14,8 @@ from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
 from tfprune.tracking import open_store, resolve_store
 
+LOGS_EVERYTHING = True
+
 LOAD = """
 import json, sys
 import numpy as np

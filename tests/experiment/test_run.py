@@ -15,6 +15,8 @@ from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
 from tfprune.tracking import open_store, resolve_store
 
+LOGS_EVERYTHING = True
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, small):
@@ -64,7 +66,8 @@ def test_parent_and_children_hold_what_the_contract_names(finished):
     assert parent.params["config_hash"] == config_hash(dataclasses.replace(config, data=data))
     for key in ("accuracy/test", "accuracy/validation", "sparsity/global", "cka/00_conv1"):
         assert [point.step for point in store.metric_history(parent.id, key)] == [0, 1, 2]
-    wanted = {"config.yaml", "levels.csv", "similarity.csv"}
+    wanted = {"config.yaml", "levels.csv", "similarity.csv", "report.html", "model-final/MLmodel",
+              "plots/accuracy.png"}  # fmt: skip
     assert wanted <= set(store.list_artifacts(parent.id))
     children = store.children(parent.id)
     assert [(c.params["seed"], c.params["level"]) for c in children] == [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from tfprune.tracking import Store, open_store, resolve_store
+from tfprune.tracking import Store, client, local, open_store, resolve_store
 from tfprune.tracking.client import Point
 from tfprune.tracking.errors import RejectedError, UnavailableError
 
@@ -93,6 +93,14 @@ class MemoryClient:
         self._call("before")
         self.runs[run_id].update(status=status, end=time)
         self._call("after")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _migrated_by_mlflow() -> Iterator[None]:
+    """Here new stores are made as the program makes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "migrate_new_database", client.migrate_new_database)
+        yield
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def compare(
     architectures may differ. The matrix is printed and logged as a run of its own.
     """
     from tfprune.experiment.compare import compare as compare_networks
-    from tfprune.similarity.registry import MEASURES
+    from tfprune.similarity.measure import MEASURES
 
     measures = tuple(MEASURES.check(name) for name in measures)
     result = compare_networks(

@@ -108,7 +108,7 @@ def _datasets() -> Registry:
 
 
 def _measures() -> Registry:
-    from tfprune.similarity.registry import MEASURES
+    from tfprune.similarity.measure import MEASURES
 
     return MEASURES
 

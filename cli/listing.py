@@ -59,7 +59,7 @@ def presets() -> None:
 
 
 def _also_called(measure: Measure) -> str:
-    from tfprune.similarity.registry import MEASURES
+    from tfprune.similarity.measure import MEASURES
 
     aliases = MEASURES.aliases(measure.name)
     typed = f"accepted as {', '.join(aliases)}" if aliases else ""
@@ -70,8 +70,7 @@ def _also_called(measure: Measure) -> str:
 @click.command()
 def measures() -> None:
     """List the similarity measures with range, invariances, needs and paper."""
-    from tfprune.similarity.measure import find_measure
-    from tfprune.similarity.registry import MEASURES
+    from tfprune.similarity.measure import MEASURES, find_measure
 
     for entry in MEASURES:
         measure = find_measure(entry.name)

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.coverage.cells import MEASURES, Cell, Sums, cells, simulate
-from tfprune.similarity.products import single_threaded_blas
+from tfprune.similarity.parallel import single_threaded_blas
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"

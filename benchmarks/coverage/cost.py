@@ -14,11 +14,11 @@ import numpy as np
 
 from benchmarks.coverage.populations import Population
 from tfprune.similarity import Comparison
-from tfprune.similarity.evidence import Evidence
 from tfprune.similarity.jackknife import spread_of
 from tfprune.similarity.measure import find_measure
-from tfprune.similarity.products import single_threaded_blas
-from tfprune.similarity.store import Key
+from tfprune.similarity.parallel import single_threaded_blas
+from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.streaming import Key
 
 KEYS = Key("a", "l"), Key("b", "l")
 MEASURES = ("cca", "svcca", "pwcca", "linear-regression", "procrustes", "cka", "cka-debiased")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from tfprune.similarity.measure import Measure, find_measure
-from tfprune.similarity.registry import MEASURES
+from tfprune.similarity.measure import MEASURES, Measure, find_measure
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -11,8 +11,8 @@ from tfprune.activations.moments import MomentReader, full_precision, images_per
 from tfprune.data import normalization
 from tfprune.errors import InputError
 from tfprune.similarity import Comparison
-from tfprune.similarity.registry import MEASURES
-from tfprune.similarity.store import Key
+from tfprune.similarity.measure import MEASURES
+from tfprune.similarity.streaming import Key
 
 OF_MOMENTS = [name for name in MEASURES.names() if MEASURES.get(name).source == "moments"]
 N = 230  # two full chunks of images and one that is not

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from tfprune.config import preset_names, settings
-from tfprune.similarity.registry import MEASURES
+from tfprune.similarity.measure import MEASURES
 from tfprune_cli.main import cli
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tfprune.similarity import linear_cka, mean_cca, pwcca, svcca
-from tfprune.similarity.build import pair_from_rows
 from tfprune.similarity.measure import find_measure
+from tfprune.similarity.rows import pair_from_rows
 
 CCA_FAMILY = [mean_cca, svcca, pwcca]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tfprune.similarity import Comparison, mean_cca, pwcca
-from tfprune.similarity.build import pair_from_rows
-from tfprune.similarity.qr import StreamingR, orthonormal_basis, stand_in_rows
+from tfprune.similarity.factorizations import StreamingR, orthonormal_basis, stand_in_rows
+from tfprune.similarity.rows import pair_from_rows
 
 
 def ill_conditioned(condition, n=1500, d=12, seed=0):
@@ -90,7 +90,7 @@ def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
     x[:, 5] = 123.456  # constant elsewhere
     pieces = {}
     for rows_at_once in (16384, 0):
-        monkeypatch.setattr("tfprune.similarity.build.AT_ONCE", rows_at_once)
+        monkeypatch.setattr("tfprune.similarity.rows.AT_ONCE", rows_at_once)
         pair = pair_from_rows(x, y, dtype=np.float32)
         assert set(range(12)) - set(pair.x.live) == {3, 5}
         pieces[rows_at_once] = pair
@@ -117,7 +117,7 @@ def test_sides_in_two_threads_are_those_in_one(monkeypatch):
     y[:, :20] += x[:, :20]
     found = []
     for worth, cores in ((1, 2), (1 << 60, 2), (1, 8)):
-        monkeypatch.setattr("tfprune.similarity.at_once._WORTH_A_THREAD", worth)
+        monkeypatch.setattr("tfprune.similarity.rows._WORTH_A_THREAD", worth)
         monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
         pair = pair_from_rows(x, y, dtype=np.float32)
         found.append([pair.cross, pair.x.scatter, pair.y.scatter, pair.x.mean, pair.y.mean])

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tfprune.similarity import MEASURES, Comparison, expansion_cca
+from tfprune.similarity import MEASURES, Comparison
+from tfprune.similarity import derivatives_cca as expansion_cca
 from tfprune.similarity.blocks import blocks_of
-from tfprune.similarity.evidence import Evidence
 from tfprune.similarity.measure import find_measure
-from tfprune.similarity.store import Key
+from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.streaming import Key
 
 KEYS = Key("a", "l"), Key("b", "l")
 EXPANDED = [n for n in MEASURES.names() if find_measure(n).expand is not None]

@@ -39,7 +39,7 @@ def test_rbf_cka_of_kornbliths_example(kornblith):
 
 
 def test_mean_squared_cca_of_kornbliths_example_is_the_centred_one(kornblith):
-    from tfprune.similarity.build import pair_from_rows
+    from tfprune.similarity.rows import pair_from_rows
 
     rho = pair_from_rows(*kornblith).correlations
     assert (rho**2).mean() == pytest.approx(0.54540, abs=5e-6)  # 0.54312 without centring

@@ -24,7 +24,7 @@ def test_the_engine_imports_neither_tensorflow_nor_mlflow():
 
 
 def test_the_names_of_the_measures_cost_no_numpy():
-    code = "from tfprune.similarity.registry import MEASURES\nassert 'cka' in MEASURES.names()"
+    code = "from tfprune.similarity.measure import MEASURES\nassert 'cka' in MEASURES.names()"
     assert not {"numpy", "scipy"} & loaded_by(code)
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.linalg import subspace_angles
 
 from tfprune.similarity import mean_cca
-from tfprune.similarity.build import pair_from_rows
 from tfprune.similarity.measure import find_measure
+from tfprune.similarity.rows import pair_from_rows
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.similarity import Comparison, linear_cka, mean_cca, pwcca, svcca
-from tfprune.similarity.build import pair_from_rows
-from tfprune.similarity.layouts import as_rows
+from tfprune.similarity.arrays import as_rows
+from tfprune.similarity.rows import pair_from_rows
 
 
 def orthonormal(rng, n, d):

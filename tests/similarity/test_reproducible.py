@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from tfprune.similarity import MEASURES, Comparison, store
-from tfprune.similarity.products import run_tasks, tiled_product
+from tfprune.similarity import MEASURES, Comparison
+from tfprune.similarity import streaming as store
+from tfprune.similarity.parallel import run_tasks, tiled_product
 
 NARROW_LAYERS = {"conv": (64, 5, 5, 6), "small": (64, 3, 3, 10), "dense": (64, 12)}
 WIDE_LAYERS = {"wide": (70, 560), "conv": (70, 2, 2, 40)}

@@ -5,7 +5,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.similarity import Comparison
-from tfprune.similarity.sampling import RowSample, n_classes
+from tfprune.similarity.samples import RowSample, n_classes
 
 
 def filled(n_images, per_image, size, *, classes=4, batches=1, seed=0, first=0):

@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from tfprune.similarity.build import pair_from_rows
 from tfprune.similarity.measure import find_measure
-from tfprune.similarity.subspaces import Neurons, distances_to_span, maximum_match, minimum_match
+from tfprune.similarity.measures.matches import (
+    Neurons,
+    distances_to_span,
+    maximum_match,
+    minimum_match,
+)
+from tfprune.similarity.rows import pair_from_rows
 
 E = np.linalg.qr(np.random.default_rng(0).normal(size=(50, 8)))[0]  # orthonormal neurons
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfprune.similarity.collected import pieces_of, run_length
-from tfprune.similarity.layouts import Layout
-from tfprune.similarity.sampling import derangement
-from tfprune.similarity.store import KeyPair, Piece
+from tfprune.similarity.arrays import Layout
+from tfprune.similarity.samples import derangement
+from tfprune.similarity.streaming import KeyPair, Piece, pieces_of, run_length
 
 
 @dataclass(frozen=True)

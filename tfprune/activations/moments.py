@@ -16,8 +16,8 @@ import numpy as np
 
 from tfprune.activations.batches import BatchPlan, MomentRequest, plan_batch, plan_shapes
 from tfprune.errors import InputError
-from tfprune.similarity.layouts import Layout
-from tfprune.similarity.store import Key, KeyPair, MomentStore
+from tfprune.similarity.arrays import Layout
+from tfprune.similarity.streaming import Key, KeyPair, MomentStore
 
 if TYPE_CHECKING:
     from tfprune.activations.collect import ActivationReader

@@ -406,7 +406,7 @@ class ComparisonConfig:
 
     def __post_init__(self) -> None:
         check.texts(self, "measures", needed=True)
-        check.registered_names(self, "measures", "tfprune.similarity.registry", "MEASURES")
+        check.registered_names(self, "measures", "tfprune.similarity.measure", "MEASURES")
         check.choice(self, "layout")
         check.integer(self, "probe_size", low=2, optional=True)
         check.choice(self, "probe_split")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.similarity import Comparison
-from tfprune.similarity.collected import blocks_that_fit
+from tfprune.similarity.streaming import blocks_that_fit
 
 #: blocks of images for intervals, and random pairings of images for the null
 BLOCKS, PERMUTATIONS = 50, 10

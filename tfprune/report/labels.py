@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tfprune.experiment.results import LevelResult
-from tfprune.similarity.measure import find_measure
-from tfprune.similarity.registry import MEASURES
+from tfprune.similarity.measure import MEASURES, find_measure
 
 _LABELS = {
     "cca": "Mean CCA similarity",

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tfprune.similarity.comparison import Comparison
     from tfprune.similarity.functions import linear_cka, mean_cca, pwcca, similarity_of, svcca
-    from tfprune.similarity.measure import Measure
+    from tfprune.similarity.measure import MEASURES, Measure
     from tfprune.similarity.planning import check_probe_size
-    from tfprune.similarity.registry import MEASURES
     from tfprune.similarity.score import Score
 
 _HOME = {
-    "MEASURES": "registry",
+    "MEASURES": "measure",
     "Comparison": "comparison",
     "Measure": "measure",
     "Score": "score",

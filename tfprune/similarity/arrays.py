@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, unknown_name
 from tfprune.masked_arrays import check_unmasked
 
 Array = NDArray[Any]
@@ -87,3 +87,82 @@ def clipped(value: float, low: float, high: float) -> float:
 def rank_tolerance(dtype: np.dtype[Any]) -> float:
     """Share of a channel's norm below which what others leave unexplained is rounding noise."""
     return 1e-11 if np.dtype(dtype).itemsize == 8 else 4e-6
+
+
+Layout = Literal["pixels", "mean", "flatten"]
+
+
+def check_layout(layout: str) -> Layout:
+    """Return `layout` if it is one; raise InputError with the nearest names if not."""
+    known: tuple[Layout, ...] = get_args(Layout)
+    for name in known:
+        if name == layout:
+            return name
+    raise unknown_name("layout", layout, known)
+
+
+def as_rows(activations: object, layout: Layout, layer: str) -> tuple[Array, int]:
+    """Return (n_rows, n_features) rows of a batch and how many rows each image has.
+
+    Activations are (batch, channels) or (batch, ..positions.., channels). `pixels` makes every
+    position a data point, image after image; `mean` averages the positions in float64;
+    `flatten` makes every channel at every position a feature. A dense layer is the same in all.
+    """
+    check_unmasked(activations, f"layer {layer!r}")
+    values = np.asarray(activations)
+    if values.ndim < 2 or values.shape[-1] == 0:
+        raise InputError(
+            f"layer {layer!r} must give (batch, channels) or (batch, height, width, channels) "
+            f"activations, got shape {values.shape}."
+        )
+    values = as_floats(values, f"layer {layer!r}")
+    batch, channels = values.shape[0], values.shape[-1]
+    if values.ndim == 2:
+        return values, 1
+    if layout == "flatten":
+        return values.reshape(batch, -1), 1
+    if layout == "mean":
+        positions = tuple(range(1, values.ndim - 1))
+        return values.mean(axis=positions, dtype=np.float64).astype(values.dtype), 1
+    per_image = int(np.prod(values.shape[1:-1]))
+    return values.reshape(batch * per_image, channels), per_image
+
+
+def check_same_positions(layers: tuple[str, str], per_image: tuple[int, int]) -> None:
+    """Raise InputError when two layers have different numbers of data points per image."""
+    if per_image[0] == per_image[1]:
+        return
+    raise InputError(
+        f"layout 'pixels' compares maps of the same size: {layers[0]!r} has {per_image[0]} "
+        f"positions per image, {layers[1]!r} has {per_image[1]}. Use the layout 'mean' or "
+        "'flatten', or compare layers of equal map size."
+    )
+
+
+#: rows that span 2^-e to 2^e need no scaling, by the precision in which they are multiplied
+SAFE_EXPONENT = {4: 20, 8: 128}
+
+
+def exponent_of_span(rows: Array) -> int | None:
+    """Return e with the widest column's range of rows (n, d) in [2^(e-1), 2^e), halved.
+
+    Where no column varies, e of the largest value; None where all are zero.
+    """
+    half = np.float64(0.5)  # so that no difference overflows
+    span = float((rows.max(axis=0) * half - rows.min(axis=0) * half).max(initial=0.0))
+    span = span or float(np.abs(rows * half).max(initial=0.0))
+    return int(np.frexp(span)[1]) if span > 0 else None
+
+
+def excess(exponent: int | None, dtype: np.dtype[Any] | type) -> int:
+    """Return the power of two by which rows of that exponent, multiplied in `dtype`, are divided.
+
+    It is 0 unless products of four activations could leave the range of `dtype`.
+    """
+    safe = SAFE_EXPONENT[np.dtype(dtype).itemsize]
+    return exponent if exponent is not None and abs(exponent) > safe else 0
+
+
+def divided(rows: Array, exponent: int) -> Array:
+    """Return rows / 2^exponent, exactly, in their own precision; the rows themselves for 0."""
+    return np.ldexp(rows, -exponent) if exponent else rows

@@ -8,9 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
+from tfprune.similarity.accumulator import Collected
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.moments import move_shift, offset_of_mean
-from tfprune.similarity.store import KeyPair, MomentStore
+from tfprune.similarity.moments import Centred, centre, move_shift, offset_of_mean
+from tfprune.similarity.pair import Pair, side_from_moments
+from tfprune.similarity.side import Side
+from tfprune.similarity.streaming import (
+    Key,
+    KeyPair,
+    MomentStore,
+)
 
 #: blocks are worked on so many numbers at a time: a few copies of them stay in cache
 _AT_A_TIME = 1 << 18
@@ -91,3 +98,70 @@ def blocks_of(store: MomentStore, keys: KeyPair, groups: Sequence[Array]) -> Ite
         parts = (np.stack([each[group].sum(axis=0) for group in some]) for each in sums)
         xx, yy, xy = (Products(part, *means) for part, means in zip(parts, about, strict=True))
         yield BlockMoments(xx, yy, xy, float(totals[0][-2, -2]), (whole[0], whole[1], whole[2]))
+
+
+class Moments:
+    """Sides and cross-moments of a store: of all its blocks, or of blocks at given weights."""
+
+    def __init__(self, store: MomentStore, collected: Collected) -> None:
+        self.store = store
+        self._tolerance = collected.tolerance
+        self._sides: dict[Key, tuple[Side, Array]] = {}
+        self._totals: dict[Key | KeyPair, Array] = {}
+
+    def _total(self, key: Key | KeyPair) -> Array:
+        if key not in self._totals:
+            sums = self.store.within if isinstance(key, Key) else self.store.between
+            self._totals[key] = sums[key].sum(axis=0)  # type: ignore[index]
+        return self._totals[key]
+
+    def side(self, key: Key) -> Side:
+        """Return a layer's statistics over all blocks, computed once."""
+        return self._side(key)[0]
+
+    def _side(self, key: Key) -> tuple[Side, Array]:
+        if key not in self._sides:
+            shift = self.store.shifts[key]
+            self._sides[key] = side_from_moments(self._total(key), shift, self._tolerance[key])
+        return self._sides[key]
+
+    def cross(self, keys: KeyPair) -> Centred:
+        """Return a pair's centred cross-moments over all blocks."""
+        offsets = (self._side(k)[1] for k in keys)
+        return centre(self._total(keys), *offsets)
+
+    def rows_in(self, key: Key) -> Array:
+        """Return how many data points each block has, (n_blocks,)."""
+        return np.asarray(self.store.within[key][:, -2, -2])
+
+    def blocks_used(self, key: Key) -> Array:
+        """Return the indices of the blocks that have data points."""
+        return np.flatnonzero(self.rows_in(key) > 0)
+
+    def whole_pair(self, keys: KeyPair) -> Pair:
+        """Return the pair over all blocks, from its moments alone."""
+        a, b = keys
+        return Pair(self.side(a), self.side(b), self.cross(keys), allow_few_samples=True)
+
+    def part(self, keys: KeyPair, blocks: Array) -> Pair:
+        """Return the pair over some blocks."""
+        a, b = (self.store.within[key][blocks].sum(axis=0) for key in keys)
+        return self._pair(keys, a, b, self.store.between[keys][blocks].sum(axis=0))
+
+    def without(self, keys: KeyPair, blocks: Array) -> Pair:
+        """Return the pair over all blocks but some."""
+        a, b = (self._total(key) - self.store.within[key][blocks].sum(axis=0) for key in keys)
+        between = self._total(keys) - self.store.between[keys][blocks].sum(axis=0)
+        return self._pair(keys, a, b, between)
+
+    def weighted_pair(self, keys: KeyPair, weights: Array) -> Pair:
+        """Return the pair over all blocks, each counted as often as `weights` says."""
+        a, b = (np.tensordot(weights, self.store.within[key], axes=1) for key in keys)
+        return self._pair(keys, a, b, np.tensordot(weights, self.store.between[keys], axes=1))
+
+    def _pair(self, keys: KeyPair, within_a: Array, within_b: Array, between: Array) -> Pair:
+        a, b = keys
+        shifts, tolerance = self.store.shifts, self._tolerance
+        side_a, offset_a = side_from_moments(within_a, shifts[a], tolerance[a])
+        side_b, offset_b = side_from_moments(within_b, shifts[b], tolerance[b])
+        return Pair(side_a, side_b, centre(between, offset_a, offset_b), allow_few_samples=True)

@@ -7,18 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfprune.errors import InputError, unknown_name
-from tfprune.similarity.arrays import Array, check_finite
-from tfprune.similarity.assess import assess
-from tfprune.similarity.attribution import Attribution, attribute
-from tfprune.similarity.collected import Collected, Settings
-from tfprune.similarity.crossval import CrossValidated, cross_validate
-from tfprune.similarity.evidence import Evidence
-from tfprune.similarity.layouts import as_rows, check_layout, check_same_positions
+from tfprune.similarity.accumulator import Collected, Settings
+from tfprune.similarity.arrays import (
+    Array,
+    as_rows,
+    check_finite,
+    check_layout,
+    check_same_positions,
+)
+from tfprune.similarity.attribution import Attribution, CrossValidated, attribute, cross_validate
 from tfprune.similarity.measure import Measure, find_measure
+from tfprune.similarity.parallel import single_threaded_blas
 from tfprune.similarity.persist import load, save
-from tfprune.similarity.products import single_threaded_blas
-from tfprune.similarity.score import Score
-from tfprune.similarity.store import Key, KeyPair
+from tfprune.similarity.score import Score, assess
+from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.streaming import Key, KeyPair
 
 
 class Comparison:
@@ -34,12 +37,12 @@ class Comparison:
     1.0
 
     `pairs` are (layer of a, layer of b). `layout` says how maps become data points (see
-    `tfprune.similarity.layouts`). Rows are kept, in the precision in which they arrive, until
+    `tfprune.similarity.arrays`). Rows are kept, in the precision in which they arrive, until
     they exceed `memory` bytes; from then on only moments are, O(d^2) whatever the number of
     images, and the scores are the same to rounding.
 
     Measures that need all distances between data points (cka-rbf, rsa) see a sample of
-    `sample_size` of them, from as many images as there are (see `tfprune.similarity.sampling`).
+    `sample_size` of them, from as many images as there are (see `tfprune.similarity.samples`).
     `blocks` > 0 asks for intervals at `confidence` over that many blocks of consecutive images
     (so pass probe images in random order); `replicates` are the draws of cka-minibatch's, the
     only one that is drawn (None: 200). `permutations` > 0 asks for the null: images of b paired at

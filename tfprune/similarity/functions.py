@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.similarity.arrays import Array, as_matrix, check_same_rows
-from tfprune.similarity.build import pair_from_rows
+from tfprune.similarity.arrays import (
+    Array,
+    as_matrix,
+    check_same_rows,
+    divided,
+    excess,
+    exponent_of_span,
+)
 from tfprune.similarity.measure import Measure, find_measure
-from tfprune.similarity.minibatches import MinibatchSums
-from tfprune.similarity.products import blas_threads
-from tfprune.similarity.scaling import divided, excess, exponent_of_span
+from tfprune.similarity.parallel import blas_threads
+from tfprune.similarity.rows import pair_from_rows
+from tfprune.similarity.samples import MinibatchSums
 
 
 def mean_cca(x: Array, y: Array, *, allow_few_samples: bool = False) -> float:

@@ -15,12 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.blocks import blocks_of
-from tfprune.similarity.evidence import Moments
-from tfprune.similarity.expansion import Expanded
+from tfprune.similarity.blocks import Moments, blocks_of
+from tfprune.similarity.derivatives import Expanded
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.store import KeyPair
+from tfprune.similarity.streaming import KeyPair
 
 
 class Spread(NamedTuple):

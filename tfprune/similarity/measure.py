@@ -1,4 +1,7 @@
-"""What a similarity measure says about itself: its range, its symmetries, what it needs."""
+"""The similarity measures by name, and what each says of itself: range, symmetries, needs, paper.
+
+Imports no numpy, so that `tfprune --help` and shell completion answer at once.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,49 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfprune.errors import InputError
-from tfprune.similarity.registry import MEASURES
+from tfprune.registry import Registry
 
 if TYPE_CHECKING:
-    from tfprune.similarity.expansion import Expanded
+    from tfprune.similarity.derivatives import Expanded
     from tfprune.similarity.pair import Pair
+
+
+MEASURES = Registry("measure", group="tfprune.measures")
+
+#: by the file of `measures` in which the measure of that name (CKA_RBF for cka-rbf) stands
+_SUMMARIES = {
+    "cca": {
+        "cca": "mean canonical correlation over the live directions",
+        "svcca": "mean canonical correlation of the directions that hold 99% of the variance",
+        "pwcca": "canonical correlations weighted by how much of x each one carries",
+        "pwcca-symmetric": "mean of the two one-sided PWCCAs",
+        "linear-regression": "share of x's variance that is linear in y (R2)",
+    },
+    "cka": {
+        "cka": "linear centred kernel alignment",
+        "cka-debiased": "linear CKA with the unbiased HSIC; about 0 for independent data",
+        "cka-rbf": "CKA with a Gaussian kernel, on a bounded sample of data points",
+        "cka-minibatch": "linear CKA from the unbiased HSIC averaged over minibatches",
+    },
+    "geometry": {
+        "procrustes": "similarity after the best rotation, from 0 to 1",
+        "procrustes-distance": "angle that the best rotation leaves, in radians",
+        "rsa": "rank correlation of the two dissimilarity matrices, on a bounded sample",
+    },
+    "matches": {
+        "maximum-match": "share of neurons in the maximum match of Wang et al.",
+        "simple-match": "how small the simple matches of Wang et al. are: 1 when neuron for neuron",
+    },
+}
+#: one line on each
+SUMMARY = {name: text for measures in _SUMMARIES.values() for name, text in measures.items()}
+
+for _file, _measures in _SUMMARIES.items():
+    for _name, _text in _measures.items():
+        _target = f"tfprune.similarity.measures.{_file}:{_name.upper().replace('-', '_')}"
+        MEASURES.add(_name, _target, _text)
+
+MEASURES.alias("nbs", "procrustes")
 
 Invariance = Literal["translation", "scaling", "orthogonal", "permutation", "invertible-linear"]
 
@@ -27,7 +68,8 @@ class Measure:
     """One similarity measure: a function of a `Pair` and the facts that tests and tables rest on.
 
     `value_range` is (lowest, highest); `invariances` name the changes of *one* side that leave
-    the number as it is; `identical` is the value of a layer against itself.
+    the number as it is; `identical` is the value of a layer against itself. `summary` is one line
+    for lists.
     """
 
     name: str

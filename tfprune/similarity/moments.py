@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from tfprune.similarity.arrays import Array
+from tfprune.similarity.parallel import NARROW, PARTS, chunk_rows, run_tasks
 
 #: of a (d, d) matrix, so many rows are worked on at once: they stay in cache
 ROWS = 64
@@ -156,3 +157,35 @@ def offset_of_mean(within: Array) -> Array:
     """Return mean - shift, (d,), from one layer's own moments (d+2, d+2)."""
     d = within.shape[0] - 2
     return np.asarray(within[:d, d] / within[d, d])
+
+
+def joint_moments(x: Array, y: Array, shift_x: Array, shift_y: Array, dtype: type) -> Array:
+    """Return Z'Z, (d1+d2+4, d1+d2+4) float64, of Z = [x augmented | y augmented].
+
+    One symmetric product gives both layers' own moments and their cross-moments. Chunks are
+    multiplied in `dtype` and summed in float64.
+    """
+    wx, wy = x.shape[1] + 2, y.shape[1] + 2
+    width = wx + wy
+    step = chunk_rows(width)
+    if width >= NARROW:  # the sums are large too: add to them seldom
+        step = max(step, min(16 * width // np.dtype(dtype).itemsize, 16384))
+    n = x.shape[0]
+    step = -(-n // -(-n // step))  # chunks of one size
+
+    def work(starts: range) -> Array:
+        total = np.zeros((width, width))
+        product = np.empty((width, width), dtype)
+        buffer = np.empty((min(step, n), width), dtype)
+        for start in starts:
+            z = buffer[: min(step, n - start)]
+            augment(x[start : start + step], shift_x, z[:, :wx])
+            augment(y[start : start + step], shift_y, z[:, wx:])
+            np.matmul(z.T, z, out=product)
+            total += product
+        return total
+
+    parts = 1 if width >= NARROW or n < 4 * step else min(PARTS, -(-n // step))
+    tasks = [range(k * step, n, parts * step) for k in range(parts)]
+    totals = run_tasks(tasks, work, threaded=parts > 1)
+    return np.asarray(sum(totals[1:], totals[0]))

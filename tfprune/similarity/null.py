@@ -1,56 +1,122 @@
-"""What unrelated layers score: closed forms for rows paired at random."""
+"""The noise floor: what a measure says of the same two layers when the inputs don't match."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from tfprune.similarity.arrays import clipped
+from tfprune.similarity.accumulator import permuted_images
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.measure import Measure
+from tfprune.similarity.moments import centre
 from tfprune.similarity.pair import Pair
+from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.streaming import KeyPair, MomentStore, Piece
+
+#: beyond this many multiplications a permutation is dear, and three must do
+_DEAR = 4e9
 
 
-def null_mean_squared_correlation(d1: int, d2: int, n: float) -> float:
-    """Return E[mean rho^2] of independent data, exactly max(d1, d2) / (n - 1), at most 1."""
-    return min(1.0, max(d1, d2) / (n - 1))
+@dataclass(frozen=True)
+class Floor:
+    """Mean and highest of a null, and in words how it was found (`high` None for closed forms)."""
+
+    mean: float
+    high: float | None
+    method: str
 
 
-def null_mean_correlation(d1: int, d2: int, n: float) -> float:
-    """Return E[mean rho] of independent data with d1, d2 live directions and n samples.
+def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None:
+    """Return the null of a measure for a pair, or None where there is no way to it.
 
-    The mean of sqrt(x) under Wachter's law (1980), the limit of the squared correlations'
-    distribution for fixed d1/n, d2/n; within 1e-3 of simulation from about ten directions on.
-    For a single direction on each side it is sqrt(2 / (pi n)), of a single correlation.
+    By pairing images at random, so that data points of one image stay together and the layers
+    keep their own statistics; without permutations in closed form where there is one.
     """
-    small, large = sorted((d1, d2))
-    if small < 1:
-        return 0.0
-    a, b = small / (n - 1), large / (n - 1)
-    if a + b >= 1:
-        return 1.0
-    centre, radius = a + b - 2 * a * b, 2 * np.sqrt(a * b * (1 - a) * (1 - b))
-    theta = (np.arange(2000) + 0.5) * np.pi / 2000  # midpoints: spectrally accurate here
-    x = centre + radius * np.cos(theta)
-    density = (radius * np.sin(theta)) ** 2 / (2 * np.pi * a * x * (1 - x))
-    return float((np.sqrt(np.maximum(x, 0)) * density).sum() / density.sum())
+    collected = evidence.collected
+    if not collected.settings.null:
+        return None
+    n = collected.settings.permutations
+    if measure.is_costly:
+        n = min(n, 3)
+    if n and measure.source == "moments":
+        values = [measure(pair) for pair in _permuted_pairs(evidence, keys, measure, n)]
+    elif n and measure.source == "rows":
+        values = _sampled(evidence, keys, measure, n)
+    elif n and measure.source == "minibatches":
+        values = _within_minibatches(evidence, keys, measure)
+    else:
+        values = []
+    if values:
+        mean, high = float(np.mean(values)), _extreme(values, measure)
+        return Floor(mean, high, f"{len(values)} random pairings of images")
+    if measure.null is None:
+        return None
+    pixels = collected.per_image[keys[0]] > 1
+    caveat = "; takes the pixels of an image as independent, so too low" if pixels else ""
+    pair = evidence.pair(keys, measure)
+    return Floor(measure.expected_null(pair), None, f"closed form{caveat}")
 
 
-def null_cca(pair: Pair) -> float:
-    """Return the mean correlation expected of unrelated layers of the pair's ranks."""
-    return null_mean_correlation(*pair.ranks, pair.n_samples)
+def _extreme(values: list[float], measure: Measure) -> float:
+    return float(np.max(values) if measure.larger_is_more_similar else np.min(values))
 
 
-def null_cka(pair: Pair) -> float:
-    """Return tr(X'X) tr(Y'Y) / ((n - 1) ||X'X|| ||Y'Y||), the mean of linear CKA over all
-    pairings of the rows: exact, whatever the layers' distributions."""
-    _, xx, yy = pair.squared_norms
-    size = (pair.n_samples - 1) * float(np.sqrt(xx) * np.sqrt(yy))
-    return clipped(pair.x.trace * pair.y.trace / size, 0.0, 1.0)
+def _permuted_pairs(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:
+    moments = evidence.moments(measure)
+    sides = [moments.side(k) for k in keys]
+    pairs = []
+    for store in _null_stores(evidence, keys, measure, n):
+        offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
+        cross = centre(store.between[keys].sum(axis=0), *offsets)
+        pair = Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
+        pairs.append(pair)
+    return pairs
 
 
-def null_zero(pair: Pair) -> float:
-    """Return 0, the expectation of a debiased measure."""
-    return 0.0
+def _null_stores(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[MomentStore]:
+    collected = evidence.collected
+    if evidence.rows is None:
+        return [store for store in collected.nulls if keys in store.between]
+    compact = measure.is_basis_free
+    source = evidence.compact_rows if compact and evidence.wide else evidence.rows
+    rows = {k: source[k] for k in keys}
+    cost = float(rows[keys[0]].size) * rows[keys[1]].shape[1]
+    if cost > _DEAR:
+        n = min(n, 3)
+    cached = evidence.nulls.setdefault((keys, compact and bool(evidence.wide)), [])
+    per_image = collected.per_image
+    while len(cached) < n:
+        store = MomentStore([keys], cross_only=True)
+        seed = (collected.settings.seed, len(cached))
+        images = collected.n_images
+        mixed = permuted_images(rows, per_image, images, seed)
+        store.add(mixed, per_image, [Piece(0, images, 0)])
+        cached.append(store)
+    return cached[:n]
 
 
-def null_regression(pair: Pair) -> float:
-    """Return rank(y) / (n - 1), the mean R2 over all pairings of the rows: exact."""
-    return min(1.0, pair.ranks[1] / (pair.n_samples - 1))
+def _sampled(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[float]:
+    pair, sample = evidence.pair(keys, measure), evidence.collected.samples[keys]
+    values = []
+    for index in range(n):
+        mixed = sample.paired_at_random(
+            np.random.default_rng((evidence.collected.settings.seed, index))
+        )
+        if mixed is not None and len(mixed[0]) >= 4:
+            values.append(measure(with_rows(pair, *mixed)))
+    return values
+
+
+def _within_minibatches(evidence: Evidence, keys: KeyPair, measure: Measure) -> list[float]:
+    pair = evidence.pair(keys, measure)
+    return [
+        measure(Pair(pair.x, pair.y, pair.moments, names=pair.names, minibatches=mixed))
+        for mixed in evidence.collected.minibatches[keys].nulls()
+        if len(mixed) and np.isfinite(mixed).all()
+    ]
+
+
+def with_rows(pair: Pair, x: Array, y: Array) -> Pair:
+    """Return a pair that differs from `pair` in its sampled rows only."""
+    return Pair(pair.x, pair.y, pair.moments, names=pair.names, rows=lambda: (x, y))

@@ -10,8 +10,8 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
+from tfprune.similarity.factorizations import orthonormal_basis
 from tfprune.similarity.moments import Centred, centre, offset_of_mean
-from tfprune.similarity.qr import orthonormal_basis
 from tfprune.similarity.side import Side
 
 Rows = Callable[[], tuple[Array, Array]]
@@ -191,6 +191,12 @@ class Pair:
             f"Add probe images{more}, or use a measure without this limit, such as cka-debiased."
         )
 
+    def sampled(self) -> tuple[Array, Array]:
+        """Return the sampled rows; raise InputError when the pair was collected without."""
+        if self.rows is None:
+            raise InputError(f"{self.caller} needs sampled rows; compute it through Comparison.")
+        return self.rows()
+
     def swapped(self) -> Pair:
         """Return the same pair with the sides exchanged."""
         stand_in = self._stand_in
@@ -217,6 +223,16 @@ def correlations_of(whitened: Array) -> Array:
     k = whitened if whitened.shape[0] <= whitened.shape[1] else whitened.T
     squares = np.linalg.eigvalsh(k @ k.T)[::-1]
     return np.asarray(np.sqrt(np.clip(squares, 0.0, 1.0)))
+
+
+def squared_distances(rows: Array) -> Array:
+    """Return the (n, n) squared Euclidean distances between rows."""
+    values = rows.astype(np.float64)
+    values -= values.mean(axis=0)
+    squares = np.einsum("ij,ij->i", values, values)
+    distances = squares[:, None] + squares[None, :] - 2.0 * (values @ values.T)
+    np.fill_diagonal(distances, 0.0)
+    return np.asarray(np.maximum(distances, 0.0))
 
 
 def side_from_moments(within: Array, shift: Array, tolerance: float) -> tuple[Side, Array]:

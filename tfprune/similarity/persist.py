@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.similarity.accumulator import Collected
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.collected import Collected
-from tfprune.similarity.qr import StreamingR
-from tfprune.similarity.store import Key, MomentStore
+from tfprune.similarity.factorizations import StreamingR
+from tfprune.similarity.streaming import Key, MomentStore
 
 if TYPE_CHECKING:
     from tfprune.similarity.comparison import Comparison

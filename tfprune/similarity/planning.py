@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.similarity.layouts import check_layout
+from tfprune.similarity.arrays import check_layout
 from tfprune.similarity.measure import Measure, find_measure
 
 #: what a layer compared with one of its own width asks for: more than a * width + b data points

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+
+from tfprune.similarity.accumulator import Collected
+from tfprune.similarity.arrays import Array
+from tfprune.similarity.intervals import above_chance, interval_of
+from tfprune.similarity.measure import Measure
+from tfprune.similarity.null import null_of
+from tfprune.similarity.pair import Pair
+from tfprune.similarity.parallel import run_tasks, single_threaded_blas
+from tfprune.similarity.statistics import ChannelCounts, Evidence
+from tfprune.similarity.streaming import KeyPair
 
 
 @dataclass(frozen=True)
@@ -65,3 +78,152 @@ class Score:
     def as_dict(self) -> dict[str, Any]:
         """Return every field as plain Python values, for CSV and JSON."""
         return asdict(self)
+
+
+#: fewer images than this per direction, and CCA's own bias is no longer small
+IMAGES_PER_DIRECTION = 10
+
+_MEMORY = 2 * 2**30  # bytes that pairs worked on at the same time may take
+_MATRICES = 12  # about as many (width, width) matrices are held for a pair
+
+
+def assess(
+    collected: Collected,
+    measures: list[Measure],
+    masked: Mapping[str, Mapping[str, Array]],
+) -> dict[tuple[str, str, str], Score]:
+    """Return (layer of a, layer of b, measure name) -> Score."""
+    evidence = Evidence(collected)
+
+    def work(keys: KeyPair) -> list[Score]:
+        counts = tuple(evidence.channels(k, masked[k.side].get(k.layer)) for k in keys)
+        return [_score(evidence, keys, measure, counts) for measure in measures]
+
+    # one thread of BLAS each: its own would make the last bits depend on their number
+    with single_threaded_blas():
+        width = evidence.prepare(measures)
+        at_most = max(1, _MEMORY // (_MATRICES * 8 * width**2))
+        found = run_tasks(collected.pairs, work, threaded=True, at_most=at_most)
+    return {
+        (keys[0].layer, keys[1].layer, score.measure): score
+        for keys, scores in zip(collected.pairs, found, strict=True)
+        for score in scores
+    }
+
+
+def _score(
+    evidence: Evidence, keys: KeyPair, measure: Measure, counts: tuple[ChannelCounts, ...]
+) -> Score:
+    collected = evidence.collected
+    a, b = counts
+    pair = evidence.pair(keys, measure)
+    warnings: list[str] = []
+    value, interval, floor, live, nominal = float("nan"), None, None, None, None
+    dense_share, bias = None, None
+    silent = [k for k, side in zip(keys, (pair.x, pair.y), strict=True) if side.live.size == 0]
+    if silent:
+        named = " and ".join(f"{k.layer!r} of network {k.side}" for k in silent)
+        warnings.append(f"no similarity: all channels of layer {named} are dead or constant")
+        directions = (0, 0)
+        if _averages_correlations(measure) and pair.x.live.size:
+            dense_share = 0.0
+    else:
+        value = measure(pair)
+        directions = _directions(pair, measure)
+        if measure.whitens and measure.samples == "n > d1 + d2":
+            total = float(pair.correlations.sum())
+            live, nominal = total / min(directions), total / min(a.width, b.width)
+            dense_share = total / directions[0]
+        elif _averages_correlations(measure):
+            dense_share = value * min(directions) / directions[0]
+        found = interval_of(evidence, keys, measure, value)
+        floor = null_of(evidence, keys, measure)
+        if floor is not None:
+            found = above_chance(found, floor.mean, measure)
+        interval, bias, told = found
+        warnings += told
+        warnings += _sample_warnings(evidence, keys, measure, pair, directions)
+    return Score(
+        measure=measure.name,
+        value=value,
+        interval=interval,
+        null=None if floor is None else floor.mean,
+        null_high=None if floor is None else floor.high,
+        null_method=None if floor is None else floor.method,
+        n_samples=collected.n_rows[keys[0]],
+        n_images=collected.n_images,
+        rank=min(directions),
+        rank_a=directions[0],
+        rank_b=directions[1],
+        width_a=a.width,
+        width_b=b.width,
+        live=live,
+        nominal=nominal,
+        dead_a=a.dead,
+        dead_b=b.dead,
+        constant_a=a.constant,
+        constant_b=b.constant,
+        masked_a=a.masked,
+        masked_b=b.masked,
+        duplicate_a=a.duplicate,
+        duplicate_b=b.duplicate,
+        layout=collected.settings.layout,
+        dtype=str(np.result_type(*(collected.dtype[k] for k in keys))),
+        definition=_definition(measure),
+        warnings=tuple(warnings),
+        dense_share=dense_share,
+        corrected=None if bias is None else value - bias,
+        bias=bias,
+    )
+
+
+def _averages_correlations(measure: Measure) -> bool:
+    """Return whether the measure is of the CCA family: a mean, weighted or not, of rho."""
+    whole = measure.whitens and measure.samples == "n > d1 + d2"
+    return whole or measure.samples == "n > k1 + k2"
+
+
+def _directions(pair: Pair, measure: Measure) -> tuple[int, int]:
+    """Return how many directions of each side enter the measure."""
+    if "variance" in measure.options:
+        variance = measure.options["variance"]
+        return pair.x.principal(variance).shape[1], pair.y.principal(variance).shape[1]
+    if measure.whitens:
+        return pair.ranks
+    return pair.x.whitening.rank, pair.y.whitening.rank
+
+
+def _definition(measure: Measure) -> str:
+    options = ", ".join(f"{name}={value:g}" for name, value in sorted(measure.options.items()))
+    return f"{measure.definition} ({options})" if options else measure.definition
+
+
+def _sample_warnings(
+    evidence: Evidence,
+    keys: KeyPair,
+    measure: Measure,
+    pair: Pair,
+    directions: tuple[int, int],
+) -> list[str]:
+    collected = evidence.collected
+    told = []
+    n_images, needed = collected.n_images, sum(directions)
+    if measure.samples != "any" and n_images < IMAGES_PER_DIRECTION * needed:
+        told.append(
+            f"{n_images / needed:.1f} images per direction ({n_images} images, "
+            f"{directions[0]} + {directions[1]} directions): below {IMAGES_PER_DIRECTION}, "
+            "unrelated layers look alike; raise the probe size and read the value beside its null"
+        )
+    if measure.source == "rows" and collected.n_rows[keys[0]] > collected.settings.sample_size:
+        sample = collected.samples[keys]
+        images = f", pixels of {sample.n_images} images" if collected.per_image[keys[0]] > 1 else ""
+        told.append(
+            f"computed on a random sample of {sample.keys.size} of {collected.n_rows[keys[0]]} "
+            f"data points{images} (seed {collected.settings.seed})"
+        )
+    if measure.whitens and pair.is_coarse:
+        told.append(
+            "channels are so nearly dependent that float64 moments lose digits; raise the memory "
+            "bound so that rows are kept, or compare on fewer images"
+        )
+    return told

@@ -17,8 +17,7 @@ from tfprune.pruning.papers import (
 )
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import load_strategy
-from tfprune.similarity.measure import find_measure
-from tfprune.similarity.registry import MEASURES
+from tfprune.similarity.measure import MEASURES, find_measure
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from scipy.linalg import lapack
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
+from tfprune.similarity.measure import SUMMARY, Measure
 from tfprune.similarity.pair import Pair
 
 #: cosines that agree to so many digits count as equal
@@ -154,3 +155,74 @@ def places(neurons: Neurons) -> tuple[Array, Array]:
         )
         place_x, place_y = place_x / max(place_x.max(), 1.0), place_y / max(place_y.max(), 1.0)
     return place_x, place_y
+
+
+def matched_share(pair: Pair, *, epsilon: float) -> float:
+    """Return (|X*| + |Y*|) / (|X| + |Y|), in [0, 1], of the maximum epsilon-approximate match.
+
+    X and Y are the live neurons of the two sides; see the top of this file.
+    """
+    pair.check_live()
+    neurons = Neurons.of(pair)
+    kept_x, kept_y = maximum_match(neurons, epsilon)
+    return share(kept_x, kept_y)
+
+
+def share(kept_x: Array, kept_y: Array) -> float:
+    """Return how many of all neurons are kept, in [0, 1]."""
+    return float((np.sum(kept_x) + np.sum(kept_y)) / (kept_x.size + kept_y.size))
+
+
+MAXIMUM_MATCH = Measure(
+    name="maximum-match",
+    summary=SUMMARY["maximum-match"],
+    compute=matched_share,
+    value_range=(0.0, 1.0),
+    paper="Wang et al. 2018, Algorithm 1",
+    definition="share of live neurons in the maximum match: each within epsilon of the span of "
+    "the other side's matched neurons, activations not centred",
+    invariances=frozenset({"scaling", "permutation"}),
+    samples="n > max(d1, d2)",
+    is_basis_free=False,
+    is_smooth=False,
+    options={"epsilon": 0.25},
+)
+
+
+def fineness(pair: Pair, *, epsilon: float, neurons: int) -> float:
+    """Return the mean over x's live neurons of 2 / (size of a simple match with it), in [0, 1].
+
+    1 when each neuron has a counterpart of its own; small when neurons match only as members of
+    large groups; a neuron in no match counts 0. Of more than `neurons`, so many are looked at, each
+    costing O(d) maximum matches: evenly spread in an order that depends on how neurons stand to
+    one another, not on how channels are numbered.
+    """
+    pair.check_live()
+    cosines = Neurons.of(pair)
+    n_neurons = len(cosines.xx)
+    ordered = np.argsort(np.round(places(cosines)[0], 7), kind="stable")
+    spread = np.linspace(0, n_neurons - 1, min(neurons, n_neurons)).astype(int)
+    chosen = ordered[np.unique(spread)]
+    shares = []
+    for neuron in chosen:
+        kept_x, kept_y = minimum_match(cosines, epsilon, int(neuron))
+        size = int(kept_x.sum() + kept_y.sum())
+        shares.append(2.0 / size if size else 0.0)
+    return float(np.mean(shares))
+
+
+SIMPLE_MATCH = Measure(
+    name="simple-match",
+    summary=SUMMARY["simple-match"],
+    compute=fineness,
+    value_range=(0.0, 1.0),
+    paper="Wang et al. 2018, Algorithm 2",
+    definition="mean over side a's live neurons of 2 / size of a simple match that holds it, 0 "
+    "where there is none, activations not centred",
+    is_symmetric=False,
+    invariances=frozenset({"scaling", "permutation"}),
+    samples="n > max(d1, d2)",
+    is_basis_free=False,
+    is_costly=True,
+    options={"epsilon": 0.25, "neurons": 16},
+)

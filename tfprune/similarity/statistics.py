@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from tfprune.errors import InputError
+from tfprune.masked_arrays import check_unmasked
+from tfprune.similarity.accumulator import Collected
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.channels import ChannelCounts, count_channels, describe_rows
-from tfprune.similarity.collected import Collected, blocks_that_fit, pieces_of, run_length
-from tfprune.similarity.gram import gram_coordinates
+from tfprune.similarity.blocks import Moments
+from tfprune.similarity.factorizations import gram_coordinates, stand_in_rows
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.moments import Centred, centre
-from tfprune.similarity.pair import Pair, Rows, side_from_moments
-from tfprune.similarity.qr import stand_in_rows
-from tfprune.similarity.side import Side
-from tfprune.similarity.store import Key, KeyPair, MomentStore
+from tfprune.similarity.pair import Pair, Rows
+from tfprune.similarity.streaming import (
+    Key,
+    KeyPair,
+    MomentStore,
+    blocks_that_fit,
+    pieces_of,
+    run_length,
+)
 
 
 class Evidence:
@@ -115,73 +122,6 @@ def _named(key: Key) -> str:
     return f"layer {key.layer!r} of network {key.side}"
 
 
-class Moments:
-    """Sides and cross-moments of a store: of all its blocks, or of blocks at given weights."""
-
-    def __init__(self, store: MomentStore, collected: Collected) -> None:
-        self.store = store
-        self._tolerance = collected.tolerance
-        self._sides: dict[Key, tuple[Side, Array]] = {}
-        self._totals: dict[Key | KeyPair, Array] = {}
-
-    def _total(self, key: Key | KeyPair) -> Array:
-        if key not in self._totals:
-            sums = self.store.within if isinstance(key, Key) else self.store.between
-            self._totals[key] = sums[key].sum(axis=0)  # type: ignore[index]
-        return self._totals[key]
-
-    def side(self, key: Key) -> Side:
-        """Return a layer's statistics over all blocks, computed once."""
-        return self._side(key)[0]
-
-    def _side(self, key: Key) -> tuple[Side, Array]:
-        if key not in self._sides:
-            shift = self.store.shifts[key]
-            self._sides[key] = side_from_moments(self._total(key), shift, self._tolerance[key])
-        return self._sides[key]
-
-    def cross(self, keys: KeyPair) -> Centred:
-        """Return a pair's centred cross-moments over all blocks."""
-        offsets = (self._side(k)[1] for k in keys)
-        return centre(self._total(keys), *offsets)
-
-    def rows_in(self, key: Key) -> Array:
-        """Return how many data points each block has, (n_blocks,)."""
-        return np.asarray(self.store.within[key][:, -2, -2])
-
-    def blocks_used(self, key: Key) -> Array:
-        """Return the indices of the blocks that have data points."""
-        return np.flatnonzero(self.rows_in(key) > 0)
-
-    def whole_pair(self, keys: KeyPair) -> Pair:
-        """Return the pair over all blocks, from its moments alone."""
-        a, b = keys
-        return Pair(self.side(a), self.side(b), self.cross(keys), allow_few_samples=True)
-
-    def part(self, keys: KeyPair, blocks: Array) -> Pair:
-        """Return the pair over some blocks."""
-        a, b = (self.store.within[key][blocks].sum(axis=0) for key in keys)
-        return self._pair(keys, a, b, self.store.between[keys][blocks].sum(axis=0))
-
-    def without(self, keys: KeyPair, blocks: Array) -> Pair:
-        """Return the pair over all blocks but some."""
-        a, b = (self._total(key) - self.store.within[key][blocks].sum(axis=0) for key in keys)
-        between = self._total(keys) - self.store.between[keys][blocks].sum(axis=0)
-        return self._pair(keys, a, b, between)
-
-    def weighted_pair(self, keys: KeyPair, weights: Array) -> Pair:
-        """Return the pair over all blocks, each counted as often as `weights` says."""
-        a, b = (np.tensordot(weights, self.store.within[key], axes=1) for key in keys)
-        return self._pair(keys, a, b, np.tensordot(weights, self.store.between[keys], axes=1))
-
-    def _pair(self, keys: KeyPair, within_a: Array, within_b: Array, between: Array) -> Pair:
-        a, b = keys
-        shifts, tolerance = self.store.shifts, self._tolerance
-        side_a, offset_a = side_from_moments(within_a, shifts[a], tolerance[a])
-        side_b, offset_b = side_from_moments(within_b, shifts[b], tolerance[b])
-        return Pair(side_a, side_b, centre(between, offset_a, offset_b), allow_few_samples=True)
-
-
 def moments_of_rows(rows: dict[Key, Array], collected: Collected) -> Moments:
     """Return the moments of kept rows, in as many blocks of images as were asked for and fit."""
     settings = collected.settings
@@ -191,3 +131,65 @@ def moments_of_rows(rows: dict[Key, Array], collected: Collected) -> Moments:
     run = run_length(collected.n_images, blocks)
     store.add(rows, collected.per_image, pieces_of(0, collected.n_images, run, blocks))
     return Moments(store, collected)
+
+
+@dataclass(frozen=True)
+class ChannelCounts:
+    """How many of a layer's `width` channels are dead, constant, masked or duplicate.
+
+    `masked` channels don't vary and pruning removed all their weights; `dead` ones are zero
+    everywhere, `constant` ones another value everywhere, with weights left. No channel counts
+    twice. `duplicate` channels copy an earlier live one up to shift and scale.
+    """
+
+    width: int
+    dead: int
+    constant: int
+    masked: int
+    duplicate: int
+
+
+def count_channels(
+    mean: Array, live: Array, duplicate: int, masked: Array | None, layer: str
+) -> ChannelCounts:
+    """Return the counts, from the channels' means (d,) and the indices of the live ones.
+
+    `masked` (channels,) says which channels lost all weights; it is repeated over positions
+    when the layer was flattened.
+    """
+    width = mean.size
+    still = np.ones(width, bool)
+    still[live] = False
+    cut = np.zeros(width, bool) if masked is None else _spread(masked, width, layer)
+    cut &= still
+    dead = still & ~cut & (mean == 0)
+    constant = still & ~cut & (mean != 0)
+    return ChannelCounts(width, int(dead.sum()), int(constant.sum()), int(cut.sum()), duplicate)
+
+
+def _spread(masked: Array, width: int, layer: str) -> Array:
+    check_unmasked(masked, f"the mask of layer {layer!r}")
+    flags = np.asarray(masked, bool).ravel()
+    if flags.size == 0 or width % flags.size:
+        raise InputError(
+            f"the mask of layer {layer!r} must have one value per channel: it has {flags.size}, "
+            f"the layer {width}."
+        )
+    return np.tile(flags, width // flags.size)
+
+
+def describe_rows(rows: Array) -> tuple[Array, Array, int]:
+    """Return means (d,), indices of live columns and number of duplicates, of rows (n, d).
+
+    For layers too wide for a (d, d) matrix: columns that agree after standardising are found by
+    their products with two random vectors.
+    """
+    mean = rows.mean(axis=0, dtype=np.float64)
+    live = np.flatnonzero(rows.max(axis=0) > rows.min(axis=0))
+    probes = np.random.default_rng(0).normal(size=(2, rows.shape[0]))
+    probes -= probes.mean(axis=1, keepdims=True)
+    squares = np.einsum("ij,ij->j", rows, rows, dtype=np.float64) - rows.shape[0] * mean**2
+    products = (probes @ rows)[:, live] / np.sqrt(np.maximum(squares[live], 1e-300))
+    products = products[:, np.argsort(products[0])]
+    same = (np.abs(np.diff(products, axis=1)) < 1e-6).all(axis=0)
+    return mean, live, int(same.sum())

@@ -17,7 +17,6 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.moments import augment
 
 #: up to this joint width BLAS gains little from threads, so chunks run in threads of ours
 NARROW = 1024
@@ -87,35 +86,3 @@ def tiled_product(left: Array, right: Array, out: Array) -> Array:
 
     run_tasks(tiles, work, threaded=True)
     return out
-
-
-def joint_moments(x: Array, y: Array, shift_x: Array, shift_y: Array, dtype: type) -> Array:
-    """Return Z'Z, (d1+d2+4, d1+d2+4) float64, of Z = [x augmented | y augmented].
-
-    One symmetric product gives both layers' own moments and their cross-moments. Chunks are
-    multiplied in `dtype` and summed in float64.
-    """
-    wx, wy = x.shape[1] + 2, y.shape[1] + 2
-    width = wx + wy
-    step = chunk_rows(width)
-    if width >= NARROW:  # the sums are large too: add to them seldom
-        step = max(step, min(16 * width // np.dtype(dtype).itemsize, 16384))
-    n = x.shape[0]
-    step = -(-n // -(-n // step))  # chunks of one size
-
-    def work(starts: range) -> Array:
-        total = np.zeros((width, width))
-        product = np.empty((width, width), dtype)
-        buffer = np.empty((min(step, n), width), dtype)
-        for start in starts:
-            z = buffer[: min(step, n - start)]
-            augment(x[start : start + step], shift_x, z[:, :wx])
-            augment(y[start : start + step], shift_y, z[:, wx:])
-            np.matmul(z.T, z, out=product)
-            total += product
-        return total
-
-    parts = 1 if width >= NARROW or n < 4 * step else min(PARTS, -(-n // step))
-    tasks = [range(k * step, n, parts * step) for k in range(parts)]
-    totals = run_tasks(tasks, work, threaded=parts > 1)
-    return np.asarray(sum(totals[1:], totals[0]))

@@ -9,7 +9,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.blocks import BlockMoments, Products
-from tfprune.similarity.expansion import (
+from tfprune.similarity.derivatives import (
     Change,
     Derivatives,
     Expanded,

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.similarity.arrays import Array, rank_tolerance
-from tfprune.similarity.layouts import Layout
+from tfprune.similarity.arrays import (
+    SAFE_EXPONENT,
+    Array,
+    Layout,
+    divided,
+    excess,
+    exponent_of_span,
+    rank_tolerance,
+)
+from tfprune.similarity.factorizations import StreamingR, ill_conditioned
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.minibatches import MinibatchSums
 from tfprune.similarity.moments import first_shift
-from tfprune.similarity.qr import StreamingR, ill_conditioned
-from tfprune.similarity.sampling import RowSample, derangement, n_classes
-from tfprune.similarity.scaling import SAFE_EXPONENT, divided, excess, exponent_of_span
-from tfprune.similarity.store import Key, KeyPair, MomentStore, Piece
-
-#: images per block piece where the number of images isn't known beforehand
-RUN = 16
-
-#: bytes that block moments may always take
-_BLOCK_MEMORY = 64 * 2**20
+from tfprune.similarity.samples import MinibatchSums, RowSample, derangement, n_classes
+from tfprune.similarity.streaming import (
+    Key,
+    KeyPair,
+    MomentStore,
+    Piece,
+    blocks_that_fit,
+    pieces_of,
+    run_length,
+)
 
 #: share of a channel's norm that is noise where products were rounded to float32
 PRODUCT_NOISE = 3e-4
@@ -255,28 +261,3 @@ def permuted_images(
             images = values.reshape(n, per_image[key], values.shape[1])
             mixed[key] = images[order].reshape(values.shape)
     return mixed
-
-
-def run_length(n_images: int | None, n_blocks: int) -> int:
-    """Return how many consecutive images go to one block before the next one's turn."""
-    return RUN if n_images is None else max(1, -(-n_images // max(n_blocks, 1)))
-
-
-def pieces_of(first: int, n: int, run: int, n_blocks: int) -> list[Piece]:
-    """Return the pieces of images first .. first+n of the stream, in runs of `run` per block."""
-    if n_blocks <= 1:
-        return [Piece(0, n, 0)]
-    edges = [first, *range((first // run + 1) * run, first + n, run), first + n]
-    return [Piece(a - first, b - first, a // run % n_blocks) for a, b in pairwise(edges)]
-
-
-def blocks_that_fit(
-    pairs: list[KeyPair], widths: Mapping[Key, int], blocks: int, memory: int
-) -> int:
-    """Return the number of blocks whose moments fit in `memory` bytes: `blocks` or fewer.
-
-    A small bound on kept rows still leaves `_BLOCK_MEMORY` for blocks.
-    """
-    own = sum((widths[k] + 2) ** 2 for k in {k for pair in pairs for k in pair})
-    cross = sum((widths[a] + 2) * (widths[b] + 2) for a, b in pairs)
-    return max(1, min(blocks, max(memory, _BLOCK_MEMORY) // (8 * (own + cross))))

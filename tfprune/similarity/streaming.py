@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from tfprune.similarity.arrays import Array
+from tfprune.similarity.arrays import (
+    Array,
+)
 from tfprune.similarity.moments import augment, first_shift, move_shift
-from tfprune.similarity.products import NARROW, PARTS, chunk_rows, run_tasks, tiled_product
+from tfprune.similarity.parallel import NARROW, PARTS, chunk_rows, run_tasks, tiled_product
 
 
 class Key(NamedTuple):
@@ -234,3 +237,36 @@ def _chunks(stretches: list[tuple[int, int]], length: int) -> list[tuple[int, in
         for start, stop in stretches
         for first in range(start, stop, length)
     ]
+
+
+#: images per block piece where the number of images isn't known beforehand
+RUN = 16
+
+
+#: bytes that block moments may always take
+_BLOCK_MEMORY = 64 * 2**20
+
+
+def run_length(n_images: int | None, n_blocks: int) -> int:
+    """Return how many consecutive images go to one block before the next one's turn."""
+    return RUN if n_images is None else max(1, -(-n_images // max(n_blocks, 1)))
+
+
+def pieces_of(first: int, n: int, run: int, n_blocks: int) -> list[Piece]:
+    """Return the pieces of images first .. first+n of the stream, in runs of `run` per block."""
+    if n_blocks <= 1:
+        return [Piece(0, n, 0)]
+    edges = [first, *range((first // run + 1) * run, first + n, run), first + n]
+    return [Piece(a - first, b - first, a // run % n_blocks) for a, b in pairwise(edges)]
+
+
+def blocks_that_fit(
+    pairs: list[KeyPair], widths: Mapping[Key, int], blocks: int, memory: int
+) -> int:
+    """Return the number of blocks whose moments fit in `memory` bytes: `blocks` or fewer.
+
+    A small bound on kept rows still leaves `_BLOCK_MEMORY` for blocks.
+    """
+    own = sum((widths[k] + 2) ** 2 for k in {k for pair in pairs for k in pair})
+    cross = sum((widths[a] + 2) * (widths[b] + 2) for a, b in pairs)
+    return max(1, min(blocks, max(memory, _BLOCK_MEMORY) // (8 * (own + cross))))

@@ -17,7 +17,7 @@ from tfprune.similarity import Comparison
 from tfprune.similarity.jackknife import spread_of
 from tfprune.similarity.measure import find_measure
 from tfprune.similarity.parallel import single_threaded_blas
-from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import Key
 
 KEYS = Key("a", "l"), Key("b", "l")
@@ -33,7 +33,7 @@ def costs(width: int, name: str) -> tuple[float, float]:
     comparison = Comparison([("l", "l")], measures=[name], n_images=n)
     a, b = population.draw(n, np.random.default_rng(0))
     comparison.update({"l": a}, {"l": b})
-    moments = Evidence(comparison.collected).moments(measure)
+    moments = Statistics(comparison.collected).moments(measure)
     used = moments.blocks_used(KEYS[0])
     start = time.perf_counter()
     spread_of(moments, KEYS, measure, used)

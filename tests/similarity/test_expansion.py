@@ -7,7 +7,7 @@ from tfprune.similarity import MEASURES, Comparison
 from tfprune.similarity import derivatives_cca as expansion_cca
 from tfprune.similarity.blocks import blocks_of
 from tfprune.similarity.measure import find_measure
-from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import Key
 
 KEYS = Key("a", "l"), Key("b", "l")
@@ -17,7 +17,7 @@ EXPANDED = [n for n in MEASURES.names() if find_measure(n).expand is not None]
 def evidence_of(a, b, measure, blocks=10):
     comparison = Comparison([("l", "l")], measures=[measure], blocks=blocks, n_images=len(a))
     comparison.update({"l": a}, {"l": b})
-    return Evidence(comparison.collected)
+    return Statistics(comparison.collected)
 
 
 def draw(d1, d2, n=260, dead=()):
@@ -28,8 +28,8 @@ def draw(d1, d2, n=260, dead=()):
     return a, b
 
 
-def derivatives(evidence, measure):
-    moments = evidence.moments(measure)
+def derivatives(statistics, measure):
+    moments = statistics.moments(measure)
     pair = moments.weighted_pair(KEYS, np.ones(moments.store.n_blocks))
     expanded = measure.expand(pair, pair, **measure.options)
     used = moments.blocks_used(KEYS[0])
@@ -46,9 +46,9 @@ def test_derivatives_are_those_of_the_number_in_the_weight_of_a_block(name, d1, 
     measure = find_measure(name)
     if name == "svcca":
         measure = measure.with_options(variance=0.93)
-    evidence = evidence_of(*draw(d1, d2, dead=(1,)), measure)
-    value, first, second = derivatives(evidence, measure)
-    moments = evidence.moments(measure)
+    statistics = evidence_of(*draw(d1, d2, dead=(1,)), measure)
+    value, first, second = derivatives(statistics, measure)
+    moments = statistics.moments(measure)
     whole = moments.weighted_pair(KEYS, np.ones(10))
     if name != "cka-debiased":  # whose corrected value is that of cka
         assert value == pytest.approx(measure(whole), abs=1e-12)

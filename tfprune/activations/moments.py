@@ -1,7 +1,7 @@
 """Moments of two networks' layers, taken on the device where their activations are.
 
 The forward pass of both networks and the sums over data points are one TensorFlow function; only
-(d + 2) x (d + 2) matrices leave the device, as the `MomentStore`s that streaming the same
+(d + 2) x (d + 2) matrices leave the device, as the `StreamedMoments`s that streaming the same
 activations through NumPy would have given.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from tfprune.activations.batches import BatchPlan, MomentRequest, plan_batch, plan_shapes
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Layout
-from tfprune.similarity.streaming import Key, KeyPair, MomentStore
+from tfprune.similarity.streaming import Key, KeyPair, StreamedMoments
 
 if TYPE_CHECKING:
     from tfprune.activations.collect import ActivationReader
@@ -34,8 +34,8 @@ class TakenMoments:
     `products` is the precision in which data points were multiplied.
     """
 
-    store: MomentStore
-    nulls: list[MomentStore]
+    store: StreamedMoments
+    nulls: list[StreamedMoments]
     per_image: Mapping[Key, int]
     products: np.dtype[Any]
 
@@ -251,10 +251,10 @@ class _Sums:
         """Return what was summed, in the host's memory."""
         request = self.request
         shifts = {key: shift.numpy() for key, shift in self.shifts.items()}
-        store = MomentStore(request.pairs, n_blocks=request.n_blocks)
+        store = StreamedMoments(request.pairs, n_blocks=request.n_blocks)
         store.within = {key: total.numpy() for key, total in self.within.items()}
         store.between = {pair: total.numpy() for pair, total in self.between.items()}
-        nulls = [MomentStore(request.pairs, cross_only=True) for _ in range(request.n_nulls)]
+        nulls = [StreamedMoments(request.pairs, cross_only=True) for _ in range(request.n_nulls)]
         for each in (store, *nulls):
             each.shifts, each.widths = dict(shifts), dict(self.width)
         for k, null in enumerate(nulls):

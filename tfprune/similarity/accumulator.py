@@ -25,8 +25,8 @@ from tfprune.similarity.samples import MinibatchSums, RowSample, derangement, n_
 from tfprune.similarity.streaming import (
     Key,
     KeyPair,
-    MomentStore,
     Piece,
+    StreamedMoments,
     blocks_that_fit,
     pieces_of,
     run_length,
@@ -56,7 +56,7 @@ class Settings:
     null: bool = True
 
 
-class Collected:
+class Accumulator:
     """Rows of every layer, or their moments; besides, samples and minibatch sums as asked."""
 
     def __init__(self, pairs: list[KeyPair], measures: list[Measure], settings: Settings) -> None:
@@ -68,8 +68,8 @@ class Collected:
         self.dtype: dict[Key, np.dtype[Any]] = {}
         #: powers of two by which layers of extreme size are divided
         self.exponents: dict[Key, int] = {}
-        self.store: MomentStore | None = None
-        self.nulls: list[MomentStore] = []
+        self.store: StreamedMoments | None = None
+        self.nulls: list[StreamedMoments] = []
         self.factors: dict[KeyPair, StreamingR] = {}
         self.measures = measures
         sources = {measure.source for measure in measures}
@@ -147,9 +147,9 @@ class Collected:
             x, y = (self._batches[0][0][k] for k in pair)
             if ill_conditioned(x) or ill_conditioned(y):
                 self.factors[pair] = StreamingR(first_shift(x), first_shift(y))
-        self.store = MomentStore(self.pairs, n_blocks=blocks)
+        self.store = StreamedMoments(self.pairs, n_blocks=blocks)
         n_nulls = min(settings.permutations, STREAMED_PERMUTATIONS)
-        self.nulls = [MomentStore(self.pairs, cross_only=True) for _ in range(n_nulls)]
+        self.nulls = [StreamedMoments(self.pairs, cross_only=True) for _ in range(n_nulls)]
         first = settings.first_image
         for rows, per_image, n in self._batches:
             self._stream(rows, per_image, first, n)
@@ -172,8 +172,8 @@ class Collected:
 
     def take(
         self,
-        store: MomentStore,
-        nulls: list[MomentStore],
+        store: StreamedMoments,
+        nulls: list[StreamedMoments],
         per_image: Mapping[Key, int],
         *,
         n_images: int,
@@ -191,7 +191,7 @@ class Collected:
             self.n_rows[key], self.dtype[key] = count * n_images, dtype
             self.tolerance[key] = max(rank_tolerance(dtype), noise)
 
-    def merge(self, other: Collected) -> None:
+    def merge(self, other: Accumulator) -> None:
         """Add what was collected of other images for the same pairs and settings."""
         if other.n_images == 0:
             return

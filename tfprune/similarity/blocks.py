@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from tfprune.similarity.accumulator import Collected
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.moments import Centred, centre, move_shift, offset_of_mean
 from tfprune.similarity.pair import Pair, side_from_moments
@@ -16,7 +15,7 @@ from tfprune.similarity.side import Side
 from tfprune.similarity.streaming import (
     Key,
     KeyPair,
-    MomentStore,
+    StreamedMoments,
 )
 
 #: blocks are worked on so many numbers at a time: a few copies of them stay in cache
@@ -77,7 +76,9 @@ class BlockMoments:
     whole: tuple[Array, Array, Array]
 
 
-def blocks_of(store: MomentStore, keys: KeyPair, groups: Sequence[Array]) -> Iterator[BlockMoments]:
+def blocks_of(
+    store: StreamedMoments, keys: KeyPair, groups: Sequence[Array]
+) -> Iterator[BlockMoments]:
     """Yield groups of a pair's blocks, each as one block, some at a time.
 
     Means are those over all of `groups`, which are arrays of indices.
@@ -103,9 +104,9 @@ def blocks_of(store: MomentStore, keys: KeyPair, groups: Sequence[Array]) -> Ite
 class Moments:
     """Sides and cross-moments of a store: of all its blocks, or of blocks at given weights."""
 
-    def __init__(self, store: MomentStore, collected: Collected) -> None:
+    def __init__(self, store: StreamedMoments, tolerance: Mapping[Key, float]) -> None:
         self.store = store
-        self._tolerance = collected.tolerance
+        self._tolerance = tolerance
         self._sides: dict[Key, tuple[Side, Array]] = {}
         self._totals: dict[Key | KeyPair, Array] = {}
 

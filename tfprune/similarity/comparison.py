@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tfprune.errors import InputError, unknown_name
-from tfprune.similarity.accumulator import Collected, Settings
+from tfprune.similarity import comparison_file
+from tfprune.similarity.accumulator import Accumulator, Settings
 from tfprune.similarity.arrays import (
     Array,
     as_rows,
@@ -18,9 +19,8 @@ from tfprune.similarity.arrays import (
 from tfprune.similarity.attribution import Attribution, CrossValidated, attribute, cross_validate
 from tfprune.similarity.measure import Measure, find_measure
 from tfprune.similarity.parallel import single_threaded_blas
-from tfprune.similarity.persist import load, save
 from tfprune.similarity.score import Score, assess
-from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import Key, KeyPair
 
 
@@ -104,7 +104,7 @@ class Comparison:
         )
         self.masked = {"a": dict(masked_a or {}), "b": dict(masked_b or {})}
         keyed = [(Key("a", a), Key("b", b)) for a, b in self.pairs]
-        self.collected = Collected(keyed, self.measures, self.settings)
+        self.collected = Accumulator(keyed, self.measures, self.settings)
 
     @property
     def n_images(self) -> int:
@@ -166,24 +166,38 @@ class Comparison:
 
     def save(self, path: str | Path) -> None:
         """Write the comparison, with all that it has collected, to a .npz file."""
-        save(self, Path(path))
+        head = {
+            "pairs": self.pairs,
+            "measures": [[m.name, dict(m.options)] for m in self.measures],
+            "settings": asdict(self.settings),
+        }
+        comparison_file.write(Path(path), head, self.masked, self.collected)
 
     @classmethod
     def load(cls, path: str | Path) -> Comparison:
         """Return a comparison that `save` wrote, ready for more batches."""
-        return load(Path(path))
+        head, masked, arrays = comparison_file.read(Path(path))
+        comparison = cls(
+            [(a, b) for a, b in head["pairs"]],
+            measures=[find_measure(name).with_options(**given) for name, given in head["measures"]],
+            masked_a=masked["a"],
+            masked_b=masked["b"],
+            **head["settings"],
+        )
+        comparison_file.restore(comparison.collected, head, arrays)
+        return comparison
 
     def cross_validated(self, layer_a: str, layer_b: str, *, folds: int = 5) -> CrossValidated:
         """Return k-fold cross-validated CCA of a pair, from block moments (no second pass)."""
         keys = self._keys(layer_a, layer_b)
         with single_threaded_blas():
-            return cross_validate(Evidence(self.collected).plain, keys, folds)
+            return cross_validate(Statistics(self.collected).plain, keys, folds)
 
     def attribution(self, layer_a: str, layer_b: str) -> Attribution:
         """Return which channels and canonical directions of `layer_a` `layer_b` has lost."""
         keys = self._keys(layer_a, layer_b)
         with single_threaded_blas():
-            return attribute(Evidence(self.collected).pair(keys, find_measure("pwcca")))
+            return attribute(Statistics(self.collected).pair(keys, find_measure("pwcca")))
 
     def _keys(self, layer_a: str, layer_b: str) -> KeyPair:
         if (layer_a, layer_b) not in self.pairs:

@@ -15,7 +15,7 @@ from tfprune.similarity.jackknife import Spread, spread_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import with_rows
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.statistics import Evidence
+from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import KeyPair
 
 Interval = tuple[float, float]
@@ -38,9 +38,9 @@ class Found(NamedTuple):
     told: list[str]
 
 
-def interval_of(evidence: Evidence, keys: KeyPair, measure: Measure, value: float) -> Found:
+def interval_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: float) -> Found:
     """Return the interval of a measure's value and what the reader must be told about it."""
-    settings = evidence.collected.settings
+    settings = statistics.collected.settings
     if settings.blocks == 0:
         return Found(None, None, [])
     if measure.is_costly:
@@ -50,11 +50,11 @@ def interval_of(evidence: Evidence, keys: KeyPair, measure: Measure, value: floa
     if measure.is_biased_on_rows:
         return _none(f"{measure.name} is too high on few data points, and by how much is not known")
     if measure.source == "rows":
-        return _jackknife(evidence, keys, measure, value)
+        return _jackknife(statistics, keys, measure, value)
     if measure.source == "minibatches":
-        interval, told = _over_minibatches(evidence, keys, measure, value)
+        interval, told = _over_minibatches(statistics, keys, measure, value)
         return Found(interval, None, told)
-    moments = evidence.moments(measure)
+    moments = statistics.moments(measure)
     used = moments.blocks_used(keys[0])
     if used.size < MIN_BLOCKS:
         return _none(
@@ -96,10 +96,10 @@ def student_t(probability: float, freedom: float) -> float:
 
 
 def _over_minibatches(
-    evidence: Evidence, keys: KeyPair, measure: Measure, value: float
+    statistics: Statistics, keys: KeyPair, measure: Measure, value: float
 ) -> tuple[Interval | None, list[str]]:
-    settings = evidence.collected.settings
-    pair = evidence.pair(keys, measure)
+    settings = statistics.collected.settings
+    pair = statistics.pair(keys, measure)
     assert pair.minibatches is not None
     batches = pair.minibatches
     if len(batches) < MIN_BLOCKS:
@@ -137,16 +137,16 @@ def above_chance(found: Found, null: float, measure: Measure) -> Found:
     )
 
 
-def _jackknife(evidence: Evidence, keys: KeyPair, measure: Measure, value: float) -> Found:
+def _jackknife(statistics: Statistics, keys: KeyPair, measure: Measure, value: float) -> Found:
     """Return value +- z s, s the delete-a-group jackknife's deviation over sampled images.
 
     Repeated rows would bias a measure of pairwise distances, so images are left out, not drawn:
     with all their rows, since pixels of one image are not independent.
     """
-    pair = evidence.pair(keys, measure)
+    pair = statistics.pair(keys, measure)
     assert pair.rows is not None
     x, y = pair.rows()
-    sample = evidence.collected.samples[keys]
+    sample = statistics.collected.samples[keys]
     if sample.n_images < 2 * _GROUPS:
         return _none(f"{sample.n_images} images, of at least {2 * _GROUPS}; use more probe images")
     group = sample.groups_of_images(_GROUPS)
@@ -154,7 +154,7 @@ def _jackknife(evidence: Evidence, keys: KeyPair, measure: Measure, value: float
         [measure(with_rows(pair, x[group != g], y[group != g])) for g in range(_GROUPS)]
     )
     deviation = float(np.sqrt((_GROUPS - 1) * np.mean((left_out - left_out.mean()) ** 2)))
-    tail = (1 - evidence.collected.settings.confidence) / 2
+    tail = (1 - statistics.collected.settings.confidence) / 2
     reach = NormalDist().inv_cdf(1 - tail) * deviation
     low, high = measure.value_range
     ends = clipped(value - reach, low, high), clipped(value + reach, low, high)

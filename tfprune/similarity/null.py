@@ -11,8 +11,8 @@ from tfprune.similarity.arrays import Array
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.moments import centre
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.statistics import Evidence
-from tfprune.similarity.streaming import KeyPair, MomentStore, Piece
+from tfprune.similarity.statistics import Statistics
+from tfprune.similarity.streaming import KeyPair, Piece, StreamedMoments
 
 #: beyond this many multiplications a permutation is dear, and three must do
 _DEAR = 4e9
@@ -27,24 +27,24 @@ class Floor:
     method: str
 
 
-def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None:
+def null_of(statistics: Statistics, keys: KeyPair, measure: Measure) -> Floor | None:
     """Return the null of a measure for a pair, or None where there is no way to it.
 
     By pairing images at random, so that data points of one image stay together and the layers
     keep their own statistics; without permutations in closed form where there is one.
     """
-    collected = evidence.collected
+    collected = statistics.collected
     if not collected.settings.null:
         return None
     n = collected.settings.permutations
     if measure.is_costly:
         n = min(n, 3)
     if n and measure.source == "moments":
-        values = [measure(pair) for pair in _permuted_pairs(evidence, keys, measure, n)]
+        values = [measure(pair) for pair in _permuted_pairs(statistics, keys, measure, n)]
     elif n and measure.source == "rows":
-        values = _sampled(evidence, keys, measure, n)
+        values = _sampled(statistics, keys, measure, n)
     elif n and measure.source == "minibatches":
-        values = _within_minibatches(evidence, keys, measure)
+        values = _within_minibatches(statistics, keys, measure)
     else:
         values = []
     if values:
@@ -54,7 +54,7 @@ def null_of(evidence: Evidence, keys: KeyPair, measure: Measure) -> Floor | None
         return None
     pixels = collected.per_image[keys[0]] > 1
     caveat = "; takes the pixels of an image as independent, so too low" if pixels else ""
-    pair = evidence.pair(keys, measure)
+    pair = statistics.pair(keys, measure)
     return Floor(measure.expected_null(pair), None, f"closed form{caveat}")
 
 
@@ -62,11 +62,11 @@ def _extreme(values: list[float], measure: Measure) -> float:
     return float(np.max(values) if measure.larger_is_more_similar else np.min(values))
 
 
-def _permuted_pairs(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:
-    moments = evidence.moments(measure)
+def _permuted_pairs(statistics: Statistics, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:
+    moments = statistics.moments(measure)
     sides = [moments.side(k) for k in keys]
     pairs = []
-    for store in _null_stores(evidence, keys, measure, n):
+    for store in _null_stores(statistics, keys, measure, n):
         offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
         cross = centre(store.between[keys].sum(axis=0), *offsets)
         pair = Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
@@ -74,20 +74,22 @@ def _permuted_pairs(evidence: Evidence, keys: KeyPair, measure: Measure, n: int)
     return pairs
 
 
-def _null_stores(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[MomentStore]:
-    collected = evidence.collected
-    if evidence.rows is None:
+def _null_stores(
+    statistics: Statistics, keys: KeyPair, measure: Measure, n: int
+) -> list[StreamedMoments]:
+    collected = statistics.collected
+    if statistics.rows is None:
         return [store for store in collected.nulls if keys in store.between]
     compact = measure.is_basis_free
-    source = evidence.compact_rows if compact and evidence.wide else evidence.rows
+    source = statistics.compact_rows if compact and statistics.wide else statistics.rows
     rows = {k: source[k] for k in keys}
     cost = float(rows[keys[0]].size) * rows[keys[1]].shape[1]
     if cost > _DEAR:
         n = min(n, 3)
-    cached = evidence.nulls.setdefault((keys, compact and bool(evidence.wide)), [])
+    cached = statistics.nulls.setdefault((keys, compact and bool(statistics.wide)), [])
     per_image = collected.per_image
     while len(cached) < n:
-        store = MomentStore([keys], cross_only=True)
+        store = StreamedMoments([keys], cross_only=True)
         seed = (collected.settings.seed, len(cached))
         images = collected.n_images
         mixed = permuted_images(rows, per_image, images, seed)
@@ -96,23 +98,23 @@ def _null_stores(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) ->
     return cached[:n]
 
 
-def _sampled(evidence: Evidence, keys: KeyPair, measure: Measure, n: int) -> list[float]:
-    pair, sample = evidence.pair(keys, measure), evidence.collected.samples[keys]
+def _sampled(statistics: Statistics, keys: KeyPair, measure: Measure, n: int) -> list[float]:
+    pair, sample = statistics.pair(keys, measure), statistics.collected.samples[keys]
     values = []
     for index in range(n):
         mixed = sample.paired_at_random(
-            np.random.default_rng((evidence.collected.settings.seed, index))
+            np.random.default_rng((statistics.collected.settings.seed, index))
         )
         if mixed is not None and len(mixed[0]) >= 4:
             values.append(measure(with_rows(pair, *mixed)))
     return values
 
 
-def _within_minibatches(evidence: Evidence, keys: KeyPair, measure: Measure) -> list[float]:
-    pair = evidence.pair(keys, measure)
+def _within_minibatches(statistics: Statistics, keys: KeyPair, measure: Measure) -> list[float]:
+    pair = statistics.pair(keys, measure)
     return [
         measure(Pair(pair.x, pair.y, pair.moments, names=pair.names, minibatches=mixed))
-        for mixed in evidence.collected.minibatches[keys].nulls()
+        for mixed in statistics.collected.minibatches[keys].nulls()
         if len(mixed) and np.isfinite(mixed).all()
     ]
 

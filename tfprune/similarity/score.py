@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.similarity.accumulator import Collected
+from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.intervals import above_chance, interval_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import null_of
 from tfprune.similarity.pair import Pair
 from tfprune.similarity.parallel import run_tasks, single_threaded_blas
-from tfprune.similarity.statistics import ChannelCounts, Evidence
+from tfprune.similarity.statistics import ChannelCounts, Statistics
 from tfprune.similarity.streaming import KeyPair
 
 
@@ -88,20 +88,20 @@ _MATRICES = 12  # about as many (width, width) matrices are held for a pair
 
 
 def assess(
-    collected: Collected,
+    collected: Accumulator,
     measures: list[Measure],
     masked: Mapping[str, Mapping[str, Array]],
 ) -> dict[tuple[str, str, str], Score]:
     """Return (layer of a, layer of b, measure name) -> Score."""
-    evidence = Evidence(collected)
+    statistics = Statistics(collected)
 
     def work(keys: KeyPair) -> list[Score]:
-        counts = tuple(evidence.channels(k, masked[k.side].get(k.layer)) for k in keys)
-        return [_score(evidence, keys, measure, counts) for measure in measures]
+        counts = tuple(statistics.channels(k, masked[k.side].get(k.layer)) for k in keys)
+        return [_score(statistics, keys, measure, counts) for measure in measures]
 
     # one thread of BLAS each: its own would make the last bits depend on their number
     with single_threaded_blas():
-        width = evidence.prepare(measures)
+        width = statistics.prepare(measures)
         at_most = max(1, _MEMORY // (_MATRICES * 8 * width**2))
         found = run_tasks(collected.pairs, work, threaded=True, at_most=at_most)
     return {
@@ -112,11 +112,11 @@ def assess(
 
 
 def _score(
-    evidence: Evidence, keys: KeyPair, measure: Measure, counts: tuple[ChannelCounts, ...]
+    statistics: Statistics, keys: KeyPair, measure: Measure, counts: tuple[ChannelCounts, ...]
 ) -> Score:
-    collected = evidence.collected
+    collected = statistics.collected
     a, b = counts
-    pair = evidence.pair(keys, measure)
+    pair = statistics.pair(keys, measure)
     warnings: list[str] = []
     value, interval, floor, live, nominal = float("nan"), None, None, None, None
     dense_share, bias = None, None
@@ -136,13 +136,13 @@ def _score(
             dense_share = total / directions[0]
         elif _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
-        found = interval_of(evidence, keys, measure, value)
-        floor = null_of(evidence, keys, measure)
+        found = interval_of(statistics, keys, measure, value)
+        floor = null_of(statistics, keys, measure)
         if floor is not None:
             found = above_chance(found, floor.mean, measure)
         interval, bias, told = found
         warnings += told
-        warnings += _sample_warnings(evidence, keys, measure, pair, directions)
+        warnings += _sample_warnings(statistics, keys, measure, pair, directions)
     return Score(
         measure=measure.name,
         value=value,
@@ -199,13 +199,13 @@ def _definition(measure: Measure) -> str:
 
 
 def _sample_warnings(
-    evidence: Evidence,
+    statistics: Statistics,
     keys: KeyPair,
     measure: Measure,
     pair: Pair,
     directions: tuple[int, int],
 ) -> list[str]:
-    collected = evidence.collected
+    collected = statistics.collected
     told = []
     n_images, needed = collected.n_images, sum(directions)
     if measure.samples != "any" and n_images < IMAGES_PER_DIRECTION * needed:

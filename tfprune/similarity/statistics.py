@@ -9,7 +9,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.masked_arrays import check_unmasked
-from tfprune.similarity.accumulator import Collected
+from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.blocks import Moments
 from tfprune.similarity.factorizations import gram_coordinates, stand_in_rows
@@ -18,21 +18,21 @@ from tfprune.similarity.pair import Pair, Rows
 from tfprune.similarity.streaming import (
     Key,
     KeyPair,
-    MomentStore,
+    StreamedMoments,
     blocks_that_fit,
     pieces_of,
     run_length,
 )
 
 
-class Evidence:
+class Statistics:
     """Statistics of all layers and pairs of a comparison; each layer is whitened once."""
 
-    def __init__(self, collected: Collected) -> None:
+    def __init__(self, collected: Accumulator) -> None:
         self.collected = collected
         self.rows = collected.kept_rows()
         #: permuted cross-moments by pair and basis, kept for all measures
-        self.nulls: dict[tuple[KeyPair, bool], list[MomentStore]] = {}
+        self.nulls: dict[tuple[KeyPair, bool], list[StreamedMoments]] = {}
         self._pairs: dict[tuple[KeyPair, bool], Pair] = {}
         self._channels: dict[Key, tuple[Array, Array, int]] = {}
 
@@ -51,7 +51,7 @@ class Evidence:
         """Return the moments of the layers' own channels."""
         if self.rows is None:
             assert self.collected.store is not None
-            return Moments(self.collected.store, self.collected)
+            return Moments(self.collected.store, self.collected.tolerance)
         return moments_of_rows(self.rows, self.collected)
 
     @cached_property
@@ -122,15 +122,15 @@ def _named(key: Key) -> str:
     return f"layer {key.layer!r} of network {key.side}"
 
 
-def moments_of_rows(rows: dict[Key, Array], collected: Collected) -> Moments:
+def moments_of_rows(rows: dict[Key, Array], collected: Accumulator) -> Moments:
     """Return the moments of kept rows, in as many blocks of images as were asked for and fit."""
     settings = collected.settings
     widths = {k: v.shape[1] for k, v in rows.items()}
     blocks = blocks_that_fit(collected.pairs, widths, settings.blocks, settings.memory)
-    store = MomentStore(collected.pairs, n_blocks=blocks)
+    store = StreamedMoments(collected.pairs, n_blocks=blocks)
     run = run_length(collected.n_images, blocks)
     store.add(rows, collected.per_image, pieces_of(0, collected.n_images, run, blocks))
-    return Moments(store, collected)
+    return Moments(store, collected.tolerance)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Task(NamedTuple):
     stretches: list[tuple[int, int]]
 
 
-class MomentStore:
+class StreamedMoments:
     """Augmented moments of chosen layers and pairs, for each of `n_blocks` blocks of images.
 
     `within[key]` is (n_blocks, d+2, d+2), `between[pair]` (n_blocks, d1+2, d2+2), both about
@@ -174,7 +174,7 @@ class MomentStore:
             buffer = self._scratch.buffer = np.empty(rows * width)
         return buffer[: rows * width].reshape(rows, width)
 
-    def merge(self, other: MomentStore) -> None:
+    def merge(self, other: StreamedMoments) -> None:
         """Add the images of another store of the same pairs and blocks, exactly."""
         for key, shift in other.shifts.items():
             if key not in self.shifts:

@@ -3,43 +3,66 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.similarity.accumulator import Collected
+from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.factorizations import StreamingR
-from tfprune.similarity.streaming import Key, MomentStore
-
-if TYPE_CHECKING:
-    from tfprune.similarity.comparison import Comparison
+from tfprune.similarity.streaming import Key, StreamedMoments
 
 _FORMAT = 2  # 1 did not know from which image a sampled row was
 
+Masked = Mapping[str, Mapping[str, Array]]
 
-def save(comparison: Comparison, path: Path) -> None:
-    """Write a comparison's settings and all that it has collected to `path` (.npz)."""
-    head: dict[str, Any] = {
-        "format": _FORMAT,
-        "pairs": comparison.pairs,
-        "measures": [[m.name, dict(m.options)] for m in comparison.measures],
-        "settings": asdict(comparison.settings),
-    }
+
+def write(path: Path, head: Mapping[str, Any], masked: Masked, collected: Accumulator) -> None:
+    """Write `head` (what JSON holds), side -> layer -> mask, and what was collected."""
+    facts: dict[str, Any] = {"format": _FORMAT, **head}
     arrays: dict[str, Array] = {}
-    for side, masks in comparison.masked.items():
-        head[f"masked_{side}"] = list(masks)
+    for side, masks in masked.items():
+        facts[f"masked_{side}"] = list(masks)
         arrays.update({f"masked_{side}/{i}": np.asarray(m) for i, m in enumerate(masks.values())})
-    _pack(comparison.collected, head, arrays)
-    encoded = np.frombuffer(json.dumps(head).encode(), np.uint8)
-    with Path(path).open("wb") as file:
+    _pack(collected, facts, arrays)
+    encoded = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    with path.open("wb") as file:
         np.savez(file, head=encoded, **arrays)  # type: ignore[arg-type]
 
 
-def _pack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) -> None:
+def read(path: Path) -> tuple[dict[str, Any], Masked, dict[str, Array]]:
+    """Return head, masks and arrays that `write` wrote; `restore` takes head and arrays on.
+
+    Raises InputError when the file is something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        head = json.loads(arrays.pop("head").tobytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is not a comparison that tfprune wrote: {error}. Collect it again."
+        ) from error
+    without_images = head["format"] == 1 and not any(
+        name.startswith(("sample_", "batch_")) for name in arrays
+    )
+    if head["format"] != _FORMAT and not without_images:
+        raise InputError(
+            f"{path} has format {head['format']}, this version reads {_FORMAT}. Collect it again."
+        )
+    masked = {
+        side: {
+            layer: arrays[f"masked_{side}/{i}"] for i, layer in enumerate(head[f"masked_{side}"])
+        }
+        for side in "ab"
+    }
+    return head, masked, arrays
+
+
+def _pack(collected: Accumulator, head: dict[str, Any], arrays: dict[str, Array]) -> None:
     keys = list(collected.n_rows)
     head["n_images"] = collected.n_images
     head["keys"] = [
@@ -47,9 +70,8 @@ def _pack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) 
     ]
     head["exponents"] = [collected.exponents.get(key) for key in keys]
     rows = collected.kept_rows() if collected.n_images else None
-    for i, key in enumerate(keys):
-        if rows is not None:
-            arrays[f"rows/{i}"] = rows[key]
+    if rows is not None:
+        arrays.update({f"rows/{i}": rows[key] for i, key in enumerate(keys)})
     stores = [] if collected.store is None else [collected.store, *collected.nulls]
     head["stores"] = len(stores)
     for index, store in enumerate(stores):
@@ -77,44 +99,8 @@ def _pack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) 
             arrays.update({f"batch_values/{i}": values, f"batch_x/{i}": x, f"batch_y/{i}": y})
 
 
-def load(path: Path) -> Comparison:
-    """Return the comparison that `save` wrote; InputError when the file is something else."""
-    from tfprune.similarity.comparison import Comparison
-    from tfprune.similarity.measure import find_measure
-
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        head = json.loads(arrays.pop("head").tobytes())
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path} is not a comparison that tfprune wrote: {error}. Collect it again."
-        ) from error
-    without_images = head["format"] == 1 and not any(
-        name.startswith(("sample_", "batch_")) for name in arrays
-    )
-    if head["format"] != _FORMAT and not without_images:
-        raise InputError(
-            f"{path} has format {head['format']}, this version reads {_FORMAT}. Collect it again."
-        )
-    masked = {
-        side: {
-            layer: arrays[f"masked_{side}/{i}"] for i, layer in enumerate(head[f"masked_{side}"])
-        }
-        for side in "ab"
-    }
-    comparison = Comparison(
-        [(a, b) for a, b in head["pairs"]],
-        measures=[find_measure(name).with_options(**options) for name, options in head["measures"]],
-        masked_a=masked["a"],
-        masked_b=masked["b"],
-        **head["settings"],
-    )
-    _unpack(comparison.collected, head, arrays)
-    return comparison
-
-
-def _unpack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]) -> None:
+def restore(collected: Accumulator, head: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Fill a fresh accumulator of the same pairs, measures and settings with what was read."""
     keys = [Key(side, layer) for side, layer, *_ in head["keys"]]
     collected.n_images = head["n_images"]
     for key, (_, _, n_rows, tolerance, dtype) in zip(keys, head["keys"], strict=True):
@@ -125,7 +111,7 @@ def _unpack(collected: Collected, head: dict[str, Any], arrays: dict[str, Array]
     if "rows/0" in arrays:
         collected.restore_rows({k: arrays[f"rows/{i}"] for i, k in enumerate(keys)})
     for index in range(head["stores"]):
-        store = MomentStore(collected.pairs, cross_only=index > 0)
+        store = StreamedMoments(collected.pairs, cross_only=index > 0)
         for i, key in enumerate(keys):
             if f"shift/{index}/{i}" in arrays:
                 store.shifts[key] = arrays[f"shift/{index}/{i}"]

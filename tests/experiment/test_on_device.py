@@ -86,3 +86,16 @@ def test_measures_of_rows_see_the_activations_themselves(made, monkeypatch):
     np.testing.assert_array_equal(
         [row.similarity for row in rows], [row.similarity for row in expected]
     )
+
+
+@pytest.mark.parametrize("device", [None, "/CPU:0"])
+def test_copies_among_the_probe_images_take_the_intervals(made, monkeypatch, device):
+    """On the device only moments come back, so there the images themselves are looked at."""
+    import dataclasses
+
+    plan, readers = made
+    images = np.concatenate([plan.probe.images[:100], plan.probe.images[:100]])
+    twice = dataclasses.replace(plan, probe=dataclasses.replace(plan.probe, images=images))
+    _, rows = compared((twice, readers), monkeypatch, device, ("cka",))
+    assert {row.low for row in rows} == {None}
+    assert all("200 of 200 images are all but copies" in row.warnings for row in rows)

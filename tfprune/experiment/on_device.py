@@ -73,6 +73,10 @@ class DeviceMoments:
             reader = self._readers[key]
             for engine, found in zip(able, reader.read(images), strict=True):
                 n_nulls = engine.settings.permutations
+                if engine.settings.blocks:  # activations stay on the device: images are looked at
+                    seen = images[: engine.settings.n_images]
+                    pixels = seen.reshape(-1, seen.shape[-1])
+                    engine.collected.sketch.add("images", pixels, len(pixels) // len(seen))
                 engine.collected.take(
                     found.store,
                     found.nulls[:n_nulls],

@@ -18,6 +18,7 @@ from tfprune.similarity.arrays import (
     exponent_of_span,
     rank_tolerance,
 )
+from tfprune.similarity.copies import ImageSketch
 from tfprune.similarity.factorizations import StreamingR, ill_conditioned
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.moments import first_shift
@@ -71,6 +72,8 @@ class Accumulator:
         self.store: StreamedMoments | None = None
         self.nulls: list[StreamedMoments] = []
         self.factors: dict[KeyPair, StreamingR] = {}
+        #: in which copies of images show; empty where no interval is asked for
+        self.sketch = ImageSketch()
         self.measures = measures
         sources = {measure.source for measure in measures}
         size, seed = settings.sample_size, settings.seed
@@ -94,6 +97,8 @@ class Accumulator:
             self.dtype[key] = values.dtype
             tolerance = rank_tolerance(values.dtype)
             self.tolerance[key] = max(tolerance, self.tolerance.get(key, 0.0))
+        for key, values in rows.items() if settings.blocks else ():
+            self.sketch.add(key, values, per_image[key])
         for pair, sample in self.samples.items():
             first = settings.first_image + self.n_images
             sample.add(rows[pair[0]], rows[pair[1]], first, per_image[pair[0]])
@@ -208,6 +213,7 @@ class Accumulator:
             self.spill()
             other.spill()
         self.n_images += other.n_images
+        self.sketch.merge(other.sketch)
         for key, n in other.n_rows.items():
             self.n_rows[key] = self.n_rows.get(key, 0) + n
             self.dtype.setdefault(key, other.dtype[key])

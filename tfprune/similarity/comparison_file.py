@@ -72,6 +72,13 @@ def _pack(collected: Accumulator, head: dict[str, Any], arrays: dict[str, Array]
     rows = collected.kept_rows() if collected.n_images else None
     if rows is not None:
         arrays.update({f"rows/{i}": rows[key] for i, key in enumerate(keys)})
+    arrays.update(
+        {
+            f"sketch/{i}": np.concatenate(collected.sketch.parts[key])
+            for i, key in enumerate(keys)
+            if key in collected.sketch.parts
+        }
+    )
     stores = [] if collected.store is None else [collected.store, *collected.nulls]
     head["stores"] = len(stores)
     for index, store in enumerate(stores):
@@ -106,6 +113,9 @@ def restore(collected: Accumulator, head: Mapping[str, Any], arrays: Mapping[str
     for key, (_, _, n_rows, tolerance, dtype) in zip(keys, head["keys"], strict=True):
         collected.n_rows[key], collected.tolerance[key] = n_rows, tolerance
         collected.dtype[key] = np.dtype(dtype)
+    for i, key in enumerate(keys):
+        if f"sketch/{i}" in arrays:  # files from before have none
+            collected.sketch.parts[key] = [arrays[f"sketch/{i}"]]
     exponents = head.get("exponents", [0] * len(keys))  # files from before: unscaled
     collected.exponents = {k: e for k, e in zip(keys, exponents, strict=True) if e is not None}
     if "rows/0" in arrays:

@@ -29,6 +29,9 @@ UNSURE = 0.4
 #: where the change is this many standard errors or more, no interval is given
 UNSTABLE = 3.0
 
+#: independent images would give intervals narrower by the root of this: then none is given
+WORTH = 1.15
+
 
 class Found(NamedTuple):
     """A measure's interval and bias, each None where it can't be had, and what to tell."""
@@ -49,6 +52,13 @@ def interval_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: 
         return _none(f"{measure.name} counts, and a count moves in steps")
     if measure.is_biased_on_rows:
         return _none(f"{measure.name} is too high on few data points, and by how much is not known")
+    copies = statistics.copies
+    if copies is not None and copies.n_images > WORTH * copies.worth:
+        return _none(
+            f"{copies.copied} of {copies.n_images} images are all but copies of another one, and "
+            f"all together worth {copies.worth:.0f} independent images; leave copies out of the "
+            "probe set"
+        )
     if measure.source == "rows":
         return _jackknife(statistics, keys, measure, value)
     if measure.source == "minibatches":

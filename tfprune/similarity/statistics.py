@@ -12,6 +12,7 @@ from tfprune.masked_arrays import check_unmasked
 from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.blocks import Moments
+from tfprune.similarity.copies import Copies
 from tfprune.similarity.factorizations import gram_coordinates, stand_in_rows
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair, Rows
@@ -38,6 +39,7 @@ class Statistics:
 
     def prepare(self, measures: list[Measure]) -> int:
         """Take the moments that the measures need, on all cores; return the widest layer."""
+        _ = self.copies  # looked for once, before pairs are worked on side by side
         widths = [
             self.moments(m).store.widths[k]
             for m in measures
@@ -45,6 +47,11 @@ class Statistics:
             for k in pair
         ]
         return max(widths)
+
+    @cached_property
+    def copies(self) -> Copies | None:
+        """Return how many images are copies of one another; None where that can't be said."""
+        return self.collected.sketch.copies()
 
     @cached_property
     def plain(self) -> Moments:

@@ -26,7 +26,17 @@ class Entry:
 
 
 class Registry:
-    """The names of one kind (`measure`, `model`, ...), in the order in which they were added."""
+    """The names of one kind (`measure`, `model`, ...), in the order in which they were added.
+
+    >>> numbers = Registry("number")
+    >>> numbers.add("pi", "math:pi", "a circle's circumference over its diameter")
+    >>> numbers.get("pi")
+    3.141592653589793
+    >>> numbers.get("py")
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: unknown number 'py'; did you mean 'pi'? Known: pi.
+    """
 
     def __init__(self, kind: str, *, group: str | None = None) -> None:
         self.kind = kind

@@ -27,6 +27,11 @@ class Rates:
     overrides by layer name, `exclude` names layers that are never pruned; both take shell patterns
     (`stage1_*`), and an exact name wins over a pattern, a later pattern over an earlier one.
     Raises InputError when a share is outside [0, 1).
+
+    >>> from tfprune.pruning.kernels import PrunableTensor
+    >>> tensors = [PrunableTensor("c1", "conv", (3, 3, 1, 8)), PrunableTensor("fc", "dense", (8, 9))]
+    >>> Rates(conv=0.1, layers={"fc*": 0.5}).resolve(tensors)
+    {'c1': 0.1, 'fc': 0.5}
     """
 
     conv: float = 0.2
@@ -79,6 +84,9 @@ def removal_count(n: int, fraction: float) -> int:
     """Return floor(fraction * n), with the fraction read as the decimal that it prints as.
 
     In binary floating point 0.29 * 100 is 28.999999999999996; here it is 29.
+
+    >>> removal_count(100, 0.29)
+    29
     """
     return int(Fraction(repr(float(fraction))) * n)
 

@@ -84,6 +84,9 @@ def sparsity(arrays: Arrays) -> float:
     """Share of prunable kernel weights that are zero, in [0, 1]; biases and batch-norm don't count.
 
     Takes masks or kernels; NaN when there is no weight at all.
+
+    >>> sparsity({"conv1": np.array([True, False]), "fc": np.array([False, False])})
+    0.75
     """
     n = n_parameters(arrays)
     return _ratio(n - n_nonzero(arrays), n)
@@ -182,6 +185,11 @@ def mask_overlap(a: Masks, b: Masks) -> Overlap:
     Under chance the shared count of a layer of n weights, of which the masks keep i and j, is
     hypergeometric: mean i*j/n, variance i*j*(n-i)*(n-j) / (n^2 (n-1)); layers are independent.
     Raises InputError when the masks are of different networks.
+
+    >>> a, b = np.array([True, True, False, False]), np.array([True, False, True, False])
+    >>> overlap = mask_overlap({"fc": a}, {"fc": b})
+    >>> round(overlap.jaccard, 3), round(overlap.by_chance, 3), overlap.z
+    (0.333, 0.333, 0.0)
     """
     _check_same_network(a, b)
     n_both = n_either = 0

@@ -32,6 +32,14 @@ def prune(
     Raises InputError when the strategy needs something that the context lacks, when the rates do
     not suit model or scope, and when a layer would lose its last weight (unless `allow_empty`);
     RunError when a score is not finite.
+
+    >>> from tfprune.pruning.kernels import full_masks
+    >>> tensors = (PrunableTensor("fc", "dense", (2, 3)),)
+    >>> weights = {"fc": np.array([[0.1, -0.9, 0.5], [0.3, -0.2, 0.8]])}
+    >>> context = PruningContext(tensors=tensors, weights=weights, masks=full_masks(tensors))
+    >>> prune(context, rates=0.5)["fc"].astype(int)
+    array([[0, 1, 1],
+           [0, 0, 1]])
     """
     if isinstance(strategy, str):
         strategy = load_strategy(strategy)

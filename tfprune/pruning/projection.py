@@ -75,6 +75,9 @@ def project(
     scope `global` only the total can be known before training.
 
     Raises InputError as `masks.prune` does for scope and rates, and for levels below 1.
+
+    >>> project([PrunableTensor("fc", "dense", (10, 10))], levels=3, rates=0.2).n_kept
+    (100, 80, 64, 52)
     """
     if levels < 1:
         raise InputError(f"levels is a whole number from 1; got {levels}.")

@@ -131,6 +131,10 @@ def load_strategy(spec: str) -> Strategy:
 
     Raises InputError for an unknown name (with the nearest), an option that the strategy does not
     have, or a value that is not a number.
+
+    >>> snip = load_strategy("snip:rounds=10")
+    >>> snip.rounds, snip.scored, sorted(snip.needs)
+    (10, 'rewound', ['gradients'])
     """
     name, _, tail = spec.partition(":")
     factory = STRATEGIES.get(name)

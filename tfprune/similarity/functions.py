@@ -47,6 +47,15 @@ def svcca(x: Array, y: Array, *, variance: float = 0.99, allow_few_samples: bool
     Of each centred side the fewest singular directions are kept whose squared singular values
     reach the share `variance`, in (0, 1], of their sum; then mean CCA over those. Raises
     InputError as `mean_cca` does, with n against the directions kept. Source: Raghu et al. 2017.
+
+    Directions of little variance don't count, where each does in `mean_cca`:
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> common = rng.normal(size=(500, 2))
+    >>> x, y = (np.hstack([common, 0.01 * rng.normal(size=(500, 3))]) for _ in range(2))
+    >>> round(svcca(x, y), 2), round(mean_cca(x, y), 2)
+    (1.0, 0.44)
     """
     if not 0 < variance <= 1:
         raise InputError(f"svcca: variance must lie in (0, 1], got {variance}.")
@@ -61,6 +70,13 @@ def pwcca(x: Array, y: Array, *, allow_few_samples: bool = False) -> float:
     variates of x. Not symmetric: x weighs, whichever side has fewer directions; the measure
     `pwcca-symmetric` is the mean of both ways. Raises InputError as `mean_cca` does.
     Source: Morcos et al. 2018, section 2.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(500, 3))
+    >>> y = np.hstack([x[:, :1], rng.normal(size=(500, 2))])  # the first channel is shared
+    >>> round(pwcca(x, y), 2), round(pwcca([10, 1, 1] * x, y), 2)
+    (0.29, 0.79)
     """
     return _score("pwcca", "pwcca", x, y, allow_few_samples)
 
@@ -73,6 +89,15 @@ def linear_cka(x: Array, y: Array, *, debiased: bool = False) -> float:
     data, where the biased form is about width / (n + width). float32 input is multiplied in
     float32 and summed in float64 (relative error about 1e-7). Raises InputError when the rows
     don't match, values aren't finite or nothing varies. Source: Kornblith et al. 2019.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x, unrelated = rng.normal(size=(2, 100, 20))
+    >>> rotation, _ = np.linalg.qr(rng.normal(size=(20, 20)))
+    >>> round(linear_cka(x, 3 * x @ rotation), 6)
+    1.0
+    >>> round(linear_cka(x, unrelated), 2), abs(linear_cka(x, unrelated, debiased=True)) < 0.02
+    (0.16, True)
     """
     return _score("cka-debiased" if debiased else "cka", "linear_cka", x, y)
 
@@ -82,6 +107,11 @@ def similarity_of(measure: str | Measure, x: Array, y: Array) -> float:
 
     Measures of all distances between rows (cka-rbf, rsa) take n^2 memory here; `Comparison`
     bounds it by a sample. Raises InputError as the measure's own function would.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(100, 4))
+    >>> [round(similarity_of(name, x, 2 * x), 6) for name in ("cka", "procrustes", "rsa")]
+    [1.0, 1.0, 1.0]
     """
     found = find_measure(measure)
     return _score(found, found.name, x, y)

@@ -29,6 +29,12 @@ def check_probe_size(
     more than 2 x width data points, linear regression more than width + 1, the matches more than
     width. SVCCA keeps fewer directions than there are channels, but how many is not known
     beforehand: it is checked when the data are there.
+
+    >>> check_probe_size(["cca"], {"conv1": 32}, 10, map_sizes={"conv1": (28, 28)})
+    >>> check_probe_size(["cca"], {"fc": 100}, 150)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: cca needs more samples than directions: layer 'fc' has 100 ...
     """
     checked = check_layout(layout)
     if n_images < 4:

@@ -39,6 +39,17 @@ class Score:
     loses directions; this can't. It is 0 where nothing of b is left. `bias` is how far `value`
     lies above what all images of the population would give, as far as these images tell, and
     `corrected` is `value - bias`; None where no interval was asked for or can be had.
+
+    >>> import numpy as np
+    >>> from tfprune.similarity import Comparison
+    >>> x = np.random.default_rng(0).normal(size=(200, 8))
+    >>> comparison = Comparison([("fc", "fc")], measures=["svcca"])
+    >>> comparison.update({"fc": x}, {"fc": x + np.roll(x, 1, axis=0)})
+    >>> score = comparison.scores()["fc", "fc", "svcca"]
+    >>> score.interval[0] < score.value < score.interval[1], score.null < 0.2
+    (True, True)
+    >>> score.rank_a, score.dead_a, score.n_images
+    (8, 0, 200)
     """
 
     measure: str

@@ -29,8 +29,8 @@ class Rates:
     Raises InputError when a share is outside [0, 1).
 
     >>> from tfprune.pruning.kernels import PrunableTensor
-    >>> tensors = [PrunableTensor("c1", "conv", (3, 3, 1, 8)), PrunableTensor("fc", "dense", (8, 9))]
-    >>> Rates(conv=0.1, layers={"fc*": 0.5}).resolve(tensors)
+    >>> layers = [PrunableTensor("c1", "conv", (3, 3, 1, 8)), PrunableTensor("fc", "dense", (8, 9))]
+    >>> Rates(conv=0.1, layers={"fc*": 0.5}).resolve(layers)
     {'c1': 0.1, 'fc': 0.5}
     """
 

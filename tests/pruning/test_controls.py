@@ -12,10 +12,9 @@ from tfprune.pruning.controls import (
     random_masks,
     shuffled_filters,
     shuffled_masks,
-    shuffled_within_filters,
 )
-from tfprune.pruning.facts import filter_masks, kernel_masks, partial_filters
-from tfprune.pruning.kernels import PrunableTensor, count_kept
+from tfprune.pruning.facts import filter_masks
+from tfprune.pruning.kernels import FILTER, PrunableTensor, count_kept
 
 TICKET = {
     "conv": np.random.default_rng(0).random((3, 3, 4, 8)) < 0.3,
@@ -42,7 +41,6 @@ def test_controls_keep_exactly_as_many_weights_per_layer(flags, seed):
     for masks in (
         random_masks(ticket, seed=seed),
         shuffled_masks(ticket, seed=seed),
-        shuffled_within_filters(ticket, tensors, seed=seed),
         shuffled_filters(ticket, tensors, seed=seed),
     ):
         assert count_kept(masks) == count_kept(ticket)
@@ -110,21 +108,9 @@ def test_a_layers_draw_does_not_depend_on_the_other_layers():
     np.testing.assert_array_equal(alone, random_masks(TICKET, seed=3)["dense"])
 
 
-def test_shuffling_within_filters_keeps_every_filters_count():
-    ticket = {name: mask.copy() for name, mask in TICKET.items()}
-    ticket["conv"][..., 2] = False
-    masks = shuffled_within_filters(ticket, TENSORS, seed=0)
-    np.testing.assert_array_equal(masks["conv"].sum((0, 1, 2)), ticket["conv"].sum((0, 1, 2)))
-    np.testing.assert_array_equal(masks["dense"].sum(0), ticket["dense"].sum(0))
-    assert (masks["conv"] != ticket["conv"]).any()
-    assert shuffled_masks(ticket, seed=0)["conv"][..., 2].any()
-
-
 def test_a_depthwise_filter_is_an_input_channel_times_a_multiplier():
     tensors = (PrunableTensor("spread", "depthwise", (3, 3, 5, 2)),)
     ticket = {"spread": np.random.default_rng(0).random((3, 3, 5, 2)) < 0.5}
-    inside = shuffled_within_filters(ticket, tensors, seed=0)["spread"]
-    np.testing.assert_array_equal(inside.sum((0, 1)), ticket["spread"].sum((0, 1)))
     moved = shuffled_filters(ticket, tensors, seed=0)["spread"]
     assert sorted(map(bytes, moved.reshape(9, 10).T)) == sorted(
         map(bytes, ticket["spread"].reshape(9, 10).T)
@@ -136,8 +122,13 @@ def test_shuffling_filters_keeps_a_structured_ticket_structured():
     flags = {"conv": np.arange(8) < 3, "dense": np.arange(10) < 4}
     seen = np.zeros(8, dtype=bool)
     for seed in range(20):
-        masks = shuffled_filters(kernel_masks(flags, TENSORS), TENSORS, seed=seed)
-        assert set(partial_filters(masks, TENSORS).values()) == {0}
+        ticket = {
+            t.name: np.broadcast_to(FILTER.expand(flags[t.name], t), t.shape) for t in TENSORS
+        }
+        masks = shuffled_filters(ticket, TENSORS, seed=seed)
+        for tensor in TENSORS:
+            columns = tensor.as_matrix(masks[tensor.name])
+            np.testing.assert_array_equal(columns.all(axis=0), columns.any(axis=0))
         kept = filter_masks(masks, TENSORS)
         assert [int(kept[name].sum()) for name in kept] == [3, 4]
         seen |= kept["conv"]
@@ -156,7 +147,6 @@ def test_the_ticket_is_left_as_it_was():
     random_masks(TICKET, seed=0)
     shuffled_masks(TICKET, seed=0)
     global_random_masks(TICKET, seed=0)
-    shuffled_within_filters(TICKET, TENSORS, seed=0)
     shuffled_filters(TICKET, TENSORS, seed=0)
     for name, mask in TICKET.items():
         np.testing.assert_array_equal(mask, before[name])

@@ -10,7 +10,22 @@ import pytest
 from tfprune.errors import InputError
 from tfprune.pruning.facts import dead_filters, sparsity
 from tfprune.pruning.kernels import PrunableTensor, full_masks
-from tfprune.pruning.paths import Node, effective_masks, sequential_graph
+from tfprune.pruning.paths import Node, effective_masks
+
+
+def sequential_graph(tensors, *, channels):
+    """Nodes of a plain chain of the tensors; a flatten stands where a dense layer needs one."""
+    nodes = [Node("input", "input", channels=channels)]
+    for tensor in tensors:
+        n = tensor.n_inputs
+        if tensor.kind == "dense" and n != channels and n % channels == 0:
+            flat = Node(
+                f"{tensor.name}/flatten", "flatten", (nodes[-1].name,), positions=n // channels
+            )
+            nodes.append(flat)
+        nodes.append(Node(tensor.name, "kernel", (nodes[-1].name,)))
+        channels = tensor.n_filters
+    return tuple(nodes)
 
 
 def dense(*widths):

@@ -88,8 +88,7 @@ def tied_layers(model: tf_keras.Model) -> list[tuple[str, ...]]:
     """Return groups of conv and dense layers whose output channels are tied one to one.
 
     The layers of a residual stage: channel i of one goes only with channel i of all others. Each
-    group has at least two layers, in the model's order; for `pruning.structured.join_tied`. Layers
-    of nested models are among them.
+    group has at least two layers, in the model's order. Layers of nested models are among them.
     """
     flat = unfolded(model)
     channels = Channels(flat.model, {})

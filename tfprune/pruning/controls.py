@@ -68,21 +68,6 @@ def shuffled_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
     }
 
 
-def shuffled_within_filters(
-    masks: Masks, tensors: Sequence[PrunableTensor], *, seed: int
-) -> dict[str, Mask]:
-    """The ticket's masks with their entries shuffled inside each filter.
-
-    Every filter keeps its count too: dead ones stay dead, only the places inside are random.
-    """
-    result: dict[str, Mask] = {}
-    for tensor in tensors:
-        columns = tensor.as_matrix(masks[tensor.name])
-        rng = _rng("within filters", tensor.name, seed)
-        result[tensor.name] = tensor.from_matrix(rng.permuted(columns, axis=0))
-    return result
-
-
 def shuffled_filters(
     masks: Masks, tensors: Sequence[PrunableTensor], *, seed: int
 ) -> dict[str, Mask]:

@@ -36,28 +36,6 @@ class Node:
     pad: tuple[int, int] = (0, 0)
 
 
-def sequential_graph(tensors: Sequence[PrunableTensor], *, channels: int) -> tuple[Node, ...]:
-    """Nodes of a plain chain of the tensors; a flatten stands where a dense layer needs one.
-
-    Activations, pooling and batch normalisation change nothing and are left out.
-    """
-    nodes = [Node("input", "input", channels=channels)]
-    for tensor in tensors:
-        width = tensor.n_inputs
-        if tensor.kind == "dense" and width != channels and width % channels == 0:
-            nodes.append(
-                Node(
-                    f"{tensor.name}/flatten",
-                    "flatten",
-                    (nodes[-1].name,),
-                    positions=width // channels,
-                )
-            )
-        nodes.append(Node(tensor.name, "kernel", (nodes[-1].name,)))
-        channels = tensor.n_filters
-    return tuple(nodes)
-
-
 def effective_masks(
     masks: Masks, tensors: Sequence[PrunableTensor], graph: Sequence[Node]
 ) -> dict[str, Mask]:

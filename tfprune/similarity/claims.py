@@ -27,7 +27,6 @@ from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
 
 ALPHA = 0.05  # share of experiments without any effect in which anything at all is claimed
-FEWEST = 4  # seeds; with fewer, no outcome has a two-sided p-value of 0.05 or less
 _EXACT = 20  # seeds up to which the distribution is counted out; above, its normal limit
 
 Direction = Literal["closer", "farther"]

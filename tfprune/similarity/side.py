@@ -149,11 +149,6 @@ class Side:
         kept = min(kept, int((values > values[0] * 1e-14).sum()))
         return np.asarray(vectors[:, :kept] / np.sqrt(values[:kept]))
 
-    @property
-    def n_constant(self) -> int:
-        """Return how many channels never change, at zero or elsewhere."""
-        return int(self.width - self.live.size)
-
     @cached_property
     def duplicates(self) -> int:
         """Return how many live channels copy an earlier live one, up to shift and scale."""

@@ -1,66 +1,100 @@
-"""Static figures for papers and for MLflow, and the function that saves them all."""
+"""Figures for papers and for MLflow: the page's own charts as PNG, PDF and SVG.
+
+They are drawn by vl-convert, which brings Vega, Vega-Lite and a font in its wheel: no network, no
+display, no font of the machine is needed. A figure is as wide as one column of a paper or as
+both, and its letters measure 7.5 points, so that it stands in the text without being scaled.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError, unknown_name
+from tfprune.report import FORMATS
+from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
+from tfprune.report.charts.chart import CONFIG, Chart, Spec, complete, on_white
+from tfprune.report.charts.controls import control_charts
+from tfprune.report.charts.layers import layer_sparsity_chart
+from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
-from tfprune.report.depth import measures_of, profiles
-from tfprune.report.figures_depth import depth_figure, heatmap_figure
-from tfprune.report.figures_sparsity import (
-    accuracy_figure,
-    controls_figure,
-    layer_sparsity_figure,
-)
-from tfprune.report.figures_training import CURVES, curves_figure
-from tfprune.report.style import figure_style
+from tfprune.report.depth import measures_of
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+COLUMN, PAGE = 252, 518
+"""Points: one column of a paper, and both."""
 
-__all__ = [
-    "FORMATS",
-    "accuracy_figure",
-    "controls_figure",
-    "curves_figure",
-    "depth_figure",
-    "heatmap_figure",
-    "layer_sparsity_figure",
-    "save_figures",
-]
+RESOLUTION = 300  # dots per inch of a PNG
 
-FORMATS = ("png", "pdf", "svg")
-_UNDATED: dict[str, dict[str, Any]] = {
-    "png": {"Software": "tfprune"},
-    "pdf": {"CreationDate": None, "Creator": "tfprune", "Producer": None},
-    "svg": {"Date": None, "Creator": "tfprune"},
-}
+_SCALE = 0.625  # points per pixel of the page: its 12 pixel letters become 7.5 points
+_LOW = 0.72  # of a chart's height on the page, where there is more room
+# Arial and Helvetica measure the same; vl-convert brings the first
+_FONT = "Liberation Sans"
+_MOST_CELLS, _MOST_POINTS = 7, 14  # layers that one column holds, on maps and on lines
+_SIZE = re.compile(r'width="([0-9.]+)" height="([0-9.]+)"')
+_NUMBERED = re.compile(r'(?<=id=")[a-z_]+\d+(?=")|(?<=url\(#)[a-z_]+\d+(?=\))')
 
 
-def named_figures(data: ReportData) -> dict[str, Figure]:
-    """Return file stem -> figure for everything that the data can show."""
-    drawn = {}
-    if data.levels:
-        drawn["accuracy"] = accuracy_figure(data.levels)
-    for measure in measures_of(data.similarities):
-        if profiles(data.similarities, measure=measure):
-            for kind, draw in (("depth", depth_figure), ("heatmap", heatmap_figure)):
-                drawn[f"{kind}-{measure}"] = draw(
-                    data.similarities, measure=measure, levels=data.levels
-                )
-    if any(row.level and row.layer_sparsity for row in data.levels):
-        drawn["layer-sparsity"] = layer_sparsity_figure(data.levels)
-    if data.controls:
-        drawn["controls-accuracy"] = controls_figure(data.levels, data.controls)
-    if data.epochs:
-        for metric in CURVES:
-            drawn[f"curves-{metric}"] = curves_figure(
-                data.epochs, metric=metric, levels=data.levels
-            )
-    return drawn
+def charts_of(data: ReportData) -> dict[str, Chart]:
+    """Return file stem -> chart of every figure that the data can show, in the order of FIGURES."""
+    measures = measures_of(data.similarities)
+    found: dict[str, Chart | None] = {"accuracy": accuracy_chart(data, key="accuracy")}
+    for measure in measures:
+        found[f"depth-{measure}"] = depth_chart(data, measure, key=f"depth-{measure}")
+        found[f"heatmap-{measure}"] = heat_chart(data, measure, key=f"heatmap-{measure}")
+    found["layer-sparsity"] = layer_sparsity_chart(data, key="layer-sparsity")
+    found["controls-accuracy"] = next(iter(control_charts(data, key="controls")), None)
+    found |= {chart.key: chart for chart in curve_charts(data, key="curves")}
+    return {stem: chart for stem, chart in found.items() if chart is not None}
+
+
+def specification(chart: Chart) -> Spec:
+    """Return the Vega-Lite specification of a figure with its data, as every Vega-Lite tool reads.
+
+    Lengths are in pixels; a pixel is 0.625 points of paper.
+    """
+    layers = len({row["layer"] for row in chart.rows if "layer" in row})
+    wide = layers > (_MOST_CELLS if chart.is_map else _MOST_POINTS)
+    return on_white(
+        complete(chart.spec, chart.title)
+        | {
+            "width": round((PAGE if wide else COLUMN) / _SCALE),
+            "height": round(chart.spec["height"] * (1 if chart.is_map else _LOW)),
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            "padding": 4,
+            "datasets": {"rows": chart.rows},
+            "config": CONFIG | {"background": "white", "font": _FONT},
+        }
+    )
+
+
+def _svg(chart: Chart) -> tuple[str, tuple[float, float]]:
+    """Return a chart as SVG without width and height, and these in points."""
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(specification(chart), allowed_base_urls=[])
+    # Vega numbers what it refers to from one drawing to the next
+    numbers: dict[str, str] = {}
+    svg = _NUMBERED.sub(lambda m: numbers.setdefault(m[0], f"part{len(numbers)}"), svg)
+    size = _SIZE.search(svg)
+    assert size is not None
+    return svg.replace(size[0], "{size}", 1), (float(size[1]) * _SCALE, float(size[2]) * _SCALE)
+
+
+def draw(chart: Chart, form: str) -> bytes:
+    """Return a chart as a file of a format among FORMATS; the same chart gives the same bytes.
+
+    Letters of a PDF are text in an embedded font, those of an SVG text in a font of the reader's.
+    """
+    import vl_convert
+
+    svg, (width, height) = _svg(chart)
+    if form == "svg":
+        return svg.replace("{size}", f'width="{width:g}pt" height="{height:g}pt"', 1).encode()
+    svg = svg.replace("{size}", f'width="{width:g}" height="{height:g}"', 1)
+    if form == "pdf":
+        return bytes(vl_convert.svg_to_pdf(svg))
+    return bytes(vl_convert.svg_to_png(svg, ppi=RESOLUTION))
 
 
 def save_figures(
@@ -72,24 +106,25 @@ def save_figures(
 ) -> list[Path]:
     """Write every figure of the data into `folder` (made when missing); return the files.
 
-    `formats` are among 'png', 'pdf' and 'svg'; files carry no date, so the same data gives the
-    same files. `kind` chooses one figure by its stem. Raises InputError for another format or kind.
+    `formats` are among FORMATS; files carry no date, so the same data gives the same files.
+    `kind` chooses one figure by its stem. Raises InputError for another format or kind.
+
+        save_figures("plots", data, formats=("pdf",), kind="depth-cka")
     """
     for name in formats:
         if name not in FORMATS:
             raise InputError(f"figures are saved as {', '.join(FORMATS)}; got {name!r}.")
-    figures = named_figures(data)
-    if kind is not None and kind not in figures:
-        raise unknown_name("figure", kind, figures)
+    charts = charts_of(data)
+    if kind is not None and kind not in charts:
+        raise unknown_name("figure", kind, charts)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    with figure_style():
-        for stem, figure in figures.items():
-            if kind not in (None, stem):
-                continue
-            for suffix in formats:
-                path = folder / f"{stem}.{suffix}"
-                figure.savefig(path, metadata=_UNDATED[suffix])
-                written.append(path)
+    for stem, chart in charts.items():
+        if kind not in (None, stem):
+            continue
+        for name in formats:
+            path = folder / f"{stem}.{name}"
+            path.write_bytes(draw(chart, name))
+            written.append(path)
     return written

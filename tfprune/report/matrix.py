@@ -5,56 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfprune.report.charts.layers import comparison_chart
 from tfprune.report.labels import measure_label, printable, shorten
-from tfprune.report.style import figure_style, new_figure, styled
 
 if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
     from rich.console import Console
 
     from tfprune.experiment.compare import ComparisonResult
     from tfprune.similarity import Score
 
-_CELL = 0.42  # inches
-_MOST_NUMBERS = 16  # layers a side up to which every cell bears its number
-
-
-@styled
-def matrix_figure(result: ComparisonResult, *, measure: str) -> Figure:
-    """Return the heat map of one measure: network a down, network b across, input side first."""
-    values = result.values[measure]
-    rows, columns = values.shape
-    figure, axes = new_figure(2.4 + _CELL * columns, 1.7 + _CELL * rows)
-    image = axes.imshow(values, vmin=min(0.0, float(values.min())), vmax=1.0, aspect="equal")
-    axes.set_xticks(range(columns), [shorten(name) for name in result.layers_b], rotation=60,
-                    ha="right", rotation_mode="anchor")  # fmt: skip
-    axes.set_yticks(range(rows), [shorten(name) for name in result.layers_a])
-    axes.set_xlabel(shorten(result.b, 60))
-    axes.set_ylabel(shorten(result.a, 40))
-    axes.grid(False)
-    if max(rows, columns) <= _MOST_NUMBERS:
-        _write_numbers(axes, values)
-    figure.colorbar(image, ax=axes, label=measure_label(measure), shrink=0.85)
-    return figure
-
-
-def _write_numbers(axes: object, values: np.ndarray) -> None:
-    for i, row in enumerate(values):
-        for j, value in enumerate(row):
-            colour = "black" if value > 0.6 else "white"
-            axes.text(  # type: ignore[attr-defined]
-                j, i, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour
-            )
-
 
 def save_matrix_figures(folder: Path, result: ComparisonResult) -> Path:
-    """Write one heat map per measure into `folder`; return the folder."""
+    """Write one map per measure into `folder`, network a down, b across; return the folder."""
+    from tfprune.report.figures import draw
+
     folder.mkdir(parents=True, exist_ok=True)
-    with figure_style():
-        for measure in result.values:
-            figure = matrix_figure(result, measure=measure)
-            figure.savefig(folder / f"matrix-{measure}.png", metadata={"Software": None})
+    for measure, values in result.values.items():
+        chart = comparison_chart(
+            values,
+            measure=measure,
+            a=(result.a, result.layers_a),
+            b=(result.b, result.layers_b),
+            key=f"matrix-{measure}",
+        )
+        (folder / f"{chart.key}.png").write_bytes(draw(chart, "png"))
     return folder
 
 

@@ -1,62 +1,93 @@
-"""Charts of accuracy: against sparsity, and over the epochs."""
+"""Charts of accuracy: against sparsity, beside the controls, and over the epochs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 from statistics import median
 
 import numpy as np
 
 from tfprune.experiment.results import EpochResult
+from tfprune.report.charts.axes import level_colour, place, sparsity_channel
 from tfprune.report.charts.chart import (
+    CATEGORIES,
+    DASHED,
     FLOOR,
+    SOLID,
     Chart,
     Row,
     Spec,
-    level_colour,
+    lines_by,
     number,
     tooltip,
-    top_legend,
 )
 from tfprune.report.data import ReportData
 from tfprune.report.labels import sparsity_by_level
 from tfprune.report.levels import standing
-from tfprune.report.sparsity_axis import log_density, sparsity_ticks
 
-# Okabe and Ito (2008), told apart with any kind of colour vision, light or dark paper
-CATEGORIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+DENSE_TEST = "dense, test"
 
 
-def sparsity_channel(sparsities: Sequence[float]) -> Spec:
-    """Return the x channel: even in the logarithm of the weights kept, labelled with sparsity."""
-    highest = max(sparsities, default=0.0)
-    end = max(float(log_density(np.array(highest))), 0.02)
-    ticks = [float(log_density(np.array(tick))) for tick in sparsity_ticks(highest)]
-    return {
-        "field": "place",
-        "type": "quantitative",
-        "scale": {"domain": [-0.02 * end, 1.03 * end], "nice": False},
-        "axis": {
-            "title": "Sparsity (% of prunable weights)",
-            "values": ticks,
-            "labelExpr": "format(100 * (1 - pow(10, -datum.value)), '.4~g')",
+def dense_accuracy(data: ReportData) -> dict[str, float]:
+    """Return the rule of the dense networks: its name and their mean accuracy on the test set."""
+    dense = [row.accuracy_test for row in data.levels if row.level == 0]
+    return {DENSE_TEST: float(np.mean(dense))} if dense else {}
+
+
+def over_sparsity(
+    rows: Sequence[Row],
+    y: Spec,
+    tip: list[Spec],
+    *,
+    by: str,
+    dashes: Mapping[str, list[int]] | None = None,
+    rules: Mapping[str, float] | None = None,
+    entry: int = 130,
+) -> list[Spec]:
+    """Return the layers of lines over sparsity, one for each value of the field `by`.
+
+    Rows have `place` (see `sparsity_channel`), `sparsity`, `lowest` and `highest`, between which
+    a band is drawn, and the field of the channel `y`. `rules` maps a name to the height of a
+    dashed line across the chart; `dashes` gives a line dashes of its own.
+    """
+    names, rules = list(dict.fromkeys(row[by] for row in rows)), rules or {}
+    styles = dict.fromkeys(names, SOLID) | dict(dashes or {}) | dict.fromkeys(rules, DASHED)
+    colours = [*islice(cycle(CATEGORIES), len(names)), *[FLOOR] * len(rules)]
+    channels = lines_by(by, styles, colours, entry=entry)
+    x = sparsity_channel([row["sparsity"] for row in rows])
+    band = {"x": x, "y": y | {"field": "lowest"}, "y2": {"field": "highest"}}
+    across: list[Spec] = [
+        {
+            "data": {"values": [{by: name, y["field"]: number(height)}]},
+            "mark": {"type": "rule", "strokeWidth": 1.5},
+            "encoding": {
+                "y": y, **channels,
+                "tooltip": tooltip((by, by, ""), (y["field"], name, tip[-1]["format"])),
+            },
+        }
+        for name, height in rules.items()
+    ]  # fmt: skip
+    return [
+        {
+            "mark": {"type": "area", "opacity": 0.16},
+            "encoding": band | {"color": channels["color"]},
         },
-    }
-
-
-def place(sparsity: float) -> float:
-    """Return where a sparsity stands on the axis of `sparsity_channel`."""
-    return float(log_density(np.array(sparsity)))
+        *across,
+        {
+            "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 42}},
+            "encoding": {"x": x, "y": y, **channels, "tooltip": tip},
+        },
+    ]
 
 
 def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
     """Return test and validation accuracy against sparsity with the replicates' spread."""
     if not data.levels:
         return None
-    sparsity = sparsity_by_level(data.levels)
     rows: list[Row] = []
     for name, attribute in (("test", "accuracy_test"), ("validation", "accuracy_validation")):
-        for level, share in sparsity.items():
+        for level, share in sparsity_by_level(data.levels).items():
             taken = [getattr(row, attribute) for row in data.levels if row.level == level]
             known = [value for value in taken if value is not None]
             if not known:
@@ -71,53 +102,15 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
                     "replicates": len(known),
                 }
             )  # fmt: skip
-    dense = [row.accuracy_test for row in data.levels if row.level == 0]
-    x = sparsity_channel(list(sparsity.values()))
     y: Spec = {
-        "field": "accuracy",
-        "type": "quantitative",
-        "title": "Accuracy",
-        "axis": {"format": ".1%"},
-        "scale": {"zero": False},
-    }
-    colour: Spec = {
-        "field": "data",
-        "type": "nominal",
-        "scale": {"domain": ["test", "validation"], "range": CATEGORIES[:2]},
-        "legend": top_legend(),
-    }
-    layers: list[Spec] = [
-        {
-            "mark": {"type": "area", "opacity": 0.18},
-            "encoding": {
-                "x": x, "y": y | {"field": "lowest"}, "y2": {"field": "highest"}, "color": colour,
-            },
-        },
-        {
-            "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 45}},
-            "encoding": {
-                "x": x, "y": y, "color": colour,
-                "strokeDash": {
-                    "field": "data", "type": "nominal", "legend": top_legend(),
-                    "scale": {"domain": ["test", "validation"], "range": [[1, 0], [3, 3]]},
-                },
-                "tooltip": tooltip(
-                    ("data", "data", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),
-                    ("accuracy", "accuracy", ".2%"), ("lowest", "lowest replicate", ".2%"),
-                    ("highest", "highest replicate", ".2%"), ("replicates", "replicates", "d"),
-                ),
-            },
-        },
-    ]  # fmt: skip
-    if dense:
-        layers.insert(
-            0,
-            {
-                "data": {"values": [{"accuracy": number(float(np.mean(dense)))}]},
-                "mark": {"type": "rule", "color": FLOOR, "strokeDash": [6, 3], "strokeWidth": 1.5},
-                "encoding": {"y": y, "tooltip": tooltip(("accuracy", "dense, test", ".2%"))},
-            },
-        )
+        "field": "accuracy", "type": "quantitative", "title": "Accuracy",
+        "axis": {"format": ".1%"}, "scale": {"zero": False},
+    }  # fmt: skip
+    tip = tooltip(
+        ("data", "data", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),
+        ("lowest", "lowest replicate", ".2%"), ("highest", "highest replicate", ".2%"),
+        ("replicates", "replicates", "d"), ("accuracy", "accuracy", ".2%"),
+    )  # fmt: skip
     several = max(row["replicates"] for row in rows) > 1
     spread = (
         "Lines are medians of the replicates that did not collapse, bands reach from the lowest "
@@ -129,7 +122,12 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
         caption=f"Dashed: the dense network on the test set. {spread}The axis is even in the "
         "logarithm of the weights kept.",
         rows=rows,
-        spec={"height": 280, "layer": layers},
+        spec={
+            "height": 280,
+            "layer": over_sparsity(
+                rows, y, tip, by="data", dashes={"validation": [3, 3]}, rules=dense_accuracy(data)
+            ),
+        },
     )
 
 
@@ -163,6 +161,9 @@ def _curve(
         {"data": name, "level": level, "epoch": epoch, metric: number(float(np.mean(values)))}
         for (name, level, epoch), values in sorted(grouped.items())
     ]
+    # what is measured on images that the network did not learn from is drawn solid
+    dashes = {"validation": SOLID, "training": [4, 3]}
+    drawn = {row["data"] for row in rows}
     shape = ".2%" if metric == "accuracy" else ".4f"
     axis: Spec = {"format": ".0%"} if metric == "accuracy" else {}
     return Chart(
@@ -178,17 +179,15 @@ def _curve(
                 "x": {
                     "field": "epoch", "type": "quantitative", "title": "Epoch",
                     "axis": {"values": _epoch_ticks(rows), "format": "d"},
-                    "scale": {"zero": False, "nice": False},
+                    "scale": {"zero": False, "nice": False, "padding": 6},
                 },
                 "y": {
-                    "field": metric, "type": "quantitative", "title": metric.capitalize(),
+                    "field": metric, "type": "quantitative",
+                    "title": "Accuracy" if metric == "accuracy" else "Loss per example (nats)",
                     "scale": {"zero": False}, "axis": axis,
                 },
                 "color": level_colour(levels, sparsity),
-                "strokeDash": {
-                    "field": "data", "type": "nominal", "legend": None,
-                    "scale": {"domain": ["validation", "training"], "range": [[1, 0], [4, 3]]},
-                },
+                **lines_by("data", {name: dashes[name] for name in dashes if name in drawn}),
                 "detail": [{"field": "level"}, {"field": "data"}],
                 "tooltip": tooltip(
                     ("data", "data", ""), ("level", "level", "d"), ("epoch", "epoch", "d"),

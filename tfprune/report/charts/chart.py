@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfprune.report.labels import round_percent
-
 Row = dict[str, Any]
 Spec = dict[str, Any]
 
-MOST_NAMED = 8  # more levels than this get a continuous legend
 MOST_BANDS = 6  # more intervals than this hide one another: only the last level keeps its own
 
-#: colours that page.css defines for light and dark; page.js replaces them in saved files
+#: colours that page.css defines for light and dark paper
 INK, FLOOR = "var(--ink)", "var(--floor)"
 
-_SHORT = (
-    "length(datum.label) > 16 ? slice(datum.label, 0, 7) + '…' + slice(datum.label, -8)"
-    " : datum.label"
-)
+#: the same on white, for figures and for what the page saves
+ON_WHITE = {
+    "ink": "#1c2024",
+    "soft": "#59636e",
+    "faint": "#8a939c",
+    "floor": "#555d66",
+    "grid": "#e3e6ea",
+}
+
+#: Okabe and Ito (2008): told apart with any kind of colour vision, on light and dark paper
+CATEGORIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+
+_TEXT = {
+    "labelColor": INK, "titleColor": INK, "titleFontWeight": 500,
+    "labelFontSize": 12, "titleFontSize": 12,
+}  # fmt: skip
+
+#: what all charts look like, on the page and in figures; the font is the medium's
+CONFIG: Spec = {
+    "background": "transparent",
+    "view": {"stroke": None},
+    "axis": {
+        **_TEXT, "domainColor": "var(--faint)", "tickColor": "var(--faint)",
+        "gridColor": "var(--grid)", "labelLimit": 160,
+    },
+    "axisBand": {"grid": False},
+    "legend": {**_TEXT, "symbolStrokeColor": FLOOR},
+    "point": {"filled": True},
+    "line": {"strokeCap": "round"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class Chart:
 
     `key` is unique in the page and names saved files. `measure` makes the chart one of several
     between which the reader chooses; `levels` gives it a slider that sets the parameter `level`.
+    `is_map`: cells with numbers in them, which need their room.
     """
 
     key: str
@@ -39,6 +64,7 @@ class Chart:
     spec: Spec
     measure: str = ""
     levels: Sequence[int] = field(default=())
+    is_map: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return what page.js needs to draw the chart."""
@@ -79,63 +105,19 @@ def complete(spec: Spec, title: str) -> Spec:
     }
 
 
+def on_white(spec: Spec) -> Spec:
+    """Return a specification or configuration with the page's colours as they are on white."""
+    text = json.dumps(spec)
+    for name, colour in ON_WHITE.items():
+        text = text.replace(f"var(--{name})", colour)
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
 def number(value: float | None) -> float | None:
     """Return a value as JSON can hold it, to six significant digits; None where not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")
-
-
-def layer_axis(layers: Sequence[str], *, title: str = "Layer, input to output") -> Spec:
-    """Return the x channel over layers in their order."""
-    angle = 0
-    if len(layers) > 6 or any(len(name) > 9 for name in layers):
-        angle = -40 if len(layers) <= 10 else -90  # upright names stand closest
-    return {
-        "field": "layer",
-        "type": "nominal",
-        "scale": {"domain": list(layers)},
-        "axis": {
-            "title": title,
-            "labelAngle": angle,
-            "labelAlign": "right" if angle else "center",
-            "labelBaseline": "middle" if angle == -90 else "top",
-            "labelOverlap": "greedy",
-            "labelExpr": _SHORT,
-        },
-    }
-
-
-def level_colour(levels: Sequence[int], sparsity: Mapping[int, float]) -> Spec:
-    """Return the colour channel over levels; the last level contrasts most with the paper."""
-    scale: Spec = {
-        "scheme": {"name": "viridis", "extent": [0.16, 0.88]},
-        "reverse": {"expr": "!dark"},
-    }
-    legend: Spec = {"title": "Level (sparsity)", "orient": "top"}
-    if len(levels) > MOST_NAMED:
-        return {
-            "field": "level",
-            "type": "quantitative",
-            "scale": {**scale, "domain": [levels[0], levels[-1]]},
-            "legend": legend | {"title": "Level", "gradientLength": 160, "tickMinStep": 1},
-        }
-    names = ", ".join(
-        f"'{n}': '{n} ({round_percent(sparsity[n])})'" if n in sparsity else f"'{n}': '{n}'"
-        for n in levels
-    )
-    legend |= {
-        "labelExpr": f"({{{names}}})[datum.label]",
-        "columns": legend_columns(90),
-        "symbolType": "circle",
-    }
-    legend |= {"symbolStrokeWidth": 0, "symbolOpacity": 1}
-    return {
-        "field": "level",
-        "type": "ordinal",
-        "scale": {**scale, "domain": list(levels)},
-        "legend": legend,
-    }
 
 
 def legend_columns(letters_wide: int) -> Spec:
@@ -147,6 +129,29 @@ def top_legend(entry: int = 130) -> Spec:
     """Return a legend without title above the chart; `entry` is an entry's width in pixels."""
     return {"title": None, "orient": "top", "symbolOpacity": 1, "symbolStrokeWidth": 0,
             "columns": legend_columns(entry)}  # fmt: skip
+
+
+SOLID, DASHED = [1, 0], [6, 3]
+
+
+def lines_by(
+    field: str, dashes: Mapping[str, list[int]], colours: Sequence[str] = (), *, entry: int = 150
+) -> Spec:
+    """Return the channels that tell the lines of a nominal field apart, named above the chart.
+
+    `dashes` maps every line's name to its dashes, `colours` has one for each; without them only
+    the dashes tell. `entry` is the width of a legend's entry in pixels.
+    """
+    legend = top_legend(entry) | {
+        "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 350,
+        "symbolFillColor": "transparent", "labelLimit": entry,
+    }  # fmt: skip
+    by: Spec = {"field": field, "type": "nominal", "legend": legend}
+    names = list(dashes)
+    channels = {"strokeDash": by | {"scale": {"domain": names, "range": list(dashes.values())}}}
+    if colours:
+        channels["color"] = by | {"scale": {"domain": names, "range": list(colours)[: len(names)]}}
+    return channels
 
 
 def heat_layers(
@@ -174,11 +179,12 @@ def heat_layers(
         "layer": [
             {"mark": {"type": "rect"}, "encoding": {"color": color}},
             {
-                "transform": [{"filter": f"isValid(datum['{value}'])"}],
+                "transform": [
+                    {"filter": f"isValid(datum['{value}']) && width / {n_columns} >= 36"}
+                ],
                 "mark": {
                     "type": "text",
                     "fontSize": 11,
-                    "opacity": {"expr": f"width / {n_columns} >= 36 ? 1 : 0"},
                     "color": {"expr": f"datum['{value}'] > {middle} ? 'black' : 'white'"},
                 },
                 "encoding": {"text": text},

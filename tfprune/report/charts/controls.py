@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfprune.report.charts.accuracy import CATEGORIES, place, sparsity_channel
-from tfprune.report.charts.chart import FLOOR, Chart, Row, Spec, number, tooltip, top_legend
+from tfprune.report.charts.accuracy import DENSE_TEST, dense_accuracy, over_sparsity
+from tfprune.report.charts.axes import place
+from tfprune.report.charts.chart import Chart, Row, Spec, number, tooltip
 from tfprune.report.data import ReportData
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor
 from tfprune.report.labels import measure_label, sparsity_by_level
+
+_SEED = "seed floor"
+_RULES = {DENSE_TEST: "the dense network", _SEED: "the seed floor"}
 
 
 def control_charts(data: ReportData, *, key: str) -> list[Chart]:
@@ -35,12 +39,13 @@ def control_charts(data: ReportData, *, key: str) -> list[Chart]:
             mean = _mean(line)
             if mean is not None and line.level in sparsity:
                 found[measure, "ticket", line.level] = [(sparsity[line.level], mean)]
-    charts = [_beside("accuracy", found, names, None, measure="", key=f"{key}-accuracy")]
+    charts = [_beside("accuracy", found, names, dense_accuracy(data), key=f"{key}-accuracy")]
     for measure in measures:
         floor = seed_floor(data.similarities, measure=measure)
         height = None if floor is None else _mean(floor)
+        rules = {} if height is None else {_SEED: height}
         charts.append(
-            _beside(measure, found, names, height, measure=measure, key=f"{key}-{measure}")
+            _beside(measure, found, names, rules, measure=measure, key=f"{key}-{measure}")
         )
     return charts
 
@@ -55,19 +60,23 @@ def _beside(
     what: str,
     found: dict[tuple[str, str, int], list[tuple[float, float]]],
     names: list[str],
-    floor: float | None,
+    rules: dict[str, float],
     *,
-    measure: str,
+    measure: str = "",
     key: str,
 ) -> Chart:
     rows: list[Row] = []
-    for (kind, name, level), pairs in found.items():
-        if kind == what:
-            share, value = (float(np.mean(column)) for column in zip(*pairs, strict=True))
+    for name in names:
+        for (kind, network, level), pairs in found.items():
+            if (kind, network) != (what, name):
+                continue
+            shares, values = zip(*pairs, strict=True)
+            share = float(np.mean(shares))
             rows.append(
                 {
                     "network": name, "level": level, "sparsity": number(share),
-                    "place": number(place(share)), "value": number(value),
+                    "place": number(place(share)), "value": number(float(np.mean(values))),
+                    "lowest": number(min(values)), "highest": number(max(values)),
                     "replicates": len(pairs),
                 }
             )  # fmt: skip
@@ -77,39 +86,18 @@ def _beside(
         "field": "value", "type": "quantitative", "title": label,
         "scale": {"zero": False, "padding": 12}, "axis": {} if measure else {"format": ".1%"},
     }  # fmt: skip
-    layers: list[Spec] = [
-        {
-            "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}},
-            "encoding": {
-                "x": sparsity_channel([row["sparsity"] for row in rows]),
-                "y": y,
-                "color": {
-                    "field": "network", "type": "nominal",
-                    "scale": {"domain": names, "range": CATEGORIES},
-                    "legend": top_legend(),
-                },
-                "tooltip": tooltip(
-                    ("network", "network", ""), ("level", "level", "d"),
-                    ("sparsity", "sparsity", ".1%"), ("value", label, shape),
-                ),
-            },
-        }
-    ]  # fmt: skip
-    if floor is not None:
-        layers.append(
-            {
-                "data": {"values": [{"value": number(floor)}]},
-                "mark": {"type": "rule", "color": FLOOR, "strokeDash": [6, 3], "strokeWidth": 1.5},
-                "encoding": {"y": y, "tooltip": tooltip(("value", "seed floor", ".3f"))},
-            }
-        )
-    note = " Dashed: the seed floor." if floor is not None else ""
+    tip = tooltip(
+        ("network", "network", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".1%"),
+        ("lowest", "lowest replicate", shape), ("highest", "highest replicate", shape),
+        ("value", label, shape),
+    )  # fmt: skip
+    note = "".join(f" Dashed: {_RULES[name]}." for name in rules)
     return Chart(
         key=key,
         title=f"{label} of the ticket and its controls",
         caption=("Mean over layers of the similarity with the dense network." if measure else
                  "Networks of the same sparsity, all but random-mask in every layer too.") + note,
         rows=rows,
-        spec={"height": 240, "layer": layers},
+        spec={"height": 240, "layer": over_sparsity(rows, y, tip, by="network", rules=rules)},
         measure=measure,
     )  # fmt: skip

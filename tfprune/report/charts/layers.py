@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfprune.experiment.results import DENSE
+from tfprune.report.charts.axes import layer_axis, level_rows
 from tfprune.report.charts.chart import (
     Chart,
     Row,
+    Spec,
     heat_layers,
-    layer_axis,
     map_height,
     number,
     range_of,
@@ -20,7 +21,7 @@ from tfprune.report.charts.chart import (
 )
 from tfprune.report.data import LayerMatrix, ReportData
 from tfprune.report.depth import layers_of, measures_of
-from tfprune.report.labels import is_distance, measure_label
+from tfprune.report.labels import is_distance, measure_label, shorten, sparsity_by_level
 
 _KINDS = ("masked by pruning", "dead by itself", "constant")
 _KIND_COLOURS = ("#d55e00", "#56b4e9", "#009e73")
@@ -42,18 +43,18 @@ def layer_sparsity_chart(data: ReportData, *, key: str) -> Chart | None:
             found.items(), key=lambda item: (item[0][0], layers.index(item[0][1]))
         )
     ]
-    n_levels = len({row["level"] for row in rows})
+    levels = sorted({row["level"] for row in rows})
     return Chart(
         key=key,
         title="Sparsity of every layer",
         caption="Share of each layer's prunable weights that are zero.",
         rows=rows,
         spec={
-            "height": map_height(n_levels),
+            "height": map_height(len(levels)),
             **heat_layers(
                 {
                     "x": layer_axis(layers),
-                    "y": {"field": "level", "type": "ordinal", "title": "Level"},
+                    "y": level_rows(levels, sparsity_by_level(data.levels)),
                     "tooltip": tooltip(
                         ("layer", "layer", ""), ("level", "level", "d"),
                         ("sparsity", "sparsity", ".2%"),
@@ -63,6 +64,7 @@ def layer_sparsity_chart(data: ReportData, *, key: str) -> Chart | None:
                 n_columns=len(layers),
             ),
         },
+        is_map=True,
     )  # fmt: skip
 
 
@@ -175,17 +177,10 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         for j, layer in enumerate(m.level_layers)
     ]
     first = found[0]
-    label = measure_label(measure)
     levels = [m.level for m in found]
-    domain = range_of([r["similarity"] for r in rows], high=0.0 if is_distance(measure) else 1.0)
-    dense_axis = layer_axis(first.dense_layers)
-    dense_axis["axis"] = {
-        "title": "Dense network's layer", "labelExpr": dense_axis["axis"]["labelExpr"],
-        "labelOverlap": "greedy",
-    }  # fmt: skip
     return Chart(
         key=key,
-        title=f"{label}, every dense layer against every layer of a level",
+        title=f"{measure_label(measure)}, every dense layer against every layer of a level",
         caption=f"Seed {seed}. Layers that keep their place show a diagonal of "
         + ("small" if is_distance(measure) else "large")
         + " values."
@@ -193,26 +188,82 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         rows=rows,
         spec={
             "params": [{"name": "level", "value": levels[-1]}],
-            "height": max(140, min(460, 34 * len(first.dense_layers))),
             "transform": [{"filter": "datum.level == level"}],
-            **heat_layers(
-                {
-                    "x": layer_axis(first.level_layers, title="Pruned network's layer"),
-                    "y": dense_axis | {"field": "dense_layer"},
-                    "tooltip": tooltip(
-                        ("dense_layer", "dense layer", ""),
-                        ("layer", "pruned layer", ""),
-                        ("level", "level", "d"),
-                        ("similarity", label, ".3f"),
-                    ),
-                },
-                value="similarity",
-                title=label,
-                domain=domain,
-                shape=".2f",
-                n_columns=len(first.level_layers),
+            **_pairs(
+                rows, measure, ("dense_layer", first.dense_layers), ("layer", first.level_layers),
+                titles=("Dense network's layer", "Pruned network's layer"),
+                tip=[("dense_layer", "dense layer", ""), ("layer", "pruned layer", ""),
+                     ("level", "level", "d")],
             ),
         },
         measure=measure,
         levels=levels,
+        is_map=True,
+    )  # fmt: skip
+
+
+def comparison_chart(
+    values: np.ndarray,
+    *,
+    measure: str,
+    a: tuple[str, Sequence[str]],
+    b: tuple[str, Sequence[str]],
+    key: str,
+) -> Chart:
+    """Return every layer of network `a` against every layer of network `b`.
+
+    `values` is (layers of a, layers of b); `a` and `b` are a network's name and its layers.
+    """
+    (name_a, layers_a), (name_b, layers_b) = a, b
+    rows: list[Row] = [
+        {"layer_a": one, "layer": other, "similarity": shorter(float(values[i, j]))}
+        for i, one in enumerate(layers_a)
+        for j, other in enumerate(layers_b)
+    ]
+    return Chart(
+        key=key,
+        title=f"{measure_label(measure)}, every layer of {name_a} against every layer of {name_b}",
+        caption="",
+        rows=rows,
+        spec=_pairs(
+            rows, measure, ("layer_a", layers_a), ("layer", layers_b),
+            titles=(shorten(name_a, 40), shorten(name_b, 60)),
+            tip=[("layer_a", "layer of a", ""), ("layer", "layer of b", "")],
+        ),
+        measure=measure,
+        is_map=True,
+    )  # fmt: skip
+
+
+def _pairs(
+    rows: Sequence[Row],
+    measure: str,
+    down: tuple[str, Sequence[str]],
+    across: tuple[str, Sequence[str]],
+    *,
+    titles: tuple[str, str],
+    tip: list[tuple[str, str, str]],
+) -> Spec:
+    """Return the map of all pairs; `down` and `across` are a field and its layers in order."""
+    label = measure_label(measure)
+    y, x = (
+        layer_axis(layers, title=t) for (_, layers), t in zip((down, across), titles, strict=True)
     )
+    upright = {name: y["axis"][name] for name in ("title", "labelExpr", "labelOverlap")}
+    return {
+        "height": max(140, min(460, 34 * len(down[1]))),
+        **heat_layers(
+            {
+                "x": x | {"field": across[0]},
+                "y": y | {"field": down[0], "axis": upright},
+                "tooltip": tooltip(*tip, ("similarity", label, ".3f")),
+            },
+            value="similarity",
+            title=label,
+            domain=range_of(
+                [row["similarity"] for row in rows], high=0.0 if is_distance(measure) else 1.0
+            ),
+            shape=".2f",
+            n_columns=len(across[1]),
+        ),
+    }

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfprune.report.charts.accuracy import CATEGORIES, place, sparsity_channel
+from tfprune.report.charts.accuracy import over_sparsity
+from tfprune.report.charts.axes import layer_axis, place
 from tfprune.report.charts.chart import (
+    CATEGORIES,
+    SOLID,
     Chart,
     Row,
     Spec,
-    layer_axis,
+    lines_by,
     number,
     range_of,
     tooltip,
-    top_legend,
 )
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of, profiles
 from tfprune.report.labels import is_distance, measure_label
 from tfprune.report.levels import level_summaries
 
-LINE: Spec = {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 40}}
-
-
-def _colour(runs: Mapping[str, ReportData]) -> Spec:
-    return {
-        "field": "run",
-        "type": "nominal",
-        "scale": {"domain": list(runs), "range": CATEGORIES},
-        "legend": top_legend(240) | {"labelLimit": 230},
-    }
+_ENTRY = 240  # pixels that a run's name takes in a legend
 
 
 def runs_accuracy_chart(runs: Mapping[str, ReportData], *, key: str) -> Chart:
@@ -44,38 +37,22 @@ def runs_accuracy_chart(runs: Mapping[str, ReportData], *, key: str) -> Chart:
         for name, data in runs.items()
         for row in level_summaries(data.levels)
     ]  # fmt: skip
-    x = sparsity_channel([row["sparsity"] for row in rows])
     y: Spec = {
         "field": "accuracy", "type": "quantitative", "title": "Test accuracy",
         "axis": {"format": ".1%"}, "scale": {"zero": False},
     }  # fmt: skip
-    band = {"x": x, "y": y | {"field": "lowest"}, "y2": {"field": "highest"}}
+    tip = tooltip(
+        ("run", "run", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),
+        ("accuracy", "accuracy", ".2%"),
+    )  # fmt: skip
     return Chart(
         key=key,
         title="Test accuracy against sparsity, run by run",
         caption="Lines are medians of the replicates that did not collapse, bands reach from the "
         "lowest to the highest.",
         rows=rows,
-        spec={
-            "height": 280,
-            "layer": [
-                {
-                    "mark": {"type": "area", "opacity": 0.15},
-                    "encoding": band | {"color": _colour(runs)},
-                },
-                {
-                    "mark": LINE,
-                    "encoding": {
-                        "x": x, "y": y, "color": _colour(runs),
-                        "tooltip": tooltip(
-                            ("run", "run", ""), ("level", "level", "d"),
-                            ("sparsity", "sparsity", ".2%"), ("accuracy", "accuracy", ".2%"),
-                        ),
-                    },
-                },
-            ],
-        },
-    )  # fmt: skip
+        spec={"height": 280, "layer": over_sparsity(rows, y, tip, by="run", entry=_ENTRY)},
+    )
 
 
 def runs_depth_charts(runs: Mapping[str, ReportData], *, key: str) -> list[Chart]:
@@ -128,6 +105,7 @@ def _runs_depth(runs: Mapping[str, ReportData], measure: str, *, key: str) -> Ch
             "nice": False,
         },
     }
+    channels = lines_by("run", dict.fromkeys(runs, SOLID), CATEGORIES, entry=_ENTRY)
     return Chart(
         key=key,
         title=f"{label} over depth, last level of every run",
@@ -141,13 +119,14 @@ def _runs_depth(runs: Mapping[str, ReportData], measure: str, *, key: str) -> Ch
                     "mark": {"type": "area", "opacity": 0.15},
                     "encoding": {
                         "x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
-                        "color": _colour(runs),
+                        "color": channels["color"],
                     },
                 },
                 {
-                    "mark": LINE,
+                    "mark": {"type": "line", "strokeWidth": 2,
+                             "point": {"filled": True, "size": 40}},
                     "encoding": {
-                        "x": x, "y": y, "color": _colour(runs),
+                        "x": x, "y": y, **channels,
                         "tooltip": tooltip(
                             ("run", "run", ""), ("layer", "layer", ""), ("level", "level", "d"),
                             ("similarity", label, ".3f"),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tfprune.report.charts.axes import MOST_NAMED, layer_axis, level_colour, level_rows
 from tfprune.report.charts.chart import (
+    DASHED,
     FLOOR,
     MOST_BANDS,
-    MOST_NAMED,
     Chart,
     Row,
     Spec,
     heat_layers,
-    layer_axis,
-    level_colour,
+    lines_by,
     map_height,
     number,
     range_of,
@@ -25,9 +25,10 @@ from tfprune.report.data import ReportData
 from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor, training_floor
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 
-_OTHER_SEED = "dense, other seed"
-_TRAINED_AGAIN = "dense, trained again"
-_DASHES = {_OTHER_SEED: [6, 3], _TRAINED_AGAIN: [8, 2, 2, 2]}
+_OTHER_SEED, _TRAINED_AGAIN, _UNRELATED = (
+    "dense, other seed", "dense, trained again", "unrelated layers"
+)  # fmt: skip
+_DASHES = {_OTHER_SEED: DASHED, _TRAINED_AGAIN: [8, 2, 2, 2], _UNRELATED: [2, 3]}
 
 
 def _rows(
@@ -48,6 +49,23 @@ def _rows(
         }
         for index, name in enumerate(line.layers)
     ]
+
+
+class _Marks:
+    """The marks over depth: areas and lines; of a single layer, which has neither, a stretch."""
+
+    def __init__(self, layers: Sequence[str]) -> None:
+        axis = layer_axis(layers)
+        self.x: Spec = {"x": axis}
+        self.area: Spec = {"type": "area"}
+        self.line: Spec = {"type": "line"}
+        if len(layers) == 1:
+            axis["scale"]["type"] = "band"
+            self.x = {
+                "x": axis | {"bandPosition": 0.2},
+                "x2": {"field": "layer", "bandPosition": 0.8},
+            }
+            self.area, self.line = {"type": "rect"}, {"type": "rule"}
 
 
 def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
@@ -75,10 +93,18 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         "title": label,
         "scale": {"domain": domain, "nice": False, "zero": False},
     }
-    band: Spec = {"x": layer_axis(layers), "y": y | {"field": "low"}, "y2": {"field": "high"}}
+    over_depth = _Marks(layers)
+    here = over_depth.x | {"y": y}
+    band = over_depth.x | {"y": y | {"field": "low"}, "y2": {"field": "high"}}
     colour = level_colour(levels, sparsity)
     shown = "true" if len(levels) <= MOST_BANDS else f"datum.level == {levels[-1]}"
     faded = {"condition": {"param": "chosen", "value": 1}, "value": 0.12}
+    floors = {
+        name: _DASHES[name]
+        for name, known in ((_OTHER_SEED, floor), (_TRAINED_AGAIN, again))
+        if known is not None
+    }
+    names = lines_by("series", floors | ({_UNRELATED: _DASHES[_UNRELATED]} if any_null else {}))
     tip = tooltip(
         ("layer", "layer", ""),
         ("level", "level", "d"),
@@ -86,18 +112,17 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         ("similarity", label, ".3f"),
         ("low", "low", ".3f"),
         ("high", "high", ".3f"),
-        *([("null", "unrelated layers", ".3f")] if any_null else []),
+        *([("null", _UNRELATED, ".3f")] if any_null else []),
     )
-    here = {"x": layer_axis(layers), "y": y}
     line_layers: list[Spec] = [
         {
             "transform": [{"filter": f"datum.series == '{_OTHER_SEED}'"}],
-            "mark": {"type": "area", "color": FLOOR, "opacity": 0.15},
+            "mark": over_depth.area | {"color": FLOOR, "opacity": 0.15},
             "encoding": band,
         },
         {
             "transform": [{"filter": f"datum.series == 'level' && {shown}"}],
-            "mark": {"type": "area"},
+            "mark": over_depth.area,
             "encoding": band
             | {
                 "color": colour,
@@ -109,48 +134,46 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     line_layers += [
         {
             "transform": [{"filter": f"datum.series == '{name}'"}],
-            "mark": {
-                "type": "line", "color": FLOOR, "strokeDash": dashes, "strokeWidth": 1.5,
+            "mark": over_depth.line | {
+                "color": FLOOR, "strokeWidth": 1.5,
                 "point": {"filled": True, "size": 70, "opacity": 0, "color": FLOOR},
             },
             "encoding": here
+            | names
             | {
                 "tooltip": tooltip(
                     ("series", "floor", ""), ("layer", "layer", ""), ("similarity", label, ".3f")
                 )
             },
         }
-        for name, dashes in _DASHES.items()
+        for name in floors
     ]  # fmt: skip
     drawn = here | {"color": colour, "detail": {"field": "level"}}
     only_levels = [{"filter": "datum.series == 'level'"}]
     if any_null:
+        as_null = {"calculate": f"'{_UNRELATED}'", "as": "series"}
         line_layers.append(
             {
-                "transform": [{"filter": f"datum.series == 'level' && {shown}"}],
-                "mark": {"type": "line", "strokeDash": [2, 3], "strokeWidth": 1.5},
-                "encoding": drawn | {"y": y | {"field": "null"}, "opacity": faded},
+                "transform": [{"filter": f"datum.series == 'level' && {shown}"}, as_null],
+                "mark": over_depth.line | {"strokeWidth": 1.5},
+                "encoding": drawn | names | {"y": y | {"field": "null"}, "opacity": faded},
             }
         )
+    choice = {"name": "chosen", "select": {"type": "point", "fields": ["level"]}}
+    if len(levels) > 1 and colour["type"] == "ordinal":
+        choice["bind"] = "legend"
     line_layers += [
         {
             "transform": only_levels,
-            "params": [
-                {
-                    "name": "chosen",
-                    "select": {"type": "point", "fields": ["level"]},
-                    "bind": "legend",
-                }
-            ]
-            if len(levels) > 1 and colour["type"] == "ordinal"
-            else [{"name": "chosen", "select": {"type": "point", "fields": ["level"]}}],
-            "mark": {"type": "line", "strokeWidth": 2},
+            "params": [choice],
+            "mark": over_depth.line | {"strokeWidth": 2},
             "encoding": drawn | {"opacity": faded},
         },
         {
             "transform": only_levels,
             "mark": {"type": "point", "filled": True, "size": 30 if len(layers) <= 30 else 12},
-            "encoding": drawn | {"opacity": faded, "tooltip": tip},
+            "encoding": here
+            | {"color": colour, "detail": {"field": "level"}, "opacity": faded, "tooltip": tip},
         },
     ]
     return Chart(
@@ -212,7 +235,7 @@ def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
             **heat_layers(
                 {
                     "x": layer_axis(lines[0].layers),
-                    "y": {"field": "level", "type": "ordinal", "title": "Level"},
+                    "y": level_rows([line.level for line in lines], sparsity),
                     "tooltip": tooltip(
                         ("layer", "layer", ""),
                         ("level", "level", "d"),
@@ -228,4 +251,5 @@ def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
             ),
         },
         measure=measure,
+        is_map=True,
     )

@@ -28,8 +28,6 @@ VARIABLE = "_TFPRUNE_COMPLETE"
 _RUNS = Path("mlruns") / "runs"
 
 # figures of no measure; those that a run has not are refused by name
-_FIGURES = ("accuracy", "layer-sparsity", "controls-accuracy", "curves-accuracy", "curves-loss")
-
 _SETUP = {
     "bash": 'eval "$(tfprune completion bash)"  in ~/.bashrc',
     "zsh": 'eval "$(tfprune completion zsh)"  in ~/.zshrc, after compinit',
@@ -133,9 +131,13 @@ def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 def complete_figure(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The kinds of figure, those of similarity for each measure."""
-    kinds = list(_FIGURES)
-    kinds += [f"{kind}-{name}" for kind in ("depth", "heatmap") for name in _measures().names()]
-    return [CompletionItem(kind) for kind in kinds if kind.startswith(incomplete)]
+    from tfprune.report import FIGURES
+
+    kinds: dict[str, str] = {}
+    for kind, shown in FIGURES.items():
+        names = _measures().names() if kind.endswith("-") else ("",)
+        kinds |= {f"{kind}{name}": shown for name in names}
+    return _items(kinds.items(), incomplete)
 
 
 def _runs() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
+from tfprune.report import FIGURES, FORMATS
 from tfprune_cli.completion import complete_figure, complete_run
+
+_KINDS = ", ".join(f"{kind}MEASURE" if kind.endswith("-") else kind for kind in FIGURES)
 
 
 @click.command()
@@ -26,9 +29,8 @@ def report(
 @click.command()
 @click.argument("run", shell_complete=complete_run)
 @click.option("--kind", metavar="NAME", shell_complete=complete_figure,
-              help="accuracy, layer-sparsity, controls-accuracy, curves-accuracy, curves-loss, "
-              "depth-MEASURE, heatmap-MEASURE  [default: all]")  # fmt: skip
-@click.option("--format", "formats", type=click.Choice(["png", "pdf", "svg"]), multiple=True,
+              help=f"{_KINDS}  [default: all]")  # fmt: skip
+@click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True,
               default=("pdf",), show_default=True, help="repeatable")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False), default="figures", show_default=True,
               help="the folder to write to")  # fmt: skip

@@ -15,7 +15,6 @@ from rich.console import Console
 from tests.report.conftest import synthetic
 from tfprune.experiment.results import LevelResult, RunResult
 from tfprune.report.charts.accuracy import accuracy_chart
-from tfprune.report.figures_sparsity import accuracy_figure
 from tfprune.report.levels import collapse_notes, level_summaries, standing
 from tfprune.report.page.page import render
 from tfprune.report.summary import markdown_note
@@ -73,13 +72,11 @@ def test_where_all_seeds_collapsed_the_medians_are_theirs():
     )
 
 
-def test_a_figure_and_a_chart_go_through_the_medians():
+def test_a_chart_goes_through_the_medians():
     data = data_of([[0.98, 0.96], [0.97, 0.10], [0.99, 0.94]])
     chart = accuracy_chart(data, key="a")
     drawn = [(row["accuracy"], row["lowest"]) for row in chart.rows if row["level"] == 1]
     assert drawn == [(pytest.approx(0.95), 0.10)] * 2  # test and validation
-    line = accuracy_figure(data.levels).axes[0].lines[0]
-    np.testing.assert_allclose(line.get_ydata(), [98, 95])
 
 
 ACCURACY = st.floats(0, 1).map(lambda value: round(value, 3))

@@ -8,7 +8,7 @@ import pytest
 from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, SimilarityResult
 from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor, training_floor
-from tfprune.report.figures_depth import depth_figure
+from tfprune.report.figures import draw
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:
@@ -125,8 +125,9 @@ def test_both_floors_are_drawn_and_named_wherever_similarity_is(make_data):
     }  # fmt: skip
     assert "Dashed: dense networks that differ by seed (1 pair of seeds)" in chart.caption
     assert "the floor of training" in chart.caption
-    drawn = depth_figure(data.similarities).axes[0].get_legend_handles_labels()[1]
-    assert {"dense, other seed", "dense, trained again"} <= set(drawn)
+    svg = draw(chart, "svg").decode()
+    assert ">dense, other seed<" in svg
+    assert ">dense, trained again<" in svg
     one = make_data(n_seeds=1, measures=("svcca",))
     assert "intervals over images of the probe set, not over seeds" in (
         depth_chart(one, "svcca", key="k").caption

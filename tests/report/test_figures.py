@@ -1,175 +1,264 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
+import re
 import subprocess
 import sys
 
-import matplotlib
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 
 from tfprune.errors import InputError
-from tfprune.report.figures import (
-    accuracy_figure,
-    controls_figure,
-    curves_figure,
-    depth_figure,
-    heatmap_figure,
-    layer_sparsity_figure,
-    named_figures,
-    save_figures,
-)
-from tfprune.report.sparsity_axis import log_density, sparsity_ticks
-from tfprune.report.style import level_colours
+from tfprune.report import FIGURES, FORMATS
+from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
+from tfprune.report.charts.axes import level_colour, log_density, sparsity_ticks
+from tfprune.report.charts.controls import control_charts
+from tfprune.report.charts.layers import comparison_chart, layer_sparsity_chart
+from tfprune.report.charts.similarity import depth_chart, heat_chart
+from tfprune.report.figures import charts_of, draw, save_figures, specification
 
 
-def test_depth_lines_are_the_profiles_light_to_dark(make_data):
-    data = make_data(n_levels=3, n_layers=4)
-    lines = depth_figure(data.similarities, measure="cka", levels=data.levels).axes[0].lines
-    wanted = [r.similarity for r in data.similarities if (r.measure, r.level) == ("cka", 2)]
-    np.testing.assert_allclose(lines[1].get_ydata(), wanted)
-    lightness = [sum(matplotlib.colors.to_rgb(line.get_color())) for line in lines[:3]]
-    assert lightness == sorted(lightness, reverse=True)
-    assert lines[1].get_label() == "level 2 (36%)"
+def texts(svg: bytes) -> list[str]:
+    """Return what a figure says, in the order in which it is drawn."""
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg.decode())
 
 
-def test_the_floor_is_drawn_where_a_second_seed_was_trained(make_data):
-    def labels(n_seeds):
-        figure = depth_figure(make_data(n_seeds=n_seeds).similarities)
-        return [line.get_label() for line in figure.axes[0].lines]
-
-    assert "dense, other seed" in labels(2)
-    assert "dense, other seed" not in labels(1)
-    assert "unrelated layers" in labels(1)
+def size(svg: bytes) -> tuple[float, float]:
+    """Return width and height of a figure in points."""
+    found = re.search(rb'width="([0-9.]+)pt" height="([0-9.]+)pt"', svg)
+    assert found is not None
+    return float(found[1]), float(found[2])
 
 
-def test_each_level_has_its_own_null_in_its_own_colour(make_data):
-    rows = [dataclasses.replace(r, null=0.1 * r.level) for r in make_data(n_levels=3).similarities]
-    lines = depth_figure(rows, measure="cka").axes[0].lines
-    colours = level_colours([1, 2, 3])
-    for level in (1, 2, 3):
-        (dotted,) = [
-            line
-            for line in lines
-            if line.get_color() == colours[level] and line.get_linestyle() == "--"
-        ]
-        np.testing.assert_allclose(dotted.get_ydata(), 0.1 * level)
-
-
-def test_many_levels_get_a_colour_bar_instead_of_a_long_legend(make_data):
-    figure = depth_figure(make_data(n_levels=20).similarities)
-    assert len(figure.axes) == 2
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["unrelated layers"]
-
-
-def test_a_negative_similarity_stays_inside_the_axes(make_data):
-    rows = [dataclasses.replace(r, similarity=-0.3) for r in make_data(n_levels=1).similarities]
-    low, _ = depth_figure(rows).axes[0].get_ylim()
-    assert low < -0.3
-
-
-def test_the_map_holds_levels_by_layers_and_leaves_missing_cells_blank(make_data):
-    data = make_data(n_levels=2, n_layers=3, measures=("svcca",))
-    rows = list(data.similarities)
-    rows[0] = dataclasses.replace(rows[0], similarity=float("nan"))
-    shown = heatmap_figure(rows).axes[0].images[0].get_array()
-    assert shown.shape == (2, 3)
-    assert shown.mask[0, 0]
-    assert shown[1, 2] == pytest.approx(rows[5].similarity)
-
-
-def test_accuracy_shows_the_dense_line_and_the_spread_of_replicates(make_data):
-    data = make_data(n_seeds=3, n_levels=2)
-    axes = accuracy_figure(data.levels).axes[0]
-    dense = np.mean([100 * row.accuracy_test for row in data.levels if row.level == 0])
-    rule = next(line for line in axes.lines if line.get_label() == "dense, test")
-    np.testing.assert_allclose(rule.get_ydata(), dense)
-    assert len(axes.collections) == 2  # a band for test, one for validation
-
-
-def test_the_ticket_stands_beside_each_control_without_the_dense_level(make_data):
-    data = make_data(n_levels=3, extras=True)
-    axes = controls_figure(data.levels, data.controls).axes[0]
-    lines = {line.get_label(): line for line in axes.lines}
-    assert list(lines) == ["ticket", "random mask", "re-initialised", "dense, test"]
-    pruned = [100 * row.accuracy_test for row in data.levels if row.level]
-    np.testing.assert_allclose(lines["ticket"].get_ydata(), pruned)
-    np.testing.assert_allclose(lines["random mask"].get_ydata(), 93 - 3 * np.array([1, 2, 3]))
-    np.testing.assert_allclose(lines["random mask"].get_xdata(), log_density(1 - 0.8 ** np.r_[1:4]))
-
-
-def test_the_sparsity_of_layers_is_the_mean_of_replicates(make_data):
-    data = make_data(n_seeds=2, n_levels=2, n_layers=3)
-    rows = [
-        dataclasses.replace(row, layer_sparsity={"a": row.level / 10 + row.seed / 5, "b": 0.995})
-        for row in data.levels
-    ]
-    axes = layer_sparsity_figure(rows).axes[0]
-    np.testing.assert_allclose(axes.images[0].get_array(), [[0.2, 0.995], [0.3, 0.995]])
-    assert [text.get_text() for text in axes.texts] == ["20%", "99.5%", "30%", "99.5%"]
-
-
-def test_curves_are_solid_for_validation_and_count_epochs_from_one(make_data):
-    data = make_data(n_levels=1, n_seeds=2)
-    axes = curves_figure(data.epochs, metric="loss").axes[0]
-    drawn = [line for line in axes.lines if len(line.get_xdata())]
-    assert [line.get_linestyle() for line in drawn] == ["-", "-", "--", "--"]
-    np.testing.assert_array_equal(drawn[0].get_xdata(), [1, 2, 3])
-    np.testing.assert_allclose(drawn[0].get_ydata(), [1.6, 0.8, 1.6 / 3])
-    np.testing.assert_allclose(drawn[2].get_ydata(), [1.5, 0.75, 0.5])
-    assert drawn[0].get_color() == drawn[2].get_color() != drawn[1].get_color()
-
-
-def test_curves_of_accuracy_are_percentages_and_name_only_what_is_drawn(make_data):
-    data = make_data(n_levels=2, validation=False)
-    figure = curves_figure(data.epochs, levels=data.levels)
-    drawn = [line for line in figure.axes[0].lines if len(line.get_xdata())]
-    np.testing.assert_allclose(drawn[0].get_ydata(), [50, 65, 80])
-    assert figure.axes[0].get_ylabel() == "Accuracy (%)"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "training", "level 0 (0%)", "level 1 (20%)", "level 2 (36%)",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("n_levels", [1, 2, 3, 4, 5])
-def test_no_legend_is_wider_than_its_figure(make_data, n_levels):
-    data = make_data(n_levels=n_levels, n_seeds=2, extras=True)
-    for name, figure in named_figures(data).items():
-        figure.canvas.draw()
-        for legend in figure.legends:
-            assert legend.get_window_extent().x1 <= figure.bbox.x1, name
-
-
-def test_curves_of_many_levels_get_a_colour_bar(make_data):
-    figure = curves_figure(make_data(n_levels=12).epochs)
-    assert len(figure.axes) == 2
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["validation", "training"]
+def test_a_figure_is_the_pages_chart_on_white(make_data):
+    chart = depth_chart(make_data(), "cka", key="k")
+    page, figure = chart.document()["spec"], specification(chart)
+    assert "var(--" not in json.dumps(figure)
+    for part in ("layer", "$schema", "description"):
+        assert json.dumps(page[part]).replace("var(--floor)", "#555d66") == json.dumps(figure[part])
+    assert figure["datasets"]["rows"] == chart.rows
 
 
 @pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (lambda: curves_figure(()),
-         "there are no training curves to draw: no epoch was recorded."),
-        (lambda: controls_figure((), ()),
-         "there are no controls to draw: none was trained. Give 'run' a --control."),
-        (lambda: layer_sparsity_figure(()),
-         "there is no sparsity to draw: no level was pruned."),
-    ],
-)  # fmt: skip
-def test_what_was_not_taken_is_not_drawn(draw, message):
-    with pytest.raises(InputError) as caught:
-        draw()
-    assert str(caught.value) == message
+    ("n_layers", "depth", "cells"), [(4, 252, 252), (9, 252, 518), (20, 518, 518)]
+)
+def test_figures_are_as_wide_as_one_column_or_both(make_data, n_layers, depth, cells):
+    data = make_data(n_levels=2, n_layers=n_layers)
+    width, _ = size(draw(depth_chart(data, "cka", key="k"), "svg"))
+    assert width == pytest.approx(depth, abs=0.5)
+    width, _ = size(draw(heat_chart(data, "cka", key="k"), "svg"))
+    assert width == pytest.approx(cells, abs=0.5)
 
 
-def test_every_kind_is_completed_in_the_shell(make_data):
+def test_letters_are_of_one_size_on_paper_whatever_the_width(make_data):
+    for n_layers in (4, 20):
+        svg = draw(depth_chart(make_data(n_levels=2, n_layers=n_layers), "cka", key="k"), "svg")
+        box = re.search(rb'viewBox="0 0 ([0-9.]+)', svg)
+        scale = size(svg)[0] / float(box[1])
+        letters = set(re.findall(r'font-size="([0-9.]+)px"', svg.decode()))
+        assert {scale * float(letter) for letter in letters} == {pytest.approx(7.5, rel=1e-3)}
+
+
+def test_a_png_has_the_size_of_the_paper_at_300_dots_per_inch(make_data):
+    from PIL import Image
+
+    chart = accuracy_chart(make_data(n_levels=1), key="k")
+    picture = Image.open(io.BytesIO(draw(chart, "png")))
+    assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-3)
+    width, height = size(draw(chart, "svg"))
+    assert picture.size == pytest.approx((width * 300 / 72, height * 300 / 72), abs=1.5)
+
+
+def test_a_pdf_embeds_its_font_and_has_the_size_of_the_paper(make_data):
+    chart = accuracy_chart(make_data(n_levels=1), key="k")
+    pdf = draw(chart, "pdf")
+    assert set(re.findall(rb"BaseFont /[A-Z]{6}\+([A-Za-z-]+)", pdf)) == {b"LiberationSans"}
+    assert b"/FontFile" in pdf
+    box = re.search(rb"/MediaBox \[0 0 ([0-9.]+) ([0-9.]+)\]", pdf)
+    assert [float(n) for n in box.groups()] == pytest.approx(size(draw(chart, "svg")), rel=1e-3)
+
+
+def test_axes_name_what_they_measure_and_its_unit(make_data):
+    data = make_data(n_levels=2, measures=("procrustes-distance",), extras=True)
+    said = {stem: texts(draw(chart, "svg")) for stem, chart in charts_of(data).items()}
+    assert {"Sparsity (% of prunable weights)", "Accuracy"} <= set(said["accuracy"])
+    assert any(text.endswith("%") for text in said["accuracy"])
+    assert {"Epoch", "Loss per example (nats)"} <= set(said["curves-loss"])
+    assert {"Layer, input to output", "Procrustes distance (rad)"} <= set(
+        said["depth-procrustes-distance"]
+    )
+    assert {"Level (sparsity)", "1 (20%)", "2 (36%)"} <= set(said["layer-sparsity"])
+
+
+def test_every_line_is_named_beside_the_axes(make_data):
+    data = make_data(n_levels=3, n_seeds=2, extras=True)
+    said = {stem: texts(draw(chart, "svg")) for stem, chart in charts_of(data).items()}
+    assert {"test", "validation", "dense, test"} <= set(said["accuracy"])
+    assert {"ticket", "random mask", "re-initialised", "dense, test"} <= set(
+        said["controls-accuracy"]
+    )
+    assert {"validation", "training", "3 (49%)"} <= set(said["curves-loss"])
+    assert {"dense, other seed", "unrelated layers", "2 (36%)"} <= set(said["depth-cka"])
+    one = texts(draw(depth_chart(make_data(n_levels=1), "cka", key="k"), "svg"))
+    assert "unrelated layers" in one
+    assert "dense, other seed" not in one
+
+
+@pytest.mark.parametrize("n_levels", [3, 8, 14])
+def test_no_name_in_a_legend_leaves_the_figure(make_data, n_levels):
+    """A letter is about half as wide as it is high."""
+    data = make_data(n_levels=n_levels, n_seeds=2, extras=True, measures=("cka",))
+    for stem, chart in charts_of(data).items():
+        svg = draw(chart, "svg").decode()
+        width = float(re.search(r'viewBox="0 0 ([0-9.]+)', svg)[1])
+        names = [(x, text) for x, text in _places(svg) if text]
+        assert names, stem
+        assert max(x + 6 * len(text) for x, text in names) <= width + 6, stem
+
+
+def _places(svg: str) -> list[tuple[float, str]]:
+    """Return where each left-aligned text of the legends starts, from the transforms around it."""
+    from xml.etree import ElementTree
+
+    found = []
+
+    def walk(element, x):
+        moved = re.search(r"translate\((-?[0-9.]+)", element.get("transform", ""))
+        x += float(moved[1]) if moved else 0.0
+        if element.tag.endswith("text") and element.get("text-anchor") == "start":
+            found.append((x, element.text or ""))
+        for child in element:
+            walk(child, x)
+
+    walk(ElementTree.fromstring(svg), 0.0)
+    return found
+
+
+def test_of_many_levels_the_legend_names_a_few_with_both_ends():
+    channel = level_colour(range(1, 21), {})
+    assert channel["legend"]["values"] == [1, 6, 10, 15, 20]
+    assert channel["scale"]["domain"] == [1, 20]
+
+
+def test_levels_grow_darker_evenly_on_white():
+    colours = level_colour(range(1, 8), {})["scale"]["range"]
+    lightness = [_lightness(colour) for colour in colours]
+    steps = np.diff(lightness)
+    assert (steps > 0).all()  # dark first, and reversed on white
+    assert steps.max() < 1.4 * steps.min()
+    assert level_colour([1], {})["scale"]["reverse"] == {"expr": "!dark"}
+
+
+def _lightness(colour: str) -> float:
+    """Return CIE L* of an sRGB colour."""
+    share = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return 116 * float(linear @ [0.2126, 0.7152, 0.0722]) ** (1 / 3) - 16
+
+
+def test_a_single_layer_is_drawn_as_a_stretch(make_data):
+    svg = draw(depth_chart(make_data(n_layers=1, n_levels=1), "cka", key="k"), "svg").decode()
+    dotted = re.search(r'<line [^>]*x2="(-?[0-9.]+)"[^>]*stroke-dasharray="2,3"', svg)
+    assert dotted is not None
+    assert abs(float(dotted[1])) > 100
+
+
+def test_the_map_writes_numbers_where_they_fit_and_leaves_missing_cells_blank(make_data):
+    data = make_data(n_levels=2, n_layers=3, measures=("svcca",))
+    rows = list(data.similarities)
+    rows[0] = dataclasses.replace(rows[0], similarity=float("nan"))
+    svg = draw(
+        heat_chart(dataclasses.replace(data, similarities=tuple(rows)), "svcca", key="k"), "svg"
+    )
+    assert [text for text in texts(svg) if re.fullmatch(r"0\.\d\d", text)] == [
+        f"{row.similarity:.2f}" for row in rows[1:]
+    ]
+    wide = draw(heat_chart(make_data(n_levels=1, n_layers=40), "cka", key="k"), "svg")
+    assert not [text for text in texts(wide) if re.fullmatch(r"0\.\d\d", text)]
+
+
+def test_the_sparsity_of_layers_is_the_mean_of_replicates_and_never_a_false_100(make_data):
+    data = make_data(n_seeds=2, n_levels=2, n_layers=3)
+    levels = tuple(
+        dataclasses.replace(
+            row, layer_sparsity={"a": row.level / 10 + row.seed / 5, "b": 0.9997, "c": 1.0}
+        )
+        for row in data.levels
+    )
+    chart = layer_sparsity_chart(dataclasses.replace(data, levels=levels), key="k")
+    shares = [row["sparsity"] for row in chart.rows]
+    assert shares == pytest.approx([0.2, 0.9997, 1, 0.3, 0.9997, 1])
+    cells = [text for text in texts(draw(chart, "svg")) if text in {"20%", "30%", "99.97%", "100%"}]
+    assert sorted(cells) == ["100%", "100%", "20%", "30%", "99.97%", "99.97%"]
+
+
+def test_the_ticket_stands_beside_each_control_without_the_dense_level(make_data):
+    data = make_data(n_levels=3, n_seeds=2, extras=True)
+    chart = control_charts(data, key="k")[0]
+    rows = {(row["network"], row["level"]): row for row in chart.rows}
+    assert list(dict.fromkeys(name for name, _ in rows)) == [
+        "ticket",
+        "random mask",
+        "re-initialised",
+    ]
+    assert {level for _, level in rows} == {1, 2, 3}
+    found = [row.accuracy_test for row in data.levels if row.level == 2]
+    assert rows["ticket", 2]["value"] == pytest.approx(np.mean(found), rel=1e-5)
+    assert rows["ticket", 2]["lowest"] == pytest.approx(min(found), rel=1e-5)
+    assert rows["random mask", 2]["value"] == pytest.approx(0.87)
+    assert rows["random mask", 2]["place"] == pytest.approx(float(log_density(0.36)), rel=1e-5)
+    rule = next(layer for layer in chart.spec["layer"] if "data" in layer)
+    dense = np.mean([row.accuracy_test for row in data.levels if row.level == 0])
+    assert rule["data"]["values"] == [
+        {"network": "dense, test", "value": pytest.approx(dense, rel=1e-5)}
+    ]
+
+
+def test_curves_are_solid_for_validation_and_count_epochs_from_one(make_data):
+    chart = curve_charts(make_data(n_levels=1, n_seeds=2), key="k")[1]
+    drawn = {(row["data"], row["level"], row["epoch"]): row["loss"] for row in chart.rows}
+    assert [drawn["validation", 0, n] for n in (1, 2, 3)] == pytest.approx(
+        [1.6, 0.8, 1.6 / 3], rel=1e-5
+    )
+    assert [drawn["training", 1, n] for n in (1, 2, 3)] == pytest.approx([1.5, 0.75, 0.5], rel=1e-5)
+    scale = chart.spec["encoding"]["strokeDash"]["scale"]
+    assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
+        "validation": [1, 0], "training": [4, 3],
+    }  # fmt: skip
+
+
+def test_curves_name_only_what_is_drawn(make_data):
+    chart = curve_charts(make_data(n_levels=2, validation=False), key="k")[0]
+    assert chart.spec["encoding"]["strokeDash"]["scale"]["domain"] == ["training"]
+
+
+def test_a_comparison_is_a_map_of_network_a_down_and_b_across():
+    values = np.array([[0.91, 0.12, 0.3], [0.24, 0.85, 0.4]])
+    chart = comparison_chart(
+        values, measure="cka", a=("one", ("conv1", "conv2")), b=("two", ("a", "b", "c")), key="m"
+    )
+    assert [(row["layer_a"], row["layer"]) for row in chart.rows][:4] == [
+        ("conv1", "a"), ("conv1", "b"), ("conv1", "c"), ("conv2", "a"),
+    ]  # fmt: skip
+    said = texts(draw(chart, "svg"))
+    assert [text for text in said if re.fullmatch(r"0\.\d\d", text)] == [
+        "0.91", "0.12", "0.30", "0.24", "0.85", "0.40",
+    ]  # fmt: skip
+    assert {"one", "two", "conv2", "c"} <= set(said)
+
+
+def test_every_kind_is_declared_and_completed_in_the_shell(make_data):
     from tfprune_cli.completion import complete_figure
 
     offered = [item.value for item in complete_figure(None, None, "")]
-    assert set(named_figures(make_data(extras=True))) <= set(offered)
+    kinds = set(charts_of(make_data(extras=True)))
+    assert kinds <= set(offered)
     assert len(offered) == len(set(offered))
+    measured = {kind if not kind.startswith(("depth-", "heatmap-")) else kind.split("-")[0] + "-"
+                for kind in kinds}  # fmt: skip
+    assert measured == set(FIGURES)
 
 
 def test_a_kind_that_the_run_has_not_is_refused_with_those_it_has(make_data, tmp_path):
@@ -192,12 +281,6 @@ def test_sparsity_ticks_start_at_dense_and_keep_apart(highest):
     assert len(ticks) <= 8
 
 
-def test_last_level_is_darkest_and_colours_differ():
-    colours = [to_hex(c) for c in level_colours(range(1, 8)).values()]
-    assert len(set(colours)) == 7
-    assert colours[-1] == "#440154"
-
-
 @pytest.mark.parametrize(
     "shape",
     [{"n_layers": 1, "n_levels": 1}, {"n_layers": 60, "n_levels": 3, "long": True}],
@@ -213,44 +296,51 @@ def test_every_figure_is_saved(make_data, tmp_path, shape):
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
 
 
-@pytest.mark.slow
 def test_the_same_data_gives_the_same_files(make_data, tmp_path):
-    data = make_data(n_levels=1, n_layers=2, measures=("cka",))
-    first, second = (
-        save_figures(tmp_path / name, data, formats=("pdf", "svg")) for name in ("a", "b")
-    )
+    data = make_data(n_levels=2, n_layers=2, n_seeds=2, measures=("cka",))
+    first, second = (save_figures(tmp_path / name, data, formats=FORMATS) for name in ("a", "b"))
+    assert len(first) == 18
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_another_process_draws_the_same_bytes(make_data, tmp_path):
+    row = make_data(n_levels=0).levels[0]
+    code = (
+        "import sys; from tfprune.report.figures import save_figures;"
+        "from tfprune.report.data import ReportData;"
+        f"from {type(row).__module__} import LevelResult;"
+        "row = LevelResult(0, 0, 0.0, 9, 9, None, 0.9, None, 0.1, 0.0);"
+        "save_figures({!r}, ReportData('a', (row,)), formats=('png', 'pdf', 'svg'));"
+        "assert not {{'matplotlib', 'tensorflow', 'mlflow'}} & set(sys.modules)"
+    )
+    for name in ("a", "b"):
+        subprocess.run([sys.executable, "-c", code.format(str(tmp_path / name))], check=True)
+    for suffix in FORMATS:
+        one, other = (tmp_path / name / f"accuracy.{suffix}" for name in ("a", "b"))
+        assert one.read_bytes() == other.read_bytes(), suffix
+
+
+def test_names_of_layers_that_look_like_parts_of_a_drawing_stay(make_data):
+    data = make_data(n_levels=1, layers=("clip7", "gradient_3", "part0"))
+    assert {"clip7", "gradient_3", "part0"} <= set(
+        texts(draw(heat_chart(data, "cka", key="k"), "svg"))
+    )
+
+
+def test_page_and_figures_are_drawn_by_the_newest_vega_lite_of_one_wheel(make_data):
+    """Both ask vl-convert for no version, which means its newest."""
+    import vl_convert
+
+    known = [[int(part) for part in v.split(".")] for v in vl_convert.get_vegalite_versions()]
+    chart = accuracy_chart(make_data(n_levels=1), key="k")
+    for spec in (specification(chart), chart.document()["spec"]):
+        assert spec["$schema"].endswith(f"/v{max(known)[0]}.json")
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(make_data, tmp_path):
     with pytest.raises(InputError, match=r"^figures are saved as png, pdf, svg; got 'bmp'\.$"):
         save_figures(tmp_path / "plots", make_data(), formats=("png", "bmp"))
     assert not (tmp_path / "plots").exists()
-
-
-def test_a_measure_that_was_not_taken_is_refused_with_those_that_were(make_data):
-    with pytest.raises(InputError, match=r"by 'rsa'\. Measures of this run: svcca, cka\.$"):
-        depth_figure(make_data().similarities, measure="rsa")
-    with pytest.raises(InputError, match=r"nothing to draw: no layer of any level was compared"):
-        heatmap_figure(())
-
-
-def test_drawing_leaves_the_users_settings_alone(make_data):
-    before = dict(matplotlib.rcParams)
-    depth_figure(make_data(n_levels=1).similarities)
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_drawing_never_loads_pyplot(tmp_path):
-    code = (
-        "import sys; from tfprune.report.figures import save_figures;"
-        "from tfprune.report.data import ReportData;"
-        "from tfprune.experiment.results import LevelResult;"
-        "row = LevelResult(0, 0, 0.0, 9, 9, None, 0.9, None, 0.1, 0.0);"
-        f"save_figures({str(tmp_path)!r}, ReportData('a', (row,)), formats=('png', 'pdf'));"
-        "assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_layers_without_a_number_draw_an_empty_figure_and_warn_nobody(make_data, tmp_path):
@@ -260,3 +350,13 @@ def test_layers_without_a_number_draw_an_empty_figure_and_warn_nobody(make_data,
         for r in data.similarities
     )
     assert len(save_figures(tmp_path, dataclasses.replace(data, similarities=rows))) == 6
+
+
+def test_the_style_sheet_for_figures_of_ones_own_has_the_same_colours():
+    import matplotlib.style
+
+    from tfprune.report.charts.chart import CATEGORIES
+
+    with matplotlib.style.context("tfprune.report.tfprune"):
+        colours = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
+    assert [f"#{colour.lower()}" for colour in colours][: len(CATEGORIES)] == CATEGORIES

@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
     @property
     def charts(self) -> dict:
-        return json.loads(self.scripts[0])
+        return json.loads(self.scripts[0])["charts"]
 
 
 @pytest.fixture(scope="module")

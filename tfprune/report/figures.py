@@ -27,12 +27,18 @@ COLUMN, PAGE = 252, 518
 RESOLUTION = 300  # dots per inch of a PNG
 
 _SCALE = 0.625  # points per pixel of the page: its 12 pixel letters become 7.5 points
+_MARGIN = 65  # pixels: about what the y axis takes of the width
 _LOW = 0.72  # of a chart's height on the page, where there is more room
 # Arial and Helvetica measure the same; vl-convert brings the first
 _FONT = "Liberation Sans"
 _MOST_CELLS, _MOST_POINTS = 7, 14  # layers that one column holds, on maps and on lines
 _SIZE = re.compile(r'width="([0-9.]+)" height="([0-9.]+)"')
 _NUMBERED = re.compile(r'(?<=id=")[a-z_]+\d+(?=")|(?<=url\(#)[a-z_]+\d+(?=\))')
+# names of what a page of a PDF uses, each on a line with its number
+_RESOURCES = re.compile(
+    rb"(/(?:XObject|ExtGState|Font|Pattern|Shading|ColorSpace) <<\n)"
+    rb"( +/[a-z]+\d+ \d+ 0 R(?:\n +/[a-z]+\d+ \d+ 0 R)*)"
+)
 
 
 def charts_of(data: ReportData) -> dict[str, Chart]:
@@ -55,10 +61,14 @@ def specification(chart: Chart) -> Spec:
     """
     layers = len({row["layer"] for row in chart.rows if "layer" in row})
     wide = layers > (_MOST_CELLS if chart.is_map else _MOST_POINTS)
+    width = round((PAGE if wide else COLUMN) / _SCALE)
+    spec = complete(chart.spec, chart.title)
+    room = {"name": "room", "value": width - _MARGIN}
     return on_white(
-        complete(chart.spec, chart.title)
+        spec
         | {
-            "width": round((PAGE if wide else COLUMN) / _SCALE),
+            "width": width,
+            "params": [room if param["name"] == "room" else param for param in spec["params"]],
             "height": round(chart.spec["height"] * (1 if chart.is_map else _LOW)),
             "autosize": {"type": "fit-x", "contains": "padding"},
             "padding": 4,
@@ -81,6 +91,11 @@ def _svg(chart: Chart) -> tuple[str, tuple[float, float]]:
     return svg.replace(size[0], "{size}", 1), (float(size[1]) * _SCALE, float(size[2]) * _SCALE)
 
 
+def _in_order(found: re.Match[bytes]) -> bytes:
+    """Return a PDF's list of resources in the order of their names; it has none of its own."""
+    return found[1] + b"\n".join(sorted(found[2].split(b"\n")))
+
+
 def draw(chart: Chart, form: str) -> bytes:
     """Return a chart as a file of a format among FORMATS; the same chart gives the same bytes.
 
@@ -93,7 +108,7 @@ def draw(chart: Chart, form: str) -> bytes:
         return svg.replace("{size}", f'width="{width:g}pt" height="{height:g}pt"', 1).encode()
     svg = svg.replace("{size}", f'width="{width:g}" height="{height:g}"', 1)
     if form == "pdf":
-        return bytes(vl_convert.svg_to_pdf(svg))
+        return _RESOURCES.sub(_in_order, vl_convert.svg_to_pdf(svg))
     return bytes(vl_convert.svg_to_png(svg, ppi=RESOLUTION))
 
 

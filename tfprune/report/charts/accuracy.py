@@ -43,7 +43,7 @@ def over_sparsity(
     by: str,
     dashes: Mapping[str, list[int]] | None = None,
     rules: Mapping[str, float] | None = None,
-    entry: int = 130,
+    entry: int = 115,
 ) -> list[Spec]:
     """Return the layers of lines over sparsity, one for each value of the field `by`.
 
@@ -104,7 +104,7 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
             )  # fmt: skip
     y: Spec = {
         "field": "accuracy", "type": "quantitative", "title": "Accuracy",
-        "axis": {"format": ".1%"}, "scale": {"zero": False},
+        "axis": {"format": ".1%"}, "scale": {"zero": False, "padding": 10},
     }  # fmt: skip
     tip = tooltip(
         ("data", "data", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),
@@ -184,7 +184,7 @@ def _curve(
                 "y": {
                     "field": metric, "type": "quantitative",
                     "title": "Accuracy" if metric == "accuracy" else "Loss per example (nats)",
-                    "scale": {"zero": False}, "axis": axis,
+                    "scale": {"zero": False, "padding": 6}, "axis": axis,
                 },
                 "color": level_colour(levels, sparsity),
                 **lines_by("data", {name: dashes[name] for name in dashes if name in drawn}),

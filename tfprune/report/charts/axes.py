@@ -9,7 +9,13 @@ import numpy as np
 from tfprune.report.charts.chart import Spec, legend_columns
 from tfprune.report.labels import round_percent
 
-MOST_NAMED = 8  # more levels than this get a continuous legend
+MOST_NAMED = 8  # of more levels than this the legend names a few
+
+# viridis at 0, 1/8, ..., 1: red, green, blue
+_VIRIDIS = (
+    (68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 145, 140),
+    (40, 174, 128), (94, 201, 98), (173, 220, 48), (253, 231, 37),
+)  # fmt: skip
 
 _SHORT = (
     "length(datum.label) > 16 ? slice(datum.label, 0, 7) + '…' + slice(datum.label, -8)"
@@ -64,7 +70,7 @@ def place(sparsity: float) -> float:
 def layer_axis(layers: Sequence[str], *, title: str = "Layer, input to output") -> Spec:
     """Return the x channel over layers in their order."""
     angle = 0
-    if len(layers) > 6 or any(len(name) > 9 for name in layers):
+    if len(layers) * max(map(len, layers), default=0) > 54:
         angle = -40 if len(layers) <= 10 else -90  # upright names stand closest
     return {
         "field": "layer",
@@ -83,30 +89,46 @@ def layer_axis(layers: Sequence[str], *, title: str = "Layer, input to output") 
 
 def level_colour(levels: Sequence[int], sparsity: Mapping[int, float]) -> Spec:
     """Return the colour channel over levels; the last level contrasts most with the paper."""
-    scale: Spec = {
-        "scheme": {"name": "viridis", "extent": [0.16, 0.88]},
-        "reverse": {"expr": "!dark"},
-    }
+    many = len(levels) > MOST_NAMED
+    scale: Spec = {"range": _ramp(9 if many else len(levels)), "reverse": {"expr": "!dark"}}
     legend: Spec = {"title": "Level (sparsity)" if sparsity else "Level", "orient": "top"}
-    if len(levels) > MOST_NAMED:
+    look = {"symbolStrokeWidth": 0, "symbolOpacity": 1}
+    if many:
         return {
             "field": "level",
             "type": "quantitative",
             "scale": {**scale, "domain": [levels[0], levels[-1]]},
-            "legend": legend | {"title": "Level", "gradientLength": 160, "tickMinStep": 1},
+            "legend": legend
+            | {"title": "Level", "values": _spread(levels, 5), "symbolType": "circle", **look},
         }
-    legend |= {
+    legend |= look | {
         "labelExpr": _names(levels, sparsity),
         "columns": legend_columns(90),
         "symbolType": "circle",
     }
-    legend |= {"symbolStrokeWidth": 0, "symbolOpacity": 1}
     return {
         "field": "level",
         "type": "ordinal",
         "scale": {**scale, "domain": list(levels)},
         "legend": legend,
     }
+
+
+def _spread(levels: Sequence[int], n: int) -> list[int]:
+    """Return n of the levels, evenly spread, both ends among them."""
+    return [levels[round(i * (len(levels) - 1) / (n - 1))] for i in range(n)]
+
+
+def _ramp(n: int) -> list[str]:
+    """Return n colours from dark to light, evenly spaced in lightness, of viridis' middle part.
+
+    Viridis (van der Walt and Smith 2015) is told apart with any kind of colour vision and in gray;
+    its darkest end can't be seen on black, its lightest not on white.
+    """
+    shares = np.linspace(0.16, 0.88, n) if n > 1 else np.array([0.4])
+    known = np.linspace(0, 1, len(_VIRIDIS))
+    mixed = [np.interp(shares, known, channel) for channel in np.array(_VIRIDIS).T]
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.round(mixed).astype(int).T]
 
 
 def level_rows(levels: Sequence[int], sparsity: Mapping[int, float]) -> Spec:

@@ -42,7 +42,7 @@ CONFIG: Spec = {
         "gridColor": "var(--grid)", "labelLimit": 160,
     },
     "axisBand": {"grid": False},
-    "legend": {**_TEXT, "symbolStrokeColor": FLOOR},
+    "legend": {**_TEXT, "offset": 10, "symbolStrokeColor": FLOOR},
     "point": {"filled": True},
     "line": {"strokeCap": "round"},
 }  # fmt: skip
@@ -101,7 +101,11 @@ def complete(spec: Spec, title: str) -> Spec:
         "data": {"name": "rows"},
         "width": "container",
         **spec,
-        "params": [{"name": "dark", "value": False}, *spec.get("params", [])],
+        "params": [
+            {"name": "dark", "value": False},
+            {"name": "room", "expr": "width"},
+            *spec.get("params", []),
+        ],
     }
 
 
@@ -122,7 +126,7 @@ def number(value: float | None) -> float | None:
 
 def legend_columns(letters_wide: int) -> Spec:
     """Return as many legend columns as the chart's width holds, each so many pixels wide."""
-    return {"expr": f"max(1, floor((width + 20) / {letters_wide}))"}
+    return {"expr": f"max(1, floor((room + 20) / {letters_wide}))"}
 
 
 def top_legend(entry: int = 130) -> Spec:
@@ -148,6 +152,8 @@ def lines_by(
     }  # fmt: skip
     by: Spec = {"field": field, "type": "nominal", "legend": legend}
     names = list(dashes)
+    if not colours:  # beside the legend of the colours, which is wide
+        legend["columns"] = 1
     channels = {"strokeDash": by | {"scale": {"domain": names, "range": list(dashes.values())}}}
     if colours:
         channels["color"] = by | {"scale": {"domain": names, "range": list(colours)[: len(names)]}}
@@ -164,7 +170,13 @@ def heat_layers(
     """
     low, high = domain
     middle = low + 0.55 * (high - low)
-    text = {"field": value, "type": "quantitative", "format": shape}
+    text = {"field": "text", "type": "nominal"}
+    digits = f"'{shape}'"
+    if shape == ".0%":  # never a false 100%
+        digits = (
+            f"datum['{value}'] >= 1 || datum['{value}'] < 0.985 ? '.0%' : "
+            f"datum['{value}'] < 0.9995 ? '.1%' : datum['{value}'] < 0.99995 ? '.2%' : '.3%'"
+        )
     legend = {"title": title, "orient": "top", "gradientLength": 200}
     if shape.endswith("%"):
         legend["format"] = shape
@@ -180,7 +192,8 @@ def heat_layers(
             {"mark": {"type": "rect"}, "encoding": {"color": color}},
             {
                 "transform": [
-                    {"filter": f"isValid(datum['{value}']) && width / {n_columns} >= 36"}
+                    {"filter": f"isValid(datum['{value}']) && room / {n_columns} >= 36"},
+                    {"calculate": f"format(datum['{value}'], {digits})", "as": "text"},
                 ],
                 "mark": {
                     "type": "text",

@@ -39,7 +39,7 @@ def runs_accuracy_chart(runs: Mapping[str, ReportData], *, key: str) -> Chart:
     ]  # fmt: skip
     y: Spec = {
         "field": "accuracy", "type": "quantitative", "title": "Test accuracy",
-        "axis": {"format": ".1%"}, "scale": {"zero": False},
+        "axis": {"format": ".1%"}, "scale": {"zero": False, "padding": 10},
     }  # fmt: skip
     tip = tooltip(
         ("run", "run", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),

@@ -131,23 +131,18 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
             },
         },
     ]
-    line_layers += [
-        {
-            "transform": [{"filter": f"datum.series == '{name}'"}],
-            "mark": over_depth.line | {
-                "color": FLOOR, "strokeWidth": 1.5,
-                "point": {"filled": True, "size": 70, "opacity": 0, "color": FLOOR},
-            },
-            "encoding": here
-            | names
-            | {
-                "tooltip": tooltip(
-                    ("series", "floor", ""), ("layer", "layer", ""), ("similarity", label, ".3f")
-                )
-            },
-        }
-        for name in floors
-    ]  # fmt: skip
+    for name in floors:
+        of_floor = {"transform": [{"filter": f"datum.series == '{name}'"}]}
+        line = over_depth.line | {"color": FLOOR, "strokeWidth": 1.5}
+        seen = {"type": "point", "filled": True, "size": 70, "opacity": 0, "color": FLOOR}
+        told = tooltip(
+            ("series", "floor", ""), ("layer", "layer", ""), ("similarity", label, ".3f")
+        )
+        line_layers += [
+            of_floor | {"mark": line, "encoding": here | names},
+            of_floor
+            | {"mark": seen, "encoding": {"x": layer_axis(layers), "y": y, "tooltip": told}},
+        ]
     drawn = here | {"color": colour, "detail": {"field": "level"}}
     only_levels = [{"filter": "datum.series == 'level'"}]
     if any_null:
@@ -172,8 +167,7 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         {
             "transform": only_levels,
             "mark": {"type": "point", "filled": True, "size": 30 if len(layers) <= 30 else 12},
-            "encoding": here
-            | {"color": colour, "detail": {"field": "level"}, "opacity": faded, "tooltip": tip},
+            "encoding": drawn | {"x": layer_axis(layers), "opacity": faded, "tooltip": tip},
         },
     ]
     return Chart(

@@ -1,30 +1,16 @@
 // Draws the charts of the page, and saves them. Everything it needs is in the page.
 "use strict";
 (function () {
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+  // charts, what they all look like, and the page's colours as they are on white
+  const { charts, config: look, onWhite: PLAIN } =
+    JSON.parse(document.getElementById("charts").textContent);
   for (const chart of Object.values(charts)) chart.rows = rowsOf(chart.columns);
   const views = new Map(); // figure -> {chart, view}
   const darkPaper = window.matchMedia("screen and (prefers-color-scheme: dark)");
 
-  // the page's colours, by name so that they follow its theme; PLAIN is for saved files
-  const PLAIN = { ink: "#1c2024", soft: "#59636e", faint: "#8a939c", floor: "#555d66", grid: "#e3e6ea" };
-  const font = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
+  // colours are named, so that they follow the page's theme
   const config = {
-    background: "transparent",
-    font,
-    view: { stroke: null },
-    axis: {
-      labelColor: "var(--ink)", titleColor: "var(--ink)", domainColor: "var(--faint)",
-      tickColor: "var(--faint)", gridColor: "var(--grid)", titleFontWeight: 500,
-      labelFontSize: 12, titleFontSize: 12, labelLimit: 160,
-    },
-    axisBand: { grid: false },
-    legend: {
-      labelColor: "var(--ink)", titleColor: "var(--ink)", titleFontWeight: 500,
-      labelFontSize: 12, titleFontSize: 12,
-    },
-    point: { filled: true },
-    line: { strokeCap: "round" },
+    ...look, font: 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif',
   };
 
   function rowsOf(columns) {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tfprune.errors import InputError
 from tfprune.report.answer import Answer, answer
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
-from tfprune.report.charts.chart import Chart
+from tfprune.report.charts.chart import CONFIG, ON_WHITE, Chart
 from tfprune.report.charts.controls import control_charts
 from tfprune.report.charts.layers import dead_chart, layer_sparsity_chart, matrix_chart
 from tfprune.report.charts.runs import runs_accuracy_chart, runs_depth_charts
@@ -128,7 +128,7 @@ def render(runs: list[ReportData]) -> str:
         runs=pages,
         beside=beside,
         beside_measures=[(name, measure_label(name)) for name in measures],
-        charts=_script_json(charts),
+        charts=_script_json({"charts": charts, "config": CONFIG, "onWhite": ON_WHITE}),
         style=_text("page.css"),
         script=_text("page.js"),
         vega=_vega(),

@@ -283,6 +283,9 @@ def test_a_level_is_drawn_beside_its_own_null(make_data, n_levels, drawn):
         for layer in chart.spec["layer"]
         if layer.get("encoding", {}).get("y", {}).get("field") == "null"
     ]
-    assert line["transform"] == [{"filter": f"datum.series == 'level' && {drawn}"}]
+    assert line["transform"] == [
+        {"filter": f"datum.series == 'level' && {drawn}"},
+        {"calculate": "'unrelated layers'", "as": "series"},
+    ]
     assert "Dotted: what unrelated layers would show at that level." in chart.caption
     assert ("only the last keeps" in chart.caption) == (n_levels == 9)

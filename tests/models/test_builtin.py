@@ -158,16 +158,21 @@ def test_layers_are_named_by_kind_and_place(name, names, keras):
     assert [layer.name for layer in build(name, DIGITS).layers] == names
 
 
-def test_layers_of_deep_networks_are_named_by_block_and_place(keras):
-    vgg = list(kernels(build("vgg19", CIFAR)))
-    assert vgg[:4] == ["block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"]
-    assert vgg[-2:] == ["block5_conv4", "logits"]
-    assert len(vgg) == 17
-    resnet = [layer.name for layer in build("resnet32", CIFAR).layers]
-    assert "stage2_block1_shortcut" in resnet
-    assert "stage2_block2_shortcut" not in resnet
-    assert "stage3_block5_conv2_bn" in resnet
-    assert len(kernels(build("resnet56", CIFAR))) == 56 + 2
+def test_layers_of_deep_networks_are_named_by_block_and_place(built):
+    name, _, model = built
+    names, n_kernels = [layer.name for layer in model.layers], len(kernels(model))
+    if name == "vgg19":
+        vgg = list(kernels(model))
+        assert vgg[:4] == ["block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"]
+        assert vgg[-2:] == ["block5_conv4", "logits"]
+    if name.startswith("vgg"):
+        assert n_kernels == int(name[3:]) - 2  # one dense layer for the paper's three
+    if name.startswith("resnet"):
+        depth = int(name[6:])
+        assert "stage2_block1_shortcut" in names
+        assert "stage2_block2_shortcut" not in names
+        assert f"stage3_block{(depth - 2) // 6}_conv2_bn" in names
+        assert n_kernels == depth + 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tfprune.errors import InputError
 from tfprune.models import MODELS, build_model
 from tfprune.models.shrink import shrink, tied_layers
 
-QUICK = ("digits-cnn", "lenet300", "lenet5", "conv4", "vgg11", "resnet20")
+QUICK = ("digits-cnn", "lenet300", "lenet5", "conv4", "resnet20")
 SLOW = tuple(name for name in MODELS.names() if name not in QUICK)
 
 
@@ -54,7 +54,7 @@ def test_a_built_in_without_half_its_filters_computes_the_same(
             assert half <= n_kept <= half + 1
 
 
-@pytest.mark.parametrize("name", ["digits-cnn", "resnet20"])
+@pytest.mark.parametrize("name", ["digits-cnn", pytest.param("resnet20", marks=pytest.mark.slow)])
 def test_channels_that_single_weights_cut_off_at_either_side_go_too(
     keras, name, unsettle, masked_copy, assert_same_function
 ):

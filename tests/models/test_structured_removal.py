@@ -15,7 +15,7 @@ from tfprune.pruning.strategy import PruningContext
 from tfprune.training.followers import norms_after
 from tfprune.training.prunable import PrunableNetwork
 
-QUICK = ("digits-cnn", "lenet5", "conv2", "resnet20")
+QUICK = ("digits-cnn", "lenet5", "conv2")
 STRATEGIES = ("filter-l1", "filter-l2", "filter-taylor", "filter-activation", "bn-scale")
 
 
@@ -38,17 +38,26 @@ def draw(shape, name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MODELS.names()],
+    ("name", "strategies"),
+    [
+        *((name, STRATEGIES) for name in QUICK),
+        ("resnet20", STRATEGIES[:1]),
+        pytest.param("resnet20", STRATEGIES[1:], marks=pytest.mark.slow),
+        *(
+            pytest.param(name, STRATEGIES, marks=pytest.mark.slow)
+            for name in MODELS.names()
+            if name not in (*QUICK, "resnet20")
+        ),
+    ],
 )
 def test_a_built_in_pruned_by_filters_computes_the_same_without_them(
-    keras, name, unsettle, masked_copy, assert_same_function
+    keras, name, strategies, unsettle, masked_copy, assert_same_function
 ):
     shape = (28, 28, 1) if name.startswith(("lenet", "digits")) else (16, 16, 3)
     model = unsettle(build_model(name, input_shape=shape, n_classes=10, seed=0))
     context = context_of(model)
     tied = {layer for group in tied_layers(model) for layer in group}
-    for strategy in STRATEGIES:
+    for strategy in strategies:
         bare = [t.name for t in context.tensors if t.name not in context.norm_scales]
         rates = Rates.uniform(0.5)
         if strategy == "bn-scale":

@@ -11,6 +11,8 @@ from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.paths import effective_masks
 from tfprune.training.prunable import PrunableNetwork, kernel
 
+DEEPER = ("vgg16", "vgg19", "resnet32", "resnet56")  # than others of their kind
+
 
 def make_positive(model):
     """Set every weight to 1 and every bias to 0: no two paths cancel, and relu passes all."""
@@ -70,7 +72,13 @@ def test_weights_are_on_a_path_where_the_output_depends_on_them(every_kind, seed
     assert sum(m.sum() for m in found.values()) < sum(m.sum() for m in masks.values())
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in DEEPER else [])
+        for name in MODELS.names()
+    ],
+)
 def test_all_weights_of_a_dense_built_in_lie_on_a_path(keras, name):
     shape = (28, 28, 1) if name.startswith(("lenet", "digits")) else (16, 16, 3)
     model = build_model(name, input_shape=shape, n_classes=10, seed=0)

@@ -60,8 +60,19 @@ def saved(keras: Any, keras3: Any, tmp_path: Path) -> Any:
     return save
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("form", FORMS)
+def pairs() -> list[Any]:
+    """Every form in every precision; by default every form and every precision once or twice."""
+    quick = {("keras3.keras", policy) for policy in POLICIES}
+    quick |= {("keras3.h5", "float64"), ("keras2.keras", "float16"), ("keras2.h5", "mixed_float16")}
+    quick |= {("keras3.h5", "bfloat16")}  # refused
+    return [
+        pytest.param(form, policy, marks=[] if (form, policy) in quick else pytest.mark.slow)
+        for form in FORMS
+        for policy in POLICIES
+    ]
+
+
+@pytest.mark.parametrize(("form", "policy"), pairs())
 def test_a_model_comes_in_float32_and_leaves_in_its_own_precision(
     saved: Any, keras: Any, keras3: Any, tmp_path: Path, form: str, policy: str
 ) -> None:

@@ -125,7 +125,7 @@ def _ramp(n: int) -> list[str]:
     Viridis (van der Walt and Smith 2015) is told apart with any kind of colour vision and in gray;
     its darkest end can't be seen on black, its lightest not on white.
     """
-    shares = np.linspace(0.16, 0.88, n) if n > 1 else np.array([0.4])
+    shares = np.linspace(0.25, 0.88, n) if n > 1 else np.array([0.4])
     known = np.linspace(0, 1, len(_VIRIDIS))
     mixed = [np.interp(shares, known, channel) for channel in np.array(_VIRIDIS).T]
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.round(mixed).astype(int).T]

@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.report.conftest import synthetic
 from tfprune.experiment.results import LevelResult, RunResult
 from tfprune.report.charts.accuracy import accuracy_chart
-from tfprune.report.levels import collapse_notes, level_summaries, standing
+from tfprune.report.levels import collapse_notes, level_summaries, not_collapsed
 from tfprune.report.page.page import render
 from tfprune.report.summary import markdown_note
 from tfprune.report.tables import print_result
@@ -108,7 +108,7 @@ def test_every_replicate_is_in_the_median_or_named_as_collapsed(accuracies):
         assert (summary.accuracy_test_lowest, summary.accuracy_test_highest) == (
             min(found), max(found),
         )  # fmt: skip
-        assert [row.accuracy_test for row in standing(data.levels, level=level)] == whole
+        assert [row.accuracy_test for row in not_collapsed(data.levels, level=level)] == whole
         (note,) = [n for n in notes if f"level {level}:" in n] if collapsed else [""]
         for seed in collapsed:
             assert re.search(rf"seed {seed} \({100 * found[seed]:.1f}%\)", note)

@@ -26,7 +26,7 @@ def collapsed_seeds(levels: Sequence[LevelResult], *, level: int) -> tuple[int, 
     return tuple(row.seed for row in found if least > 0 and row.accuracy_test <= least)
 
 
-def standing(levels: Sequence[LevelResult], *, level: int) -> list[LevelResult]:
+def not_collapsed(levels: Sequence[LevelResult], *, level: int) -> list[LevelResult]:
     """Return a level's rows without those of collapsed seeds; all of them where all collapsed."""
     rows = [row for row in levels if row.level == level]
     collapsed = collapsed_seeds(levels, level=level)
@@ -122,7 +122,7 @@ def level_summaries(levels: Iterable[LevelResult]) -> tuple[LevelSummary, ...]:
 
 
 def _summary(level: int, levels: list[LevelResult]) -> LevelSummary:
-    rows, whole = [r for r in levels if r.level == level], standing(levels, level=level)
+    rows, whole = [r for r in levels if r.level == level], not_collapsed(levels, level=level)
     test = [row.accuracy_test for row in rows]
     validation, balanced = _validation(rows), _balanced(rows)
     return LevelSummary(

@@ -24,7 +24,7 @@ from tfprune.report.charts.chart import (
 )
 from tfprune.report.data import ReportData
 from tfprune.report.labels import sparsity_by_level
-from tfprune.report.levels import standing
+from tfprune.report.levels import not_collapsed
 
 DENSE_TEST = "dense, test"
 
@@ -92,7 +92,7 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
             known = [value for value in taken if value is not None]
             if not known:
                 continue
-            whole = [getattr(row, attribute) for row in standing(data.levels, level=level)]
+            whole = [getattr(row, attribute) for row in not_collapsed(data.levels, level=level)]
             middle = median([value for value in whole if value is not None] or known)
             rows.append(
                 {

@@ -29,7 +29,7 @@ from tfprune.report.levels import (
     fact_means,
     level_summaries,
 )
-from tfprune.report.page.cite import BIBTEX, Reference, references
+from tfprune.report.page.citations import BIBTEX, Citation, citations
 from tfprune.report.page.pictures import (
     ExamplePicture,
     FilterPicture,
@@ -84,7 +84,7 @@ class RunPage:
     filters: list[FilterPicture] = field(default_factory=list)
     filter_layer: str = ""
     flipped: list[ExamplePicture] = field(default_factory=list)
-    references: list[Reference] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
 
     @property
     def figures(self) -> list[Figure]:
@@ -167,7 +167,7 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         filters=filter_pictures(data),
         filter_layer=data.filters[0].layer if data.filters else "",
         flipped=example_pictures(data),
-        references=references(measures, data.config),
+        citations=citations(measures, data.config),
     )
 
 

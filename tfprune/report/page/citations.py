@@ -21,7 +21,7 @@ from tfprune.similarity.measure import MEASURES, find_measure
 
 
 @dataclass(frozen=True)
-class Reference:
+class Citation:
     """A work and what of the run rests on it."""
 
     subject: str
@@ -40,23 +40,23 @@ _QUESTION = (
 )
 
 
-def references(measures: Iterable[str], config: str = "") -> list[Reference]:
+def citations(measures: Iterable[str], config: str = "") -> list[Citation]:
     """Return the question's paper and those of all that the run did, each once.
 
     They are what strategy, rewinding, controls, ADMM and measures declare. `config` is the run's
     configuration as YAML; where it is empty, or of a version with other settings, pruning's own
     are left out, as is a strategy or measure that is not installed here.
     """
-    found = [Reference("layers of pruned and unpruned networks", _QUESTION)]
+    found = [Citation("layers of pruned and unpruned networks", _QUESTION)]
     pruning = _pruning_of(config)
     if pruning is not None:
         found += _of_pruning(pruning)
     known = (measure for measure in measures if measure in MEASURES)
-    found += [Reference(measure, find_measure(measure).paper) for measure in known]
+    found += [Citation(measure, find_measure(measure).paper) for measure in known]
     subjects: dict[str, list[str]] = {}
     for item in found:
         subjects.setdefault(item.text, []).append(item.subject)
-    return [Reference(", ".join(names), text) for text, names in subjects.items()]
+    return [Citation(", ".join(names), text) for text, names in subjects.items()]
 
 
 def _pruning_of(config: str) -> PruningConfig | None:
@@ -67,17 +67,17 @@ def _pruning_of(config: str) -> PruningConfig | None:
         return None
 
 
-def _of_pruning(pruning: PruningConfig) -> list[Reference]:
+def _of_pruning(pruning: PruningConfig) -> list[Citation]:
     found = []
     if pruning.strategy.partition(":")[0] in STRATEGIES:
         paper = load_strategy(pruning.strategy).paper
-        found.append(Reference(f"strategy {pruning.strategy}", paper))
-    found.append(Reference(*rewinding_paper(pruning.rewind_to, pruning.rewind)))
+        found.append(Citation(f"strategy {pruning.strategy}", paper))
+    found.append(Citation(*rewinding_paper(pruning.rewind_to, pruning.rewind)))
     if pruning.admm:
-        found.append(Reference("ADMM", ADMM_PAPER))
-    found += [Reference(f"control {name}", CONTROL_PAPERS[name]) for name in pruning.controls]
+        found.append(Citation("ADMM", ADMM_PAPER))
+    found += [Citation(f"control {name}", CONTROL_PAPERS[name]) for name in pruning.controls]
     if pruning.connectivity:
-        found.append(Reference("barriers", BARRIER_PAPER))
+        found.append(Citation("barriers", BARRIER_PAPER))
     if pruning.instability:
-        found.append(Reference("instability", BARRIER_PAPER))
+        found.append(Citation("instability", BARRIER_PAPER))
     return found

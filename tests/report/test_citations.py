@@ -8,12 +8,12 @@ from tfprune.config import CONTROLS, from_dict, to_yaml
 from tfprune.pruning.papers import ADMM_PAPER, CONTROL_PAPERS
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import load_strategy
-from tfprune.report.page.cite import references
+from tfprune.report.page.citations import citations
 
 
 def cited(measures=(), **pruning):
     config = to_yaml(from_dict({"pruning": pruning}))
-    return {item.subject: item.text for item in references(measures, config)}
+    return {item.subject: item.text for item in citations(measures, config)}
 
 
 @pytest.mark.parametrize("name", STRATEGIES.names())
@@ -57,12 +57,12 @@ def test_the_rewinding_policys_paper_is_named(pruning, word):
 
 
 def test_measures_are_named_and_a_report_without_configuration_cites_them():
-    assert [item.subject for item in references(["svcca", "not-installed"])] == [
+    assert [item.subject for item in citations(["svcca", "not-installed"])] == [
         "layers of pruned and unpruned networks", "svcca",
     ]  # fmt: skip
 
 
 def test_a_configuration_of_another_version_costs_the_report_nothing():
     for config in ("pruning: {no_such_setting: 1}", "data: text", "{", "- 1"):
-        subjects = [item.subject for item in references([], config)]
+        subjects = [item.subject for item in citations([], config)]
         assert subjects == ["layers of pruned and unpruned networks"]

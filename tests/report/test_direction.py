@@ -6,19 +6,19 @@ import pytest
 
 from tfprune.registry import Entry
 from tfprune.report.charts.similarity import depth_chart
-from tfprune.report.labels import is_distance
+from tfprune.report.labels import is_distance, measure_label
 from tfprune.report.tables import level_table
 from tfprune.similarity import MEASURES, Measure
 
 
-def of_direction(name: str, *, larger: bool) -> Measure:
+def of_direction(name: str, *, larger: bool, label: str = "") -> Measure:
     return Measure(
         name=name, summary="", compute=lambda pair: 0.5, value_range=(0.0, 9.0), paper="",
-        definition="", larger_is_more_similar=larger,
+        definition="", larger_is_more_similar=larger, label=label,
     )  # fmt: skip
 
 
-ANGLE = of_direction("angle", larger=False)
+ANGLE = of_direction("angle", larger=False, label="Angle (rad)")
 NEAR = of_direction("near-distance", larger=True)
 
 
@@ -36,6 +36,13 @@ def test_the_measure_decides_and_not_its_name(plugins):
     assert is_distance("procrustes-distance")
     assert not is_distance("svcca")
     assert not is_distance("not-installed-distance")
+
+
+def test_axes_call_a_measure_what_it_calls_itself(plugins):
+    assert measure_label("angle") == "Angle (rad)"
+    assert measure_label("near-distance") == "near-distance"
+    assert measure_label("svcca") == "SVCCA similarity"
+    assert measure_label("not-installed") == "not-installed"
 
 
 @pytest.mark.parametrize(("measure", "word"), [("angle", "highest"), ("near-distance", "lowest")])

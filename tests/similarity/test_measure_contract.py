@@ -43,6 +43,7 @@ def test_measure_describes_itself(name):
     assert measure.name == name
     assert measure.paper
     assert measure.definition
+    assert measure.label
     assert measure.summary == next(e.summary for e in MEASURES if e.name == name)
     low, high = measure.value_range
     assert low <= measure.identical <= high

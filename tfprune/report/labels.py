@@ -7,27 +7,10 @@ from collections.abc import Iterable
 from tfprune.experiment.results import LevelResult
 from tfprune.similarity.measure import MEASURES, find_measure
 
-_LABELS = {
-    "cca": "Mean CCA similarity",
-    "svcca": "SVCCA similarity",
-    "pwcca": "PWCCA similarity",
-    "pwcca-symmetric": "PWCCA similarity (symmetric)",
-    "cka": "Linear CKA",
-    "cka-debiased": "Linear CKA (debiased)",
-    "cka-rbf": "CKA (Gaussian kernel)",
-    "cka-minibatch": "Linear CKA (minibatch)",
-    "procrustes": "Procrustes similarity",
-    "procrustes-distance": "Procrustes distance (rad)",
-    "linear-regression": "Linear regression R²",
-    "rsa": "RSA correlation",
-    "maximum-match": "Maximum match (share of neurons)",
-    "simple-match": "Simple match (share of neurons)",
-}
-
 
 def measure_label(measure: str) -> str:
-    """Return the axis label of a measure, its own name where it is not one of ours."""
-    return _LABELS.get(measure, measure)
+    """Return what axes call a measure: what it says of itself, its name where it says nothing."""
+    return (find_measure(measure).label if measure in MEASURES else "") or measure
 
 
 def is_distance(measure: str) -> bool:

@@ -17,6 +17,10 @@ from tfprune.similarity.streaming import Key, StreamedMoments
 
 _FORMAT = 2  # 1 did not know from which image a sampled row was
 
+#: the arrays of a sample of rows, and of sums over minibatches
+_SAMPLE = ("sample_keys", "sample_images", "sample_positions", "sample_x", "sample_y")
+_BATCH = ("batch_values", "batch_x", "batch_y")
+
 Masked = Mapping[str, Mapping[str, Array]]
 
 
@@ -83,27 +87,22 @@ def _pack(collected: Accumulator, head: dict[str, Any], arrays: dict[str, Array]
     head["stores"] = len(stores)
     for index, store in enumerate(stores):
         for i, key in enumerate(keys):
-            if key in store.shifts:
-                arrays[f"shift/{index}/{i}"] = store.shifts[key]
-            if key in store.within:
-                arrays[f"within/{index}/{i}"] = store.within[key]
+            for part, values in (("shift", store.shifts), ("within", store.within)):
+                if key in values:
+                    arrays[f"{part}/{index}/{i}"] = values[key]
         for i, pair in enumerate(store.pairs):
             if pair in store.between:
                 arrays[f"between/{index}/{i}"] = store.between[pair]
     for i, pair in enumerate(collected.pairs):
-        if pair in collected.factors:
-            factor = collected.factors[pair]
-            arrays[f"factor/{i}"] = factor.factor
-            arrays[f"factor_x/{i}"], arrays[f"factor_y/{i}"] = factor.shift_x, factor.shift_y
-        if pair in collected.samples:
-            sample = collected.samples[pair]
-            arrays[f"sample_keys/{i}"] = sample.keys
-            arrays[f"sample_images/{i}"] = sample.images
-            arrays[f"sample_positions/{i}"] = sample.positions
-            arrays[f"sample_x/{i}"], arrays[f"sample_y/{i}"] = sample.rows()
-        if pair in collected.minibatches:
-            values, x, y = collected.minibatches[pair].state()
-            arrays.update({f"batch_values/{i}": values, f"batch_x/{i}": x, f"batch_y/{i}": y})
+        found: dict[str, Array] = {}
+        if (factor := collected.factors.get(pair)) is not None:
+            found |= {"factor": factor.factor}
+            found |= {"factor_x": factor.shift_x, "factor_y": factor.shift_y}
+        if (sample := collected.samples.get(pair)) is not None:
+            found |= dict(zip(_SAMPLE, sample.state(), strict=True))
+        if (sums := collected.minibatches.get(pair)) is not None:
+            found |= dict(zip(_BATCH, sums.state(), strict=True))
+        arrays.update({f"{name}/{i}": values for name, values in found.items()})
 
 
 def restore(collected: Accumulator, head: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -142,12 +141,8 @@ def restore(collected: Accumulator, head: Mapping[str, Any], arrays: Mapping[str
             factor.factor = arrays[f"factor/{i}"]
             collected.factors[pair] = factor
         if f"sample_keys/{i}" in arrays:
-            rows = arrays[f"sample_x/{i}"], arrays[f"sample_y/{i}"]
-            numbers, images, positions = (
-                arrays[f"sample_{part}/{i}"] for part in ("keys", "images", "positions")
-            )
-            collected.samples[pair].restore(numbers, images, positions, rows)
+            collected.samples[pair].restore(*(arrays[f"{part}/{i}"] for part in _SAMPLE))
         if f"batch_values/{i}" in arrays:
-            values, x, y = (arrays[f"batch_{part}/{i}"] for part in ("values", "x", "y"))
             per_image = collected.per_image[pair[0]]
+            values, x, y = (arrays[f"{part}/{i}"] for part in _BATCH)
             collected.minibatches[pair].restore(values, x, y, per_image)

@@ -118,7 +118,8 @@ class Measure:
     expand: Callable[..., Expanded] | None = None
     #: value expected of unrelated layers, of the pair and the options; None where unknown
     null: Callable[..., float] | None = None
-    #: what other papers call it
+    #: what axes and tables call it (its name where this is empty), and what other papers do
+    label: str = ""
     also_called: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,24 +18,23 @@ from tfprune.similarity.streaming import KeyPair, Piece, StreamedMoments
 _DEAR = 4e9
 
 
-@dataclass(frozen=True)
-class Floor:
-    """Mean and highest of a null, and in words how it was found (`high` None for closed forms)."""
+class Null(NamedTuple):
+    """Mean and highest of a null, and in words how it was found; None where it is not to be had."""
 
-    mean: float
-    high: float | None
-    method: str
+    mean: float | None = None
+    high: float | None = None
+    method: str | None = None
 
 
-def null_of(statistics: Statistics, keys: KeyPair, measure: Measure) -> Floor | None:
-    """Return the null of a measure for a pair, or None where there is no way to it.
+def null_of(statistics: Statistics, keys: KeyPair, measure: Measure) -> Null:
+    """Return the null of a measure for a pair, an empty one where there is no way to it.
 
     By pairing images at random, so that data points of one image stay together and the layers
     keep their own statistics; without permutations in closed form where there is one.
     """
     collected = statistics.collected
     if not collected.settings.null:
-        return None
+        return Null()
     n = collected.settings.permutations
     if measure.is_costly:
         n = min(n, 3)
@@ -49,13 +48,13 @@ def null_of(statistics: Statistics, keys: KeyPair, measure: Measure) -> Floor | 
         values = []
     if values:
         mean, high = float(np.mean(values)), _extreme(values, measure)
-        return Floor(mean, high, f"{len(values)} random pairings of images")
+        return Null(mean, high, f"{len(values)} random pairings of images")
     if measure.null is None:
-        return None
+        return Null()
     pixels = collected.per_image[keys[0]] > 1
     caveat = "; takes the pixels of an image as independent, so too low" if pixels else ""
     pair = statistics.pair(keys, measure)
-    return Floor(measure.expected_null(pair), None, f"closed form{caveat}")
+    return Null(measure.expected_null(pair), None, f"closed form{caveat}")
 
 
 def _extreme(values: list[float], measure: Measure) -> float:

@@ -91,11 +91,13 @@ class RowSample:
             everything = np.arange(other.keys.size)
             self._keep(other.keys, other.images, other.positions, other._rows, everything)
 
-    def restore(
-        self, keys: Array, images: Array, positions: Array, rows: tuple[Array, Array]
-    ) -> None:
-        """Go on from the keys, images, positions and rows of a saved sample."""
-        self.keys, self.images, self.positions, self._rows = keys, images, positions, rows
+    def state(self) -> tuple[Array, Array, Array, Array, Array]:
+        """Return keys, images and positions of the sampled rows, and the rows of both sides."""
+        return self.keys, self.images, self.positions, *self.rows()
+
+    def restore(self, keys: Array, images: Array, positions: Array, x: Array, y: Array) -> None:
+        """Go on from what `state` returned."""
+        self.keys, self.images, self.positions, self._rows = keys, images, positions, (x, y)
 
     def _keep(
         self, keys: Array, images: Array, positions: Array, rows: tuple[Array, Array], at: Array

@@ -12,7 +12,7 @@ from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.intervals import above_chance, interval_of
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.null import null_of
+from tfprune.similarity.null import Null, null_of
 from tfprune.similarity.pair import Pair
 from tfprune.similarity.parallel import run_tasks, single_threaded_blas
 from tfprune.similarity.statistics import ChannelCounts, Statistics
@@ -126,10 +126,9 @@ def _score(
     statistics: Statistics, keys: KeyPair, measure: Measure, counts: tuple[ChannelCounts, ...]
 ) -> Score:
     collected = statistics.collected
-    a, b = counts
     pair = statistics.pair(keys, measure)
     warnings: list[str] = []
-    value, interval, floor, live, nominal = float("nan"), None, None, None, None
+    value, interval, null, live, nominal = float("nan"), None, Null(), None, None
     dense_share, bias = None, None
     silent = [k for k, side in zip(keys, (pair.x, pair.y), strict=True) if side.live.size == 0]
     if silent:
@@ -143,14 +142,14 @@ def _score(
         directions = _directions(pair, measure)
         if measure.whitens and measure.samples == "n > d1 + d2":
             total = float(pair.correlations.sum())
-            live, nominal = total / min(directions), total / min(a.width, b.width)
+            live, nominal = total / min(directions), total / min(side.width for side in counts)
             dense_share = total / directions[0]
         elif _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
         found = interval_of(statistics, keys, measure, value)
-        floor = null_of(statistics, keys, measure)
-        if floor is not None:
-            found = above_chance(found, floor.mean, measure)
+        null = null_of(statistics, keys, measure)
+        if null.mean is not None:
+            found = above_chance(found, null.mean, measure)
         interval, bias, told = found
         warnings += told
         warnings += _sample_warnings(statistics, keys, measure, pair, directions)
@@ -158,26 +157,16 @@ def _score(
         measure=measure.name,
         value=value,
         interval=interval,
-        null=None if floor is None else floor.mean,
-        null_high=None if floor is None else floor.high,
-        null_method=None if floor is None else floor.method,
+        null=null.mean,
+        null_high=null.high,
+        null_method=null.method,
         n_samples=collected.n_rows[keys[0]],
         n_images=collected.n_images,
         rank=min(directions),
         rank_a=directions[0],
         rank_b=directions[1],
-        width_a=a.width,
-        width_b=b.width,
         live=live,
         nominal=nominal,
-        dead_a=a.dead,
-        dead_b=b.dead,
-        constant_a=a.constant,
-        constant_b=b.constant,
-        masked_a=a.masked,
-        masked_b=b.masked,
-        duplicate_a=a.duplicate,
-        duplicate_b=b.duplicate,
         layout=collected.settings.layout,
         dtype=str(np.result_type(*(collected.dtype[k] for k in keys))),
         definition=_definition(measure),
@@ -185,6 +174,11 @@ def _score(
         dense_share=dense_share,
         corrected=None if bias is None else value - bias,
         bias=bias,
+        **{
+            f"{fact}_{side}": number
+            for side, channels in zip("ab", counts, strict=True)
+            for fact, number in channels._asdict().items()
+        },
     )
 
 

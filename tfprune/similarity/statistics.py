@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -140,8 +140,7 @@ def moments_of_rows(rows: dict[Key, Array], collected: Accumulator) -> Moments:
     return Moments(store, collected.tolerance)
 
 
-@dataclass(frozen=True)
-class ChannelCounts:
+class ChannelCounts(NamedTuple):
     """How many of a layer's `width` channels are dead, constant, masked or duplicate.
 
     `masked` channels don't vary and pruning removed all their weights; `dead` ones are zero

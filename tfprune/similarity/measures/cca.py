@@ -52,6 +52,7 @@ def mean_correlation(pair: Pair) -> float:
 CCA = Measure(
     name="cca",
     summary=SUMMARY["cca"],
+    label="Mean CCA similarity",
     compute=mean_correlation,
     value_range=(0.0, 1.0),
     paper="Hotelling 1936; as a similarity: Raghu et al. 2017",
@@ -94,6 +95,7 @@ def null_kept(pair: Pair, *, variance: float) -> float:
 SVCCA = Measure(
     name="svcca",
     summary=SUMMARY["svcca"],
+    label="SVCCA similarity",
     compute=mean_kept_correlation,
     value_range=(0.0, 1.0),
     paper="Raghu et al. 2017, SVCCA",
@@ -121,6 +123,7 @@ def projection_weighted(pair: Pair) -> float:
 PWCCA = Measure(
     name="pwcca",
     summary=SUMMARY["pwcca"],
+    label="PWCCA similarity",
     compute=projection_weighted,
     value_range=(0.0, 1.0),
     paper="Morcos et al. 2018, Insights on representational similarity",
@@ -145,6 +148,7 @@ PWCCA_SYMMETRIC = replace(
     PWCCA,
     name="pwcca-symmetric",
     summary=SUMMARY["pwcca-symmetric"],
+    label="PWCCA similarity (symmetric)",
     compute=symmetric_projection_weighted,
     definition="mean of PWCCA weighted by side a and PWCCA weighted by side b",
     is_symmetric=True,
@@ -202,6 +206,7 @@ def null_regression(pair: Pair) -> float:
 LINEAR_REGRESSION = Measure(
     name="linear-regression",
     summary=SUMMARY["linear-regression"],
+    label="Linear regression R²",
     compute=explained_variance,
     value_range=(0.0, 1.0),
     paper="Kornblith et al. 2019, equation 5",

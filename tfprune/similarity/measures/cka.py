@@ -60,6 +60,7 @@ def null_cka(pair: Pair) -> float:
 CKA = Measure(
     name="cka",
     summary=SUMMARY["cka"],
+    label="Linear CKA",
     compute=linear_alignment,
     value_range=(0.0, 1.0),
     paper="Kornblith et al. 2019, Similarity of neural network representations revisited",
@@ -97,6 +98,7 @@ def null_zero(pair: Pair) -> float:
 CKA_DEBIASED = Measure(
     name="cka-debiased",
     summary=SUMMARY["cka-debiased"],
+    label="Linear CKA (debiased)",
     compute=debiased_alignment,
     value_range=(-1.0, 1.0),
     paper="Song et al. 2007 (HSIC_1); Nguyen et al. 2021",
@@ -122,6 +124,7 @@ def minibatch_alignment(pair: Pair) -> float:
 CKA_MINIBATCH = Measure(
     name="cka-minibatch",
     summary=SUMMARY["cka-minibatch"],
+    label="Linear CKA (minibatch)",
     compute=minibatch_alignment,
     value_range=(-1.0, 1.0),
     paper="Nguyen et al. 2021, Do wide and deep networks learn the same things?",
@@ -162,6 +165,7 @@ def _centred(gram: Array) -> Array:
 CKA_RBF = Measure(
     name="cka-rbf",
     summary=SUMMARY["cka-rbf"],
+    label="CKA (Gaussian kernel)",
     compute=gaussian_alignment,
     value_range=(0.0, 1.0),
     paper="Kornblith et al. 2019, section 3",

@@ -71,6 +71,7 @@ def expand_alignment(pair: Pair, whole: Pair) -> Expanded:
 PROCRUSTES = Measure(
     name="procrustes",
     summary=SUMMARY["procrustes"],
+    label="Procrustes similarity",
     compute=rotated_alignment,
     value_range=(0.0, 1.0),
     paper="Schonemann 1966; Williams et al. 2021; Ding et al. 2021; as NBS: Tang et al. 2020",
@@ -105,6 +106,7 @@ PROCRUSTES_DISTANCE = replace(
     PROCRUSTES,
     name="procrustes-distance",
     summary=SUMMARY["procrustes-distance"],
+    label="Procrustes distance (rad)",
     also_called="",
     paper="Schonemann 1966; Williams et al. 2021; Ding et al. 2021",
     compute=rotated_angle,
@@ -140,6 +142,7 @@ def _ranked(rows: Array) -> Array:
 RSA = Measure(
     name="rsa",
     summary=SUMMARY["rsa"],
+    label="RSA correlation",
     compute=rank_correlation_of_distances,
     value_range=(-1.0, 1.0),
     paper="Kriegeskorte, Mur & Bandettini 2008",

@@ -176,6 +176,7 @@ def share(kept_x: Array, kept_y: Array) -> float:
 MAXIMUM_MATCH = Measure(
     name="maximum-match",
     summary=SUMMARY["maximum-match"],
+    label="Maximum match (share of neurons)",
     compute=matched_share,
     value_range=(0.0, 1.0),
     paper="Wang et al. 2018, Algorithm 1",
@@ -214,6 +215,7 @@ def fineness(pair: Pair, *, epsilon: float, neurons: int) -> float:
 SIMPLE_MATCH = Measure(
     name="simple-match",
     summary=SUMMARY["simple-match"],
+    label="Simple match (share of neurons)",
     compute=fineness,
     value_range=(0.0, 1.0),
     paper="Wang et al. 2018, Algorithm 2",

@@ -124,7 +124,7 @@ def test_both_floors_are_drawn_and_named_wherever_similarity_is(make_data):
         "level", "dense, other seed", "dense, trained again",
     }  # fmt: skip
     assert "Dashed: dense networks that differ by seed (1 pair of seeds)" in chart.caption
-    assert "the floor of training" in chart.caption
+    assert "the training floor" in chart.caption
     svg = draw(chart, "svg").decode()
     assert ">dense, other seed<" in svg
     assert ">dense, trained again<" in svg

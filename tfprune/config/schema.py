@@ -280,7 +280,7 @@ class PruningConfig:
         "once (whole filters: within each layer), on the same weights; reinitialised: the mask on "
         "new weights; sparse-scratch: a mask drawn within each layer on new weights; same-init: "
         "the dense network once more, from the same initialisation in another order of the "
-        "images, as the floor of training's noise",
+        "images, as the training floor",
         "--control",
         choices=CONTROLS,
     )

@@ -175,12 +175,12 @@ def _null(values: LevelValues) -> Parts | None:
     null = _span(np.where(known, values.null, np.nan)[:, layers])
     plain = f" by plain {measure_label(values.measure)}" if values.has_share else ""
     how = "" if bounded else " (values alone: no intervals were taken)"
-    floor = f"unrelated layers of this level ({null}{plain}){how}"
+    unrelated = f"unrelated layers of this level ({null}{plain}){how}"
     if not alike:
         who = "Every layer is" if len(layers) > 1 else f"{values.layers[layers[0]]} is"
-        text = f"{who} more alike than {floor}."
+        text = f"{who} more alike than {unrelated}."
     else:
-        text = f"{listed(_names(values, alike))} can't be told from {floor}"
+        text = f"{listed(_names(values, alike))} can't be told from {unrelated}"
         if above:
             verb = "is" if len(above) == 1 else "are"
             text += f"; {listed(_names(values, above))} {verb} more alike"

@@ -196,7 +196,7 @@ def _depth_caption(
     if again:
         text += (
             "Dash-dotted: the dense network and itself trained again from the same initialisation "
-            "in another order, the floor of training. "
+            "in another order, the training floor. "
         )
     if null:
         text += "Dotted: what unrelated layers would show at that level. "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfprune.errors import InputError, RunError
+from tfprune.pruning import masks as ranking
 from tfprune.pruning.amounts import Rates, removal_count
 from tfprune.pruning.kernels import PrunableTensor, count_kept, full_masks
-from tfprune.pruning.masks import prune
+from tfprune.pruning.masks import prune, smallest
 from tfprune.pruning.strategy import PruningContext
 
 
@@ -218,3 +221,82 @@ def test_filters_of_equal_norm_go_in_layer_order_then_by_index(layers, percent, 
         np.testing.assert_array_equal(np.concatenate([m.all(axis=0) for m in found]), kept)
         np.testing.assert_array_equal(np.concatenate([m.any(axis=0) for m in found]), kept)
         context = replace(context, masks=masks)
+
+
+entries = st.tuples(st.sampled_from([-1.0, -0.0, 0.0, 0.25, 3.0]), st.booleans())
+
+
+@given(st.lists(st.lists(entries, min_size=1, max_size=10), min_size=1, max_size=4), st.data())
+def test_the_chosen_are_the_first_of_a_stable_sort(layers, data):
+    scores = [np.array([score for score, _ in layer]) for layer in layers]
+    eligible = [np.array([flag for _, flag in layer]) for layer in layers]
+    flat_scores, flat_eligible = np.concatenate(scores), np.concatenate(eligible)
+    count = data.draw(st.integers(0, int(flat_eligible.sum())))
+    order = [i for i in np.argsort(flat_scores, kind="stable") if flat_eligible[i]]
+    expected = np.zeros(flat_scores.size, dtype=bool)
+    expected[order[:count]] = True
+    chosen = smallest(scores, eligible, count=count)
+    np.testing.assert_array_equal(np.concatenate(chosen), expected)
+
+
+def test_ties_are_cut_at_the_same_place_when_they_span_several_chunks(monkeypatch):
+    monkeypatch.setattr(ranking, "CHUNK", 4)
+    ones = [np.ones(10), np.ones(7)]
+    for count in range(18):
+        chosen = smallest(ones, [np.ones(10, bool), np.ones(7, bool)], count=count)
+        np.testing.assert_array_equal(np.concatenate(chosen), np.arange(17) < count)
+
+
+def test_the_flat_index_is_that_of_c_order_whatever_the_memory_layout():
+    scores = np.asfortranarray(np.ones((3, 4)))
+    eligible = np.asfortranarray(np.ones((3, 4), bool))
+    (chosen,) = smallest([scores], [eligible], count=5)
+    np.testing.assert_array_equal(chosen, np.arange(12).reshape(3, 4) < 5)
+
+
+def test_scores_of_two_precisions_are_compared_exactly():
+    third = np.float32(1 / 3)
+    chosen = smallest(
+        [np.array([third]), np.array([1 / 3])], [np.ones(1, bool), np.ones(1, bool)], count=1
+    )
+    assert float(third) > 1 / 3
+    assert [bool(flags[0]) for flags in chosen] == [False, True]
+
+
+def test_more_than_there_are_is_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match="count=3 of 2 eligible scores"):
+        smallest([np.ones(4)], [np.array([True, True, False, False])], count=3)
+
+
+def large_network(n_weights, *, n_layers=10):
+    tensors = tuple(
+        PrunableTensor(f"layer{i}", "dense", (n_weights // n_layers, 1)) for i in range(n_layers)
+    )
+    rng = np.random.default_rng(0)
+    weights = {t.name: rng.standard_normal(t.shape, dtype=np.float32) for t in tensors}
+    return PruningContext(tensors=tensors, weights=weights, masks=full_masks(tensors))
+
+
+@pytest.mark.parametrize("values", ["distinct", "all equal"])
+def test_global_ranking_takes_less_than_three_times_the_weights_memory(values):
+    context = large_network(2_000_000)
+    if values == "all equal":
+        for array in context.weights.values():
+            array[:] = 1
+    tracemalloc.start()
+    masks = prune(context, rates=0.05)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(count_kept(masks).values()) == 1_900_000
+    assert peak < 3 * sum(w.nbytes for w in context.weights.values())
+
+
+@pytest.mark.slow
+def test_twenty_five_million_weights_are_ranked_in_under_two_seconds():
+    context = large_network(25_000_000)
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        prune(context, rates=0.2)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 2

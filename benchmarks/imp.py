@@ -61,7 +61,7 @@ def tfprune_levels(network: str, batch: int, steps: int, precision: str) -> Any:
     from tfprune.models import build_model
     from tfprune.pruning.kernels import full_masks
     from tfprune.pruning.masks import prune
-    from tfprune.training.context import make_context
+    from tfprune.training.hooks import make_context
     from tfprune.training.prunable import PrunableNetwork
     from tfprune.training.trainer import Trainer
 

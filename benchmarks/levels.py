@@ -209,8 +209,7 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="plain model.fit beside them")
     parser.add_argument("--out", type=Path, help="file that gets a line of JSON for every run")
     options = parser.parse_args()
-    from tfprune.training.backend import start_tensorflow
-    from tfprune.training.devices import gpu
+    from tfprune.training.backend import gpu, start_tensorflow
 
     start_tensorflow()
     noise(options.train)

@@ -42,7 +42,7 @@ CONCERNS = {
         "tests/report/test_tables.py",
     ),
     "tfprune/experiment/checkpoint.py": ("tests/experiment/test_checkpoint.py",),
-    "tfprune/training/schedule.py": ("tests/training",),
+    "tfprune/training/optimizer.py": ("tests/training",),
 }
 _COPIED = ("tfprune", "cli", "tests", "benchmarks", "docs", "pyproject.toml", "README.md")
 _LAST = ("keras", "tensorflow", "tfmot", "statsmodels")  # tests that name these start slowly

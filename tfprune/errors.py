@@ -54,3 +54,19 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str = "")
     listed = f" Known: {', '.join(names)}." if names and len(names) <= 40 else ""
     tail = f" {where}" if where else ""
     return InputError(f"unknown {kind} {name!r}{hint}{listed}{tail}")
+
+
+def check_unmasked(values: object, label: str) -> None:
+    """Raise InputError for a masked array, whose mask would be lost without a word.
+
+    Also where nothing is masked: what becomes of masked values is for the caller to say.
+    """
+    import numpy as np
+
+    if isinstance(values, np.ma.MaskedArray):
+        n_masked = int(np.ma.getmaskarray(values).sum())
+        raise InputError(
+            f"{label} is a masked array ({n_masked} of {values.size} values masked), and its mask "
+            "would be ignored. Leave out the rows that hold masked values, or fill them with "
+            ".filled(value)."
+        )

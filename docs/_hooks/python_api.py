@@ -52,11 +52,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "Data": (
         "tfprune.data.load.load_dataset",
         "tfprune.data.dataset.Dataset",
-        "tfprune.data.probe.probe_set",
-        "tfprune.data.normalize.normalization",
+        "tfprune.data.dataset.probe_set",
+        "tfprune.data.images.normalization",
     ),
     "Activations": (
-        "tfprune.activations.layers.hidden_layers",
+        "tfprune.activations.collect.hidden_layers",
         "tfprune.activations.collect.collect_activations",
     ),
     "Tracking": (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfprune.data.stratify import stratified_positions
+from tfprune.data.dataset import stratified_positions
 
 
 @given(

@@ -138,7 +138,7 @@ def test_a_run_on_a_gpu_says_more(keras, monkeypatch):
     from tfprune.config import from_dict
     from tfprune.experiment.computed import computed_on
     from tfprune.experiment.plan import make_plan
-    from tfprune.training import devices
+    from tfprune.training import backend as devices
 
     plan = make_plan(from_dict({"comparison": {"measures": ["cka"]}}))
     card = devices.Device("GPU", H100.name, (8, 9))

@@ -30,7 +30,7 @@ def compared(made, monkeypatch, device, measures, *, level=1, memory=2.0):
     import dataclasses
 
     plan, (a, b) = made
-    monkeypatch.setattr("tfprune.training.devices.moment_device", lambda choice: device)
+    monkeypatch.setattr("tfprune.training.backend.moment_device", lambda choice: device)
     comparison = dataclasses.replace(
         plan.config.comparison, measures=measures, memory=memory, bootstrap=30
     )

@@ -72,7 +72,7 @@ def test_a_strategy_says_itself_which_state_it_scores(monkeypatch, scored, decla
     """The configuration decides; at `auto` the strategy does, a plugin's as well as ours."""
     seen = {}
     monkeypatch.setattr(
-        "tfprune.training.context.make_context", lambda trainer, **given: seen.update(given)
+        "tfprune.training.hooks.make_context", lambda trainer, **given: seen.update(given)
     )
     strategy = SimpleNamespace(name="theirs", needs=frozenset(), scored=declared)
     pruning = SimpleNamespace(scored=scored)

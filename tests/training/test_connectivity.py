@@ -87,7 +87,7 @@ def test_recalibrated_statistics_are_means_over_batches_of_what_the_batch_norm_s
     ends, tiny_data
 ):
     """Oracle: the convolution's outputs in NumPy, batch by batch."""
-    from tfprune.training.batches import stratified_batches
+    from tfprune.data.dataset import stratified_batches
     from tfprune.training.connectivity import recalibrate_norms
 
     trainer, first, second = ends

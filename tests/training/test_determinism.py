@@ -23,7 +23,7 @@ from tfprune.data.dataset import Dataset, Examples
 from tfprune.models import build_model
 from tfprune.pruning.masks import prune
 from tfprune.pruning.kernels import full_masks
-from tfprune.training.context import make_context
+from tfprune.training.hooks import make_context
 from tfprune.training.prunable import PrunableNetwork
 from tfprune.training.trainer import Trainer
 

@@ -9,8 +9,8 @@ import pytest
 
 from tfprune.config import ConfigError, from_dict
 from tfprune.errors import InputError
-from tfprune.training import devices
-from tfprune.training.devices import Device, moment_device, products_dtype, use_device
+from tfprune.training import backend as devices
+from tfprune.training.backend import Device, moment_device, products_dtype, use_device
 from tfprune.training.precision import is_slow_here
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfprune.config import TrainingConfig
+from tfprune.data.dataset import stratified_batches
 from tfprune.errors import InputError
 from tfprune.pruning.amounts import Rates
 from tfprune.pruning.kernels import full_masks
@@ -15,8 +16,7 @@ from tfprune.pruning.masks import prune
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import NEEDS, load_strategy
 from tfprune.training import hooks
-from tfprune.training.batches import stratified_batches
-from tfprune.training.context import make_context
+from tfprune.training.hooks import make_context
 from tfprune.training.synflow import synflow
 
 
@@ -240,7 +240,7 @@ def test_movement_of_a_trainer_that_does_not_track_it_is_refused(make_trainer):
 
 def snapshot(trainer):
     """Every bit that a hook could have changed, without applying masks first."""
-    from tfprune.training.generators import generator_states
+    from tfprune.training.state import generator_states
 
     network = trainer.prunable.network
     found = [*network.variables, *trainer.optimizer.variables]

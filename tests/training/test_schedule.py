@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfprune.config import TrainingConfig
-from tfprune.training.schedule import learning_rates
+from tfprune.training.optimizer import learning_rates
 
 
 def rates(*, steps_per_epoch=4, **settings):

@@ -10,7 +10,8 @@ import pytest
 from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation
 from tfprune.errors import RunError
-from tfprune.training import devices, trainer
+from tfprune.training import backend as devices
+from tfprune.training import trainer
 from tfprune.training.resident import resident_images
 
 SGD = TrainingConfig(

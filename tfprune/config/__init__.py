@@ -1,7 +1,6 @@
 """What a run is: its settings, checked where they enter; nothing heavy is imported here."""
 
-from tfprune.config.check import ConfigError
-from tfprune.config.duration import Duration
+from tfprune.config.check import ConfigError, Duration
 from tfprune.config.files import (
     config_hash,
     flatten,

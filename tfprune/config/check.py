@@ -1,15 +1,17 @@
-"""Checks of single settings; each raises ConfigError naming the setting and the remedy."""
+"""Checks of single settings, and the type of lengths of training (`'2ep'`, `'500it'`).
+
+Each check raises ConfigError naming the setting and the remedy.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from importlib import import_module
 from typing import Any, NoReturn
 
-from tfprune.config.duration import Duration
 from tfprune.errors import InputError
 
 _SECTION = {
@@ -214,3 +216,43 @@ def registered_names(config: Any, name: str, module: str, registry: str) -> None
     known = getattr(import_module(module), registry)
     meant = dict.fromkeys(known.check(value) for value in getattr(config, name))
     object.__setattr__(config, name, tuple(meant))  # frozen, but not yet in use
+
+
+_PATTERN = re.compile(r"^\s*(\d+)\s*(ep|it)?\s*$")
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A length of training: `count` epochs (`unit='ep'`) or iterations (`unit='it'`)."""
+
+    count: int
+    unit: str = "ep"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("ep", "it"):
+            raise ValueError(f"unit must be 'ep' or 'it'; got {self.unit!r}")
+        if self.count < 0:
+            raise ValueError(f"count must be at least 0; got {self.count}")
+
+    @classmethod
+    def parse(cls, text: str | int | Duration) -> Duration:
+        """Return the duration that `text` writes: `3` or `'3ep'` (epochs), `'500it'` (iterations).
+
+        Raises ValueError, whose text says what was expected, for anything else.
+        """
+        if isinstance(text, Duration):
+            return text
+        match = _PATTERN.match(str(text)) if not isinstance(text, bool) else None
+        if match is None:
+            raise ValueError(
+                "expected a number of epochs ('3' or '3ep') or of iterations ('500it'); "
+                f"got {text!r}"
+            )
+        return cls(int(match[1]), match[2] or "ep")
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """Return the number of optimizer steps that this is, given the steps in one epoch."""
+        return self.count * steps_per_epoch if self.unit == "ep" else self.count
+
+    def __str__(self) -> str:
+        return f"{self.count}{self.unit}"

@@ -9,8 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tfprune.config.check import ConfigError
-from tfprune.config.duration import Duration
+from tfprune.config.check import ConfigError, Duration
 from tfprune.config.schema import SECTIONS, RunConfig, settings
 from tfprune.errors import InputError, nearest, unknown_name
 

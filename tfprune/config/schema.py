@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tfprune.config import check
-from tfprune.config.duration import Duration
+from tfprune.config.check import Duration
 
 _ONE_SHARE = (
     "scope {scope!r} has one share for all layers. Use --scope layer, or --exclude to leave "

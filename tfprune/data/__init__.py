@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tfprune.data.names import DATASETS
 
 if TYPE_CHECKING:
-    from tfprune.data.augmentation import augment
-    from tfprune.data.dataset import Dataset, Examples, Source
+    from tfprune.data.dataset import Dataset, Examples, Source, probe_set
+    from tfprune.data.epoch import Augmentation, EpochPlan, augment, epoch_plan
+    from tfprune.data.images import Normalization, normalization
     from tfprune.data.load import MEMORY_LIMIT, load_dataset
-    from tfprune.data.normalize import Normalization, normalization
-    from tfprune.data.order import Augmentation, EpochPlan, epoch_plan
-    from tfprune.data.probe import probe_set
 
 __all__ = [
     "DATASETS",
@@ -36,17 +34,17 @@ __all__ = [
 
 _HOMES = {
     "MEMORY_LIMIT": "load",
-    "Augmentation": "order",
+    "Augmentation": "epoch",
     "Dataset": "dataset",
-    "EpochPlan": "order",
+    "EpochPlan": "epoch",
     "Examples": "dataset",
-    "Normalization": "normalize",
+    "Normalization": "images",
     "Source": "dataset",
-    "augment": "augmentation",
-    "epoch_plan": "order",
+    "augment": "epoch",
+    "epoch_plan": "epoch",
     "load_dataset": "load",
-    "normalization": "normalize",
-    "probe_set": "probe",
+    "normalization": "images",
+    "probe_set": "dataset",
 }
 
 

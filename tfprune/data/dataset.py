@@ -1,15 +1,18 @@
-"""What a data set is once it lies in memory: three disjoint sets of labelled images."""
+"""What a data set is once it lies in memory: three disjoint sets of labelled images, and samples.
+
+Samples are stratified, every class keeping its share: the probe set on which layers are compared,
+and the fixed batches on which strategies look at a network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from tfprune.errors import InputError
-from tfprune.masked_arrays import check_unmasked
+from tfprune.errors import InputError, check_unmasked, unknown_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +20,7 @@ class Examples:
     """Labelled images in a fixed order.
 
     images: (n, height, width, channels), uint8 as stored; float32 only where the source itself
-        is not 8-bit. Never normalised: see `tfprune.data.normalize`.
+        is not 8-bit. Never normalised: see `tfprune.data.images`.
     labels: (n,) int64, each in [0, n_classes).
     indices: (n,) int64, the position of every example in its source split, so that an image can
         be found again whatever was sliced or held out.
@@ -113,3 +116,85 @@ def _all_finite(images: np.ndarray) -> bool:
     if images.dtype.kind != "f":
         return True
     return all(bool(np.isfinite(image).all()) for image in images)
+
+
+def stratified_positions(labels: np.ndarray, *, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions (size,) int64, ascending, of a random sample in which classes keep their shares.
+
+    labels: (n,) class of every example. size: in [0, n].
+
+    Each class gets the floor of its proportional quota; what is left over goes one each to the
+    classes with the largest remainders, ties to the lower label (Hamilton's method).
+    """
+    n = len(labels)
+    if not 0 <= size <= n:
+        raise ValueError(f"size must lie in [0, {n}], got {size}")
+    classes, members = np.unique(labels, return_inverse=True)
+    counts = np.bincount(members, minlength=len(classes))
+    # integers, so that remainders compare exactly: quota = size * count / n
+    chosen, remainder = np.divmod(size * counts, max(n, 1))
+    short = size - int(chosen.sum())
+    chosen[np.argsort(-remainder, kind="stable")[:short]] += 1
+    parts = [
+        rng.permutation(np.flatnonzero(members == k))[: chosen[k]] for k in range(len(classes))
+    ]
+    return np.sort(np.concatenate(parts)).astype(np.int64) if parts else np.empty(0, np.int64)
+
+
+SPLITS = ("test", "validation", "train")
+
+
+def probe_set(
+    dataset: Dataset,
+    *,
+    size: int,
+    split: Literal["test", "validation", "train"] | str = "test",
+    seed: int = 0,
+) -> Examples:
+    """`size` examples of one split, stratified by class, in the order of the split.
+
+    seed: the probe set's own, not that of training: networks trained from different seeds are
+        compared on the same inputs. With `split="test"` the choice depends on the data set, size
+        and `seed` alone; which examples lie in `validation` and `train` depends on the seed that
+        held validation out, so probe sets from these are comparable within one replicate only.
+
+    Raises InputError when the split holds fewer than `size` examples.
+    """
+    if split not in SPLITS:
+        raise unknown_name("probe split", split, SPLITS)
+    examples: Examples = getattr(dataset, split)
+    if size < 1:
+        raise InputError(f"--probe-size must be at least 1, got {size}.")
+    if size > len(examples):
+        raise InputError(
+            f"--probe-size {size} is more than the {len(examples)} examples of the {split} split "
+            f"of {dataset.name!r}; lower it, or choose a larger --{split}-split."
+            if split != "validation"
+            else f"--probe-size {size} is more than the {len(examples)} validation examples of "
+            f"{dataset.name!r}; lower it, or raise --validation-fraction."
+        )
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_PROBE_STREAM,)))
+    return examples.take(stratified_positions(examples.labels, size=size, rng=rng))
+
+
+# streams of random numbers, apart from those of order, augmentation and random layers
+_PROBE_STREAM, _BATCHES_STREAM = 2, 4
+
+
+def stratified_batches(
+    examples: Examples, *, size: int, batch_size: int, seed: int
+) -> list[np.ndarray]:
+    """Return positions of disjoint batches of equal size, (batch,) int64 each.
+
+    As many whole batches as fit into `size` examples, at least one; both are lowered to the
+    number of examples. Together they hold the classes in the proportions of the data, and each
+    batch does so up to rounding. A function of labels, sizes and `seed` only.
+    """
+    n = len(examples)
+    batch = min(batch_size, n)
+    n_batches = max(1, min(size, n) // batch)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_BATCHES_STREAM,)))
+    chosen = stratified_positions(examples.labels, size=n_batches * batch, rng=rng)
+    shuffled = rng.permutation(chosen)
+    by_class = shuffled[np.argsort(examples.labels[shuffled], kind="stable")]
+    return [by_class[start::n_batches] for start in range(n_batches)]  # dealt like cards

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.data.dataset import Examples, Source
-from tfprune.data.stratify import stratified_positions
+from tfprune.data.dataset import Examples, Source, stratified_positions
 from tfprune.errors import InputError
 
 N_TEST = 500
@@ -47,7 +46,7 @@ def load_digits(
     images = bunch.images.astype(np.uint8)[..., np.newaxis]
     labels = bunch.target.astype(np.int64)
     if image_size is not None and image_size != images.shape[1:3]:
-        from tfprune.data.resize import resize_images
+        from tfprune.data.images import resize_images
 
         _check_memory(len(images), image_size, limit=memory_limit)
         images = resize_images(images, image_size)

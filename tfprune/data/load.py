@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfprune.data.dataset import Dataset, Examples, Source, check_source
+from tfprune.data.dataset import Dataset, Examples, Source, check_source, stratified_positions
 from tfprune.data.names import DATASETS
-from tfprune.data.stratify import stratified_positions
 from tfprune.errors import InputError
 
 MEMORY_LIMIT = 4 * 2**30

@@ -8,8 +8,7 @@ from typing import Any
 
 from tfprune.data.dataset import Examples, Source
 from tfprune.data.tfds_prepare import data_root, find_builder, prepare
-from tfprune.data.tfds_read import Reader
-from tfprune.data.tfds_splits import refuse_overlap, resolve_split
+from tfprune.data.tfds_read import Reader, refuse_overlap, resolve_split
 from tfprune.errors import InputError
 
 

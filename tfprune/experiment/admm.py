@@ -13,7 +13,7 @@ from tfprune.pruning.strategy import PruningContext
 
 if TYPE_CHECKING:
     from tfprune.experiment.replicate import Replicate
-    from tfprune.training.pull import Pull
+    from tfprune.training.optimizer import Pull
 
 Kernels = dict[str, np.ndarray]
 

@@ -18,7 +18,7 @@ def computed_on(plan: Plan) -> dict[str, str]:
     from tfprune.experiment.doctor import cards
     from tfprune.experiment.workspace import processor
     from tfprune.similarity.measure import find_measure
-    from tfprune.training.devices import compiles, gpu, moment_device, products_dtype
+    from tfprune.training.backend import compiles, gpu, moment_device, products_dtype
 
     training, comparison = plan.config.training, plan.config.comparison
     device, where = gpu(), moment_device(comparison.compare_on)

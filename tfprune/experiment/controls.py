@@ -178,7 +178,7 @@ def _evaluated(replicate: Replicate, control: str, masks: Masks) -> TrainedContr
 
 def _fresh(replicate: Replicate) -> TrainingState:
     """Newly drawn weights with an untouched optimizer, other than those of any replicate."""
-    from tfprune.training.fresh import fresh_variables
+    from tfprune.training.state import fresh_variables
 
     values = fresh_variables(replicate.network, seed=replicate.seed + _FRESH)
     return TrainingState(0, values, replicate.initial.slots)

@@ -85,7 +85,7 @@ def gpu_findings(known: list[Card]) -> Iterator[Finding]:
     """Yield what the driver and TensorFlow say of GPUs, and why they differ where they do."""
     import tensorflow as tf
 
-    from tfprune.training.devices import described
+    from tfprune.training.backend import described
 
     seen = [described(card) for card in tf.config.list_physical_devices("GPU")]
     for card in known:

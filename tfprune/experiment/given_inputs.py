@@ -134,7 +134,7 @@ def find_inputs(
     standardised ones.
     """
     from tfprune.data import normalization
-    from tfprune.data.normalize import MODES
+    from tfprune.data.images import MODES
     from tfprune.models.front import front_of
 
     split = "validation" if len(dataset.validation) else "train"
@@ -163,7 +163,7 @@ def find_inputs(
 
 
 def _sample(examples: Examples) -> Examples:
-    from tfprune.data.stratify import stratified_positions
+    from tfprune.data.dataset import stratified_positions
 
     per_image = int(np.prod(examples.images.shape[1:3]))
     size = min(len(examples), _MOST_IMAGES, max(_MOST_PIXELS // per_image, 64))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def device_moments(comparison: ComparisonConfig) -> DeviceMoments | None:
     """Return what takes an experiment's moments on a GPU; None where NumPy takes them."""
-    from tfprune.training.devices import moment_device
+    from tfprune.training.backend import moment_device
 
     device = moment_device(comparison.compare_on)
     if device is None:
@@ -95,7 +95,7 @@ class DeviceMoments:
     ) -> MomentRequest:
         from tfprune.activations.batches import MomentRequest
         from tfprune.activations.moments import rows_and_width
-        from tfprune.training.devices import products_dtype
+        from tfprune.training.backend import products_dtype
 
         settings, pairs = engine.settings, engine.collected.pairs
         shapes = {"a": shapes_a, "b": shapes_b}

@@ -205,7 +205,7 @@ def check_fine_tuning(config: RunConfig, *, steps_per_epoch: int) -> None:
     its `learning_rate` (two decays of a step schedule by 0.1 are just a hundredth, the rate at
     which Renda et al. 2020 fine-tune).
     """
-    from tfprune.training.schedule import learning_rates
+    from tfprune.training.optimizer import learning_rates
 
     first = config.training.learning_rate
     last = float(learning_rates(config.training, steps_per_epoch=steps_per_epoch)[-1])

@@ -69,9 +69,9 @@ class Replicate:
         from tfprune.experiment.tickets import fit_ticket
         from tfprune.models import MODELS
         from tfprune.models.copying import plain_copy
-        from tfprune.training.fresh import fresh_variables
+        from tfprune.training.optimizer import Pull
         from tfprune.training.prunable import PrunableNetwork
-        from tfprune.training.pull import Pull
+        from tfprune.training.state import fresh_variables
         from tfprune.training.trainer import Trainer
 
         config = plan.config
@@ -202,7 +202,7 @@ class Replicate:
 
     def _context(self) -> PruningContext:
         """What the strategy may look at: the trained state, or the one that is gone back to."""
-        from tfprune.training.context import make_context
+        from tfprune.training.hooks import make_context
 
         assert self._rewind is not None
         pruning = self.plan.config.pruning

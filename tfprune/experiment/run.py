@@ -139,8 +139,7 @@ def resume(
 
 
 def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:
-    from tfprune.training.backend import start_tensorflow
-    from tfprune.training.devices import moment_device
+    from tfprune.training.backend import moment_device, start_tensorflow
 
     start_tensorflow(deterministic=deterministic, device=config.device)
     moment_device(config.comparison.compare_on)  # raises where it asks for a GPU that isn't there
@@ -148,8 +147,7 @@ def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:
 
 def _machine() -> dict[str, str]:
     """Return what the last bits of a result depend on beside code and libraries."""
-    from tfprune.training.backend import n_threads
-    from tfprune.training.devices import gpu
+    from tfprune.training.backend import gpu, n_threads
 
     device = gpu()
     return {

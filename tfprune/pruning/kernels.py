@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.errors import InputError
-from tfprune.masked_arrays import check_unmasked
+from tfprune.errors import InputError, check_unmasked
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = Mapping[str, Array]

@@ -7,8 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tfprune.errors import InputError, unknown_name
-from tfprune.masked_arrays import check_unmasked
+from tfprune.errors import InputError, check_unmasked, unknown_name
 
 Array = NDArray[Any]
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfprune.errors import InputError
-from tfprune.masked_arrays import check_unmasked
+from tfprune.errors import InputError, check_unmasked
 from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.blocks import Moments

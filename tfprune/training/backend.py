@@ -1,4 +1,4 @@
-"""The one place where TensorFlow is started: Keras 2, quiet, threads set for training on CPUs."""
+"""Where TensorFlow is started, Keras 2, quiet, and which device it computes on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from tfprune.errors import InputError
-from tfprune.training.devices import use_device
 
 
 @contextlib.contextmanager
@@ -120,3 +121,105 @@ def unrewritten_graphs() -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+
+
+#: compute capabilities whose float64 units run at half the rate of float32, not at a 32nd or 64th
+FULL_RATE_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
+
+#: steps from which compiling by XLA has paid: 27 to 35 s of it, at 7 ms saved in a step of
+#: ResNet-20 or VGG-16 with batch 128 on an H100
+PAYS_FROM = 5000
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device as TensorFlow sees it; `capability` is that of an NVIDIA GPU."""
+
+    kind: str
+    name: str
+    capability: tuple[int, int] | None = None
+
+    @property
+    def has_fast_float64(self) -> bool:
+        """Return whether products in float64 are worth their time."""
+        return self.kind == "CPU" or self.capability in FULL_RATE_FLOAT64
+
+
+def use_device(choice: str) -> None:
+    """Let TensorFlow see the GPU that `choice` names and no other; memory grows as it is needed.
+
+    CUDA_VISIBLE_DEVICES is obeyed: gpu:N is the Nth of those that it leaves. Raises InputError
+    where there is no such GPU, and RuntimeError where TensorFlow is running already on others.
+    """
+    tf = importlib.import_module("tensorflow")
+    there = tf.config.list_physical_devices("GPU")
+    chosen = there[:1] if choice in ("auto", "gpu") else there[_index(choice) : _index(choice) + 1]
+    if choice == "cpu":
+        chosen = []
+    elif choice != "auto" and not chosen:
+        raise InputError(
+            f"device {choice!r} is not there: TensorFlow sees {len(there) or 'no'} "
+            f"GPU{'' if len(there) == 1 else 's'}. 'tfprune doctor' says why; --device cpu does "
+            "without."
+        )
+    if tf.config.get_visible_devices("GPU") != chosen:
+        tf.config.set_visible_devices(chosen, "GPU")
+    for gpu in chosen:
+        if not tf.config.experimental.get_memory_growth(gpu):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _index(choice: str) -> int:
+    return int(choice.partition(":")[2] or 0) if choice.startswith("gpu") else 0
+
+
+def gpu() -> Device | None:
+    """Return the GPU in use, None without one."""
+    tf = importlib.import_module("tensorflow")
+    visible = tf.config.get_visible_devices("GPU")
+    return described(visible[0]) if visible else None
+
+
+def described(physical: Any) -> Device:
+    """Return what TensorFlow knows of a physical GPU."""
+    tf = importlib.import_module("tensorflow")
+    details = tf.config.experimental.get_device_details(physical)
+    capability = details.get("compute_capability")
+    return Device("GPU", str(details.get("device_name") or physical.name), capability)
+
+
+def moment_device(choice: str) -> str | None:
+    """Return where layers are compared, as TensorFlow names it; None for NumPy on the CPU.
+
+    auto is the GPU where there is one. Raises InputError for gpu without one.
+    """
+    if choice == "cpu":
+        return None
+    if gpu() is not None:
+        return "/GPU:0"
+    if choice == "gpu":
+        raise InputError(
+            "layers can't be compared on a GPU: TensorFlow sees none. 'tfprune doctor' says why; "
+            "--compare-on cpu or auto does without."
+        )
+    return None
+
+
+def products_dtype(device: str, takes_float32: Sequence[bool]) -> str:
+    """Return the precision of products of data points for measures that take float32 or don't.
+
+    float64 where the device has units for it and wherever a measure asks for it: canonical
+    correlations divide by variances that float32 products don't resolve, and the number of
+    directions that SVCCA keeps jumps with them.
+    """
+    found = gpu() if "GPU" in device else None
+    fast = found is None or found.has_fast_float64
+    return "float32" if not fast and all(takes_float32) else "float64"
+
+
+def compiles(choice: str, n_steps: int) -> bool:
+    """Return whether XLA compiles the training step of an experiment of so many steps.
+
+    auto: on a GPU, where the time that it saves is more than the compiling takes.
+    """
+    return choice == "on" or (choice == "auto" and n_steps >= PAYS_FROM and gpu() is not None)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.data import Normalization
+from tfprune.data.dataset import stratified_batches
 from tfprune.errors import InputError
 from tfprune.models.nested import leaf_layers
-from tfprune.training.batches import stratified_batches
-from tfprune.training.generators import reset_generators
-from tfprune.training.lend import check_variables, lent_network
+from tfprune.training.state import check_variables, lent_network, reset_generators
 
 if TYPE_CHECKING:
     import tf_keras
@@ -94,7 +93,7 @@ def line_between(
     for i, alpha in enumerate(alphas):
         between = [_mixed(a, b, alpha) for a, b in zip(first, second, strict=True)]
         scale = _between(normalizations, alpha) if normalizations else trainer.normalization
-        with lent_network(trainer, variables=between) as network:
+        with lent_network(trainer.prunable, variables=between) as network:
             if recalibrate:
                 recalibrate_norms(trainer, network, n_examples=recalibrate, normalization=scale)
             found = trainer.answers(examples, normalization=scale)

@@ -7,23 +7,24 @@ arguments give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.data.dataset import stratified_batches
 from tfprune.errors import InputError
 from tfprune.pruning.kernels import Arrays, Masks
-from tfprune.pruning.strategy import MaskHook
+from tfprune.pruning.strategy import MaskHook, PruningContext
 from tfprune.training.backend import unrewritten_graphs
-from tfprune.training.batches import stratified_batches
 from tfprune.training.followers import Followers, norms_after
-from tfprune.training.generators import reset_generators
-from tfprune.training.lend import lent_network
+from tfprune.training.state import lent_network, reset_generators
+from tfprune.training.synflow import synflow
 
 if TYPE_CHECKING:
     from tfprune.training.state import TrainingState
     from tfprune.training.trainer import Trainer
+
 
 N_EXAMPLES = 1000  # training images that the data-driven hooks look at
 GRASP_TEMPERATURE = 200.0
@@ -50,7 +51,10 @@ def gradients(
     mean_gradient = _mean_gradient(trainer, seed=seed, n_examples=n_examples, temperature=1.0)
 
     def hook(masks: Masks) -> _Products:
-        with lent_network(trainer, variables=_variables(state), masks=masks), unrewritten_graphs():
+        with (
+            lent_network(trainer.prunable, variables=_variables(state), masks=masks),
+            unrewritten_graphs(),
+        ):
             return _named(trainer, mean_gradient())
 
     return hook
@@ -92,7 +96,10 @@ def hessian_gradient(
         return outer.gradient(dot, kernels, unconnected_gradients="zero")
 
     def hook(masks: Masks) -> _Products:
-        with lent_network(trainer, variables=_variables(state), masks=masks), unrewritten_graphs():
+        with (
+            lent_network(trainer.prunable, variables=_variables(state), masks=masks),
+            unrewritten_graphs(),
+        ):
             slopes = _named(trainer, mean_gradient())
             vector = [tf.constant(slopes[name] * masks[name]) for name in slopes]
             batches = _batches(trainer, seed=seed, n_examples=n_examples)
@@ -133,7 +140,7 @@ def activations(
         ]
 
     def hook() -> _Products:
-        with lent_network(trainer, variables=_variables(state), masks=masks):
+        with lent_network(trainer.prunable, variables=_variables(state), masks=masks):
             batches = _batches(trainer, seed=seed, n_examples=n_examples)
             means = _mean(of_batch(images) for images, _ in batches)
         return dict(zip(tensors, means, strict=True))
@@ -148,7 +155,7 @@ def norm_scales(trainer: Trainer, *, state: TrainingState | None = None) -> _Pro
     and layers inside nested models, are left out.
     """
     norms = norms_after(trainer.prunable.network, trainer.prunable.kernels())
-    with lent_network(trainer, variables=_variables(state)):
+    with lent_network(trainer.prunable, variables=_variables(state)):
         return {
             name: np.abs(norm.gamma.numpy())
             for name, norm in norms.items()
@@ -240,3 +247,52 @@ def _mean_gradient(
         return _mean(of_batch(images, labels) for images, labels in batches)
 
     return mean_gradient
+
+
+def make_context(
+    trainer: Trainer,
+    *,
+    needs: Collection[str],
+    masks: Masks,
+    level: int,
+    seed: int,
+    state: TrainingState | None = None,
+    initial: Arrays | None = None,
+    rewind: Arrays | None = None,
+    n_examples: int = N_EXAMPLES,
+) -> PruningContext:
+    """Return the context of the next level, with those hooks only that `needs` names.
+
+    needs: `Strategy.needs`. masks: the masks in force. state: where weights are read and hooks
+    evaluate, the trainer's present state where not given (give the initial state to prune before
+    training, as SNIP, GraSP and SynFlow do). initial, rewind: kernels at theta_0 and theta_k.
+    seed: of the images that data-driven hooks look at, and of the context. n_examples: their
+    number. Making the context trains, traces and computes nothing but `norm_scales`.
+
+    Raises InputError where `needs` names accumulated_movement and the trainer doesn't track it.
+    """
+    data: dict[str, Any] = {"seed": seed, "n_examples": n_examples, "state": state}
+    makers: dict[str, Any] = {
+        "gradients": lambda: gradients(trainer, **data),
+        "hessian_gradient": lambda: hessian_gradient(trainer, **data),
+        "activations": lambda: activations(trainer, masks, **data),
+        "synflow": lambda: synflow(trainer, state=state),
+        "norm_scales": lambda: norm_scales(trainer, state=state),
+        "accumulated_movement": lambda: accumulated_movement(trainer),
+        "initial": lambda: initial,
+        "rewind": lambda: rewind,
+    }
+    return PruningContext(
+        tensors=trainer.prunable.tensors,
+        weights=_weights(trainer, masks, state),
+        masks=masks,
+        seed=seed,
+        level=level,
+        **{need: make() for need, make in makers.items() if need in needs},
+    )
+
+
+def _weights(trainer: Trainer, masks: Masks, state: TrainingState | None) -> dict[str, np.ndarray]:
+    variables = None if state is None else state.variables
+    with lent_network(trainer.prunable, variables=variables, masks=masks):
+        return trainer.prunable.weights()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import unknown_name
 from tfprune.models.copying import clone
-from tfprune.training.devices import gpu
+from tfprune.training.backend import gpu
 
 if TYPE_CHECKING:
     import tf_keras

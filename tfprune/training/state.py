@@ -1,14 +1,27 @@
-"""What training stands on at one step: everything that rewinding has to restore."""
+"""What training stands on at one step: everything that rewinding has to restore.
+
+Variables and optimizer; the generators of random layers (Dropout and its like), which are functions
+of (seed, epoch, step); a network lent out for a moment, and newly drawn initial weights.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.errors import InputError
+from tfprune.models.copying import clone
+from tfprune.models.nested import leaf_layers
+
 if TYPE_CHECKING:
     import tf_keras
+
+    from tfprune.training.prunable import PrunableNetwork
 
 
 @dataclass(frozen=True)
@@ -43,3 +56,137 @@ def restore_state(
         variable.assign(value)
     for variable, value in zip(optimizer.variables, state.slots, strict=True):
         variable.assign(value)
+
+
+_PURPOSE = 3  # keeps this stream apart from order and augmentation
+
+
+def _generators(model: tf_keras.Model) -> list[Any]:
+    """Return Keras's generator object of every random layer, in the model's order."""
+    found = (getattr(layer, "_random_generator", None) for layer in leaf_layers(model))
+    return [generator for generator in found if generator is not None]
+
+
+def make_generators_settable(model: tf_keras.Model) -> None:
+    """Give every random layer a generator whose state can be set; call it before any tracing.
+
+    Keras 2 draws from hidden operator state by default, which nothing can read or restore.
+    """
+    for generator in _generators(model):
+        if generator._rng_type != generator.RNG_STATEFUL:
+            generator._rng_type = generator.RNG_STATEFUL
+            generator._built = False
+        generator._maybe_init()
+
+
+def reset_generators(model: tf_keras.Model, *, seed: int, epoch: int, step: int) -> None:
+    """Set the generator of every random layer to a state that depends on its arguments only.
+
+    Called where training (re)starts within an epoch, so that what a network draws does not
+    depend on what was trained before.
+    """
+    for index, generator in enumerate(_generators(model)):
+        sequence = np.random.SeedSequence(seed, spawn_key=(_PURPOSE, epoch, step, index))
+        value = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+        generator._generator.reset_from_seed(value)
+
+
+def generator_states(model: tf_keras.Model) -> list[np.ndarray]:
+    """Return the state of every random layer's generator that has one, in the model's order."""
+    return [generator.state.numpy() for generator in _stateful(model)]
+
+
+def restore_generator_states(model: tf_keras.Model, states: list[np.ndarray]) -> None:
+    """Set the generators to the states that `generator_states` returned."""
+    for generator, state in zip(_stateful(model), states, strict=True):
+        generator.state.assign(state)
+
+
+def _stateful(model: tf_keras.Model) -> list[Any]:
+    found = (getattr(generator, "_generator", None) for generator in _generators(model))
+    return [generator for generator in found if generator is not None]
+
+
+@contextlib.contextmanager
+def lent_network(
+    prunable: PrunableNetwork,
+    *,
+    variables: Sequence[np.ndarray] | None = None,
+    masks: Mapping[str, np.ndarray] | None = None,
+) -> Iterator[tf_keras.Model]:
+    """Yield a prunable network's plain one, holding other values until the block ends.
+
+    variables: values of `network.variables` in their order (`TrainingState.variables`); the
+        present ones where not given. masks: layer -> mask (True = kept) that the kernels are
+        multiplied by; as they stand where not given.
+
+    At the end, also after an error, every variable and every random generator has its former
+    bits. Masks and optimizer are never touched. Raises InputError when `variables` are not
+    those of this network.
+    """
+    network = prunable.network
+    kept = [variable.numpy() for variable in network.variables]
+    states = generator_states(network)
+    if variables is not None:
+        check_variables(network, variables)
+    try:
+        for variable, value in zip(network.variables, variables or (), strict=False):
+            variable.assign(value)
+        if masks is not None:
+            for name, kernel in prunable.kernels().items():
+                kernel.assign(kernel * masks[name].astype(kernel.dtype.as_numpy_dtype))
+        yield network
+    finally:
+        for variable, value in zip(network.variables, kept, strict=True):
+            variable.assign(value)
+        restore_generator_states(network, states)
+
+
+def check_variables(network: tf_keras.Model, variables: Sequence[np.ndarray]) -> None:
+    """Raise InputError unless the arrays have the shapes of the network's variables, in order."""
+    expected = [tuple(int(n) for n in variable.shape) for variable in network.variables]
+    got = [np.shape(value) for value in variables]
+    if expected == got:
+        return
+    if len(expected) != len(got):
+        what = f"{len(expected)} arrays, got {len(got)}"
+    else:
+        index = next(
+            i for i, pair in enumerate(zip(expected, got, strict=True)) if len(set(pair)) > 1
+        )
+        what = f"shape {expected[index]} for {network.variables[index].name!r}, got {got[index]}"
+    raise InputError(
+        f"these weights are not of network {network.name!r}: expected {what}. Give the variables "
+        "of a network of the same architecture, in its order."
+    )
+
+
+def fresh_variables(network: tf_keras.Model, *, seed: int) -> tuple[np.ndarray, ...]:
+    """Return newly drawn values of `network.variables`, in their order; the network is untouched.
+
+    Every layer draws by its own initializers, seeded from (seed, layer name, weight); what has
+    none (the statistics of an adapted Normalization layer) keeps its values.
+    """
+
+    def redraw(layer: tf_keras.layers.Layer, config: dict[str, Any]) -> dict[str, Any]:
+        seeded = {
+            key: _seeded(value, seed, f"{layer.name}/{key}")
+            for key, value in config.items()
+            if key.endswith("_initializer")
+        }
+        return config | seeded
+
+    fresh = clone(network, redraw)
+    for old, new in zip(network.layers, fresh.layers, strict=True):
+        if type(old).__name__ == "Normalization":
+            new.set_weights(old.get_weights())
+    return tuple(variable.numpy() for variable in fresh.variables)
+
+
+def _seeded(initializer: Any, seed: int, name: str) -> Any:
+    """Return an initializer's configuration with a seed of its own, where it takes one."""
+    if not isinstance(initializer, dict) or "seed" not in initializer.get("config", {}):
+        return initializer
+    sequence = np.random.SeedSequence((seed, zlib.crc32(name.encode())))
+    drawn = int(sequence.generate_state(1)[0] >> 1)
+    return {**initializer, "config": {**initializer["config"], "seed": drawn}}

@@ -11,8 +11,8 @@ from tfprune.models.nested import leaf_layers
 from tfprune.pruning.kernels import Masks
 from tfprune.pruning.strategy import MaskHook
 from tfprune.training.followers import is_activation
-from tfprune.training.lend import lent_network
 from tfprune.training.prunable import kernel
+from tfprune.training.state import lent_network
 
 if TYPE_CHECKING:
     import tf_keras
@@ -53,7 +53,7 @@ def synflow(trainer: Trainer, *, state: TrainingState | None = None) -> MaskHook
 
     def hook(masks: Masks) -> dict[str, np.ndarray]:
         variables = None if state is None else state.variables
-        with lent_network(trainer, variables=variables, masks=masks):
+        with lent_network(trainer.prunable, variables=variables, masks=masks):
             for ours, theirs in pairs:
                 theirs.assign(np.abs(ours.numpy().astype(np.float64)))
         return {name: score.numpy() for name, score in zip(names, flow(), strict=True)}

@@ -17,18 +17,22 @@ from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
 from tfprune.errors import InputError, RunError
 from tfprune.models.kernels import is_kernel
-from tfprune.training.devices import compiles, gpu
-from tfprune.training.generators import make_generators_settable, reset_generators
-from tfprune.training.optimizers import make_optimizer
+from tfprune.training.backend import compiles, gpu
+from tfprune.training.optimizer import learning_rates, make_optimizer
 from tfprune.training.precision import computing_in
 from tfprune.training.prunable import PrunableNetwork
 from tfprune.training.resident import resident_images
-from tfprune.training.schedule import learning_rates
-from tfprune.training.state import TrainingState, read_state, restore_state
+from tfprune.training.state import (
+    TrainingState,
+    make_generators_settable,
+    read_state,
+    reset_generators,
+    restore_state,
+)
 
 if TYPE_CHECKING:
     from tfprune.data import Dataset, Examples
-    from tfprune.training.pull import Pull
+    from tfprune.training.optimizer import Pull
 
 STEPS_PER_CALL = 16  # bounds how long an interrupt waits; has no influence on the arithmetic
 

@@ -1,4 +1,4 @@
-"""Bringing pixels to the range that networks train well on."""
+"""Images brought to one size, and pixels to the range that networks train well on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tfprune.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
 
 MODES = ("standard", "scale", "none")
 
@@ -115,3 +116,28 @@ def _moments_8_bit(images: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarr
     mean = counts @ values / n_pixels
     variance = np.sum(counts * np.square(values - mean[:, np.newaxis]), axis=1) / n_pixels
     return mean, np.sqrt(variance)
+
+
+def resize_graph(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Images (..., height, width, c) stretched to `size` = (height, width), same dtype.
+
+    `tf.image.resize`, bilinear with antialiasing; the aspect ratio is not kept and nothing is
+    cropped. Whole-number dtypes are rounded to the nearest value and stay within their range.
+    """
+    import tensorflow as tf
+
+    resized = tf.image.resize(images, size, method="bilinear", antialias=True)
+    if images.dtype.is_floating:
+        return tf.cast(resized, images.dtype)
+    return tf.saturate_cast(tf.round(resized), images.dtype)
+
+
+def resize_images(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Images (n, height, width, c) stretched to (n, *size, c), same dtype; see `resize_graph`."""
+    return np.asarray(resize_graph(_constant(images), size))
+
+
+def _constant(images: np.ndarray) -> tf.Tensor:
+    import tensorflow as tf
+
+    return tf.constant(images)

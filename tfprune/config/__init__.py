@@ -13,17 +13,16 @@ from tfprune.config.files import (
     to_dict,
     to_yaml,
 )
+from tfprune.config.pruning import CONTROLS, PruningConfig
 from tfprune.config.schema import (
-    CONTROLS,
     SECTIONS,
     ComparisonConfig,
     DataConfig,
     ModelConfig,
-    PruningConfig,
     RunConfig,
-    TrainingConfig,
     settings,
 )
+from tfprune.config.training import TrainingConfig
 
 __all__ = [
     "CONTROLS",

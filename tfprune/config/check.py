@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -30,6 +30,14 @@ class ConfigError(InputError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+def setting(default: Any, help: str, option: str = "", *, unit: str = "", **extra: Any) -> Any:
+    """Return a dataclass field with its default, help text, command-line option and unit."""
+    metadata = {"help": help, "option": option, "unit": unit, **extra}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def _field(config: Any, name: str) -> Field[Any]:

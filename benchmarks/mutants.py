@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 CONCERNS = {
     "tfprune/pruning/**/*.py": ("tests/pruning",),
     "tfprune/similarity/**/*.py": ("tests/similarity",),
-    "tfprune/experiment/results.py": (
+    "tfprune/results.py": (
         "tests/experiment/test_results.py",
         "tests/report/test_summary.py",
         "tests/report/test_tables.py",

@@ -58,7 +58,7 @@ def compare(
     Each is a run (its last level), RUN:LEVEL, RUN:LEVEL:SEED, or a model file. The
     architectures may differ. The matrix is printed and logged as a run of its own.
     """
-    from tfprune.experiment.compare import compare as compare_networks
+    from tfprune.runs.compare import compare as compare_networks
     from tfprune.similarity.measure import MEASURES
 
     measures = tuple(MEASURES.check(name) for name in measures)

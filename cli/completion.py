@@ -51,12 +51,10 @@ _MENDED = {
 @click.argument("shell", type=click.Choice(list(_SETUP)))
 def completion(shell: str) -> None:
     """Print the script by which SHELL completes commands, options, names and runs."""
-    from tfprune_cli.main import cli
-
     kind = get_completion_class(shell)
     assert kind is not None
     # what click's own `source` does, less its start of bash for its version
-    script = kind(cli, {}, PROGRAM, VARIABLE)
+    script = kind(click.get_current_context().find_root().command, {}, PROGRAM, VARIABLE)
     text = script.source_template % script.source_vars()
     for theirs, ours in _MENDED.get(shell, ()):
         text = text.replace(theirs, ours)

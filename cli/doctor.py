@@ -13,7 +13,7 @@ def doctor(tracking_uri: str | None) -> int:
     GPUs and whether TensorFlow can use them, memory and disk, the store. Nothing is written. The
     status is 1 where a run can't start.
     """
-    from tfprune.experiment.doctor import examine
+    from tfprune.runs.doctor import examine
 
     blocked = False
     for finding in examine(tracking_uri=tracking_uri):

@@ -33,7 +33,7 @@ def export(
 
     Stripped of tfmot, pruned weights at 0; the file is read back and checked.
     """
-    from tfprune.experiment.export import export as export_network
+    from tfprune.runs.export import export as export_network
 
     report = export_network(
         run, out, format=format, quantize=quantize, shrink=shrink, trust=trust_model,

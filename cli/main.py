@@ -12,9 +12,8 @@ import click
 
 from tfprune import __version__
 from tfprune.config import ConfigError
-from tfprune.errors import TfpruneError, nearest
+from tfprune.errors import TfpruneError, masked, nearest
 from tfprune.interrupts import interruptible
-from tfprune.secrets import masked
 
 # command -> (module below tfprune_cli, attribute, one line for --help)
 _COMMANDS = {

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from tfprune.experiment.compare import ComparisonResult
+    from tfprune.experiment.comparison import ComparisonResult
     from tfprune.experiment.observer import Observer
-    from tfprune.experiment.results import RunResult
+    from tfprune.results import RunResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Experiment = Callable[["Observer", Callable[[str], None]], "RunResult"]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from tfprune.experiment.observer import Observer
 
 if TYPE_CHECKING:
-    from tfprune.experiment.checkpoint import Ledger
+    from tfprune.experiment.observer import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.experiment.replicate import TrainedLevel
-    from tfprune.experiment.results import ControlResult, LevelResult, SimilarityResult
+    from tfprune.results import ControlResult, Ledger, LevelResult, SimilarityResult
     from tfprune.training.trainer import EpochReport
 
 

@@ -21,7 +21,7 @@ def report(
     runs: tuple[str, ...], out: str, tracking_uri: str | None, experiment: str | None
 ) -> None:
     """Write the HTML report of a run again, or of several runs side by side."""
-    from tfprune.experiment.reporting import write_again
+    from tfprune.runs.reporting import write_again
 
     click.echo(write_again(runs, out, tracking_uri=tracking_uri, experiment=experiment))
 
@@ -45,7 +45,7 @@ def figure(
     experiment: str | None,
 ) -> None:
     """Write a run's figures in publication quality."""
-    from tfprune.experiment.reporting import write_figures
+    from tfprune.runs.reporting import write_figures
 
     for path in write_figures(
         run, out, kind=kind, formats=formats, tracking_uri=tracking_uri, experiment=experiment

@@ -16,7 +16,7 @@ def resume(run: str, as_json: bool, quiet: bool) -> int:
 
     The result is bit for bit what the uninterrupted run would have given.
     """
-    from tfprune.experiment.run import resume as resume_experiment
+    from tfprune.runs.run import resume as resume_experiment
 
     return watched(
         lambda observer, tell: resume_experiment(run, observer=observer, tell=tell),

@@ -59,7 +59,7 @@ def run(
     config = from_dict(nested)
     if dry_run:
         return _print_plan(config)
-    from tfprune.experiment.run import run as run_experiment
+    from tfprune.runs.run import run as run_experiment
 
     return watched(
         lambda observer, tell: run_experiment(

@@ -48,7 +48,7 @@ def sync(run: str) -> int:
 
     RUN is the run's key, as the run printed it, or the beginning of it.
     """
-    from tfprune.experiment.run import sync as sync_run
+    from tfprune.runs.run import sync as sync_run
 
     delivery = sync_run(run)
     click.echo(f"delivered {delivery.delivered}, left {delivery.left}, refused {delivery.rejected}")

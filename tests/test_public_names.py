@@ -34,8 +34,8 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_the_short_names_are_the_functions_of_the_rooms():
-    from tfprune.experiment.run import run
     from tfprune.models.files import load_model
+    from tfprune.runs.run import run
 
     assert tfprune.run is run
     assert tfprune.load_model is load_model

@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfprune import config, data, errors, models, pruning, similarity
-    from tfprune.experiment.compare import compare
-    from tfprune.experiment.export import export
-    from tfprune.experiment.run import resume, run
-    from tfprune.experiment.tickets import Ticket, load_ticket
+    from tfprune.experiment.tickets import Ticket
     from tfprune.models.files import export_model, load_model
+    from tfprune.runs.compare import compare
+    from tfprune.runs.export import export
+    from tfprune.runs.run import resume, run
+    from tfprune.runs.tickets import load_ticket
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Ticket": "tfprune.experiment.tickets",
-    "compare": "tfprune.experiment.compare",
-    "export": "tfprune.experiment.export",
+    "compare": "tfprune.runs.compare",
+    "export": "tfprune.runs.export",
     "export_model": "tfprune.models.files",
     "load_model": "tfprune.models.files",
-    "load_ticket": "tfprune.experiment.tickets",
-    "resume": "tfprune.experiment.run",
-    "run": "tfprune.experiment.run",
+    "load_ticket": "tfprune.runs.tickets",
+    "resume": "tfprune.runs.run",
+    "run": "tfprune.runs.run",
 }
 _ROOMS = ("config", "data", "errors", "models", "pruning", "similarity")
 

@@ -1,15 +1,96 @@
-"""The errors that a user can meet, and the wording they share.
+"""The errors that a user can meet, the wording they share, and the secrets masked in all of it.
 
 A message says what was expected, what arrived and what to do. The command line prints it
 without a traceback and ends with the class's exit status.
+
+Passwords, tokens and keys never leave the process: `masked` takes them out of any text, in two
+ways, since libraries quote what they were given in forms of their own:
+
+- by form: what stands before the `@` of an address (`http://joe:pw@host`, `joe:pw@host:5000`),
+  and the values of parameters whose names speak of a secret (`?password=pw`, `sslpassword=pw`);
+- by value: what `remember` was told and what the environment holds in variables such as
+  `MLFLOW_TRACKING_TOKEN` or `AWS_SECRET_ACCESS_KEY`, wherever it stands, plain or quoted for a URI.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus, unquote
 
-from tfprune.secrets import masked
+MASK = "***"
+
+_NAMES = (
+    r"passw(?:or)?d|passphrase|pwd|secret|token|api[_.\-]?key|access[_.\-]?key|private[_.\-]?key"
+    r"|account[_.\-]?key|shared[_.\-]?key|signature|credentials?|authorization|bearer"
+    r"|(?<![A-Za-z])(?:pass|sig|auth)(?![A-Za-z])"
+)
+# greedy up to the last @ before white space: a password may hold slashes, colons and @ itself
+_USER_AT = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)[^\s'\"<>]*@")
+_USER_AT_BARE = re.compile(r"(?<![\w/.\-])[\w.+%\-]+:(?!//)[^\s'\"<>]*@(?=[\w\[])")
+_PARAMETER = re.compile(
+    rf"((?:^|[?&;\s,{{\"'(])[\w.\-]*?(?:{_NAMES})\w*[\"']?=)[\"']?[^\s&;,'\"#)}}]+", re.IGNORECASE
+)
+_HEADER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~\-]{6,}")
+_VARIABLE = re.compile(rf"(?:{_NAMES})(?:$|_)", re.IGNORECASE)
+
+#: a shorter value would also be found where it is no secret; the forms above find it in addresses
+_SHORTEST = 4
+#: variables that merely sound like one hold numbers, switches and paths
+_SHORTEST_HELD = 8
+
+_known: set[str] = set()
+
+
+def remember(uri: str) -> None:
+    """Take the secrets that a URI holds, so that `masked` finds them in other people's texts."""
+    address = uri.partition("://")[2] or uri
+    user, at, _ = address.rpartition("@")
+    if at and ":" in user:
+        password = user.partition(":")[2]
+        # a parser that stops at the first slash quotes a part of the password only
+        _known.update({password, *re.split(r"[/?#@:]", password)})
+    for name, value in re.findall(r"[?&;]([^=&;]+)=([^&;#]*)", address):
+        if re.search(_NAMES, unquote(name), re.IGNORECASE):
+            _known.add(value)
+
+
+def _values() -> list[str]:
+    """Return every form in which a known secret may stand in a text, longest first."""
+    held = {value for name, value in os.environ.items() if _VARIABLE.search(name)}
+    secrets = _known | {v for v in held if len(v) >= _SHORTEST_HELD and not v.startswith("/")}
+    plain = {form for value in secrets for form in (value, unquote(value))}
+    forms = plain | {f for v in plain for f in (quote(v), quote(v, safe=""), quote_plus(v))}
+    return sorted((f for f in forms if len(f) >= _SHORTEST), key=len, reverse=True)
+
+
+def masked_form(text: str) -> str:
+    """Return `text` with secrets masked where their form tells them, for values of a user's own.
+
+    >>> masked_form("http://joe:hunter2@host:5000")
+    'http://***@host:5000'
+    >>> masked_form("postgresql://host/db?user=joe&password=hunter2")
+    'postgresql://host/db?user=joe&password=***'
+    """
+    text = _USER_AT.sub(rf"\1{MASK}@", text)
+    text = _USER_AT_BARE.sub(f"{MASK}@", text)
+    text = _PARAMETER.sub(rf"\1{MASK}", text)
+    return _HEADER.sub(rf"\1 {MASK}", text)
+
+
+def masked(text: str) -> str:
+    """Return `text` with every secret masked, by its form and by its value: for all messages.
+
+    >>> remember("http://joe:hunter2@host:5000")
+    >>> masked("login failed for joe with hunter2")
+    'login failed for joe with ***'
+    """
+    text = masked_form(text)
+    for value in _values():
+        text = text.replace(value, MASK)
+    return text
 
 
 class TfpruneError(Exception):

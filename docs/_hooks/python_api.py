@@ -8,15 +8,15 @@ from mkdocs.structure.files import File, Files
 # heading -> the public names below it, as a user imports them
 ROOMS: dict[str, tuple[str, ...]] = {
     "Running experiments": (
-        "tfprune.experiment.run.run",
-        "tfprune.experiment.run.resume",
-        "tfprune.experiment.compare.compare",
-        "tfprune.experiment.export.export",
-        "tfprune.experiment.tickets.load_ticket",
+        "tfprune.runs.run.run",
+        "tfprune.runs.run.resume",
+        "tfprune.runs.compare.compare",
+        "tfprune.runs.export.export",
+        "tfprune.runs.tickets.load_ticket",
         "tfprune.experiment.tickets.Ticket",
-        "tfprune.experiment.results.RunResult",
-        "tfprune.experiment.results.LevelResult",
-        "tfprune.experiment.results.SimilarityResult",
+        "tfprune.results.RunResult",
+        "tfprune.results.LevelResult",
+        "tfprune.results.SimilarityResult",
     ),
     "Configuration": (
         "tfprune.config.RunConfig",

@@ -92,7 +92,7 @@ def test_only_unfinished_runs_can_be_resumed(runs):
 
 
 def test_runs_are_looked_for_where_runs_are_kept():
-    from tfprune.experiment.workspace import RUNS
+    from tfprune.runs.workspace import RUNS
 
     assert _RUNS == RUNS
 

@@ -37,8 +37,8 @@ def _levels_and_numbers_only(request) -> Iterator[None]:
 
     A module that looks at them has `LOGS_EVERYTHING = True`.
     """
-    from tfprune.experiment.models import ModelKeeper
     from tfprune.report import figures
+    from tfprune.runs.models import ModelKeeper
 
     with pytest.MonkeyPatch.context() as patch:
         if not getattr(request.module, "LOGS_EVERYTHING", False):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tfprune.config import from_dict
-from tfprune.experiment.admm import draw_toward_sparsity
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
-from tfprune.experiment.replicate import Replicate
+from tfprune.experiment.replicate import Replicate, draw_toward_sparsity
 
 RHO = 0.3
 

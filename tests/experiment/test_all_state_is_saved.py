@@ -13,11 +13,12 @@ import pytest
 
 from tfprune.config import from_dict
 from tfprune.errors import InputError
-from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
+from tfprune.experiment.checkpoint import CheckpointFolder, Position
 from tfprune.experiment.controls import train_controls
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
+from tfprune.results import Ledger
 
 # attribute -> why it needs no saving
 NO_STATE = {

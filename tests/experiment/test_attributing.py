@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.experiment.attributing import Attributor, attribution_csv
+from tfprune.experiment.comparison import Attributor, attribution_csv
 
 N = 400
 

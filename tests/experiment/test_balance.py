@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from tfprune.experiment.balance import balance_facts, balanced_accuracy, majority_share
-from tfprune.experiment.results import LevelResult, levels_csv
+from tfprune.experiment.facts import balance_facts, balanced_accuracy, majority_share
 from tfprune.report.levels import balance_line, level_summaries
+from tfprune.results import LevelResult, levels_csv
 
 
 def level(number, facts):

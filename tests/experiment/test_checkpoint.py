@@ -9,10 +9,11 @@ import pytest
 
 from tfprune.errors import RunError
 from tfprune.experiment import checkpoint
-from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position, pack, unpack
-from tfprune.experiment.results import (
+from tfprune.experiment.checkpoint import CheckpointFolder, Position, pack, unpack
+from tfprune.results import (
     ControlResult,
     EpochResult,
+    Ledger,
     LevelResult,
     OverlapResult,
     SimilarityResult,

@@ -10,7 +10,7 @@ import pytest
 
 import tfprune
 from tfprune.errors import InputError
-from tfprune.experiment.run import run
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ def activations(folder, result, mode):
     from tfprune.activations import ActivationReader
     from tfprune.config import RunConfig
     from tfprune.data import load_dataset, normalization, probe_set
-    from tfprune.experiment.networks import load_network
+    from tfprune.runs.networks import load_network
 
     store = open_store(resolve_store(folder=folder))
     network = load_network(f"{result.run_id}:0", store)

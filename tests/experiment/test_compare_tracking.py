@@ -12,10 +12,10 @@ import pytest
 
 from tfprune.config import RunConfig
 from tfprune.errors import InputError
-from tfprune.experiment import compare as comparing
-from tfprune.experiment import workspace
-from tfprune.experiment.compare import ComparisonResult
-from tfprune.experiment.run import resume, sync
+from tfprune.experiment.comparison import ComparisonResult
+from tfprune.runs import compare as comparing
+from tfprune.runs import workspace
+from tfprune.runs.run import resume, sync
 from tfprune.similarity import Comparison
 from tfprune.tracking import local, open_store, resolve_store, sender
 from tfprune.training import backend

@@ -12,20 +12,18 @@ import pytest
 import tfprune
 from tfprune.config import from_dict
 from tfprune.errors import InputError
-from tfprune.experiment.admm import draw_toward_sparsity
-from tfprune.experiment.checkpoint import Ledger
 from tfprune.experiment.controls import train_controls
 from tfprune.experiment.dry_run import dry_run
 from tfprune.experiment.execute import random_within_layers
-from tfprune.experiment.export import export
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
-from tfprune.experiment.replicate import Replicate
-from tfprune.experiment.results import ControlResult
-from tfprune.experiment.run import run
+from tfprune.experiment.replicate import Replicate, draw_toward_sparsity
 from tfprune.pruning.controls import random_masks
 from tfprune.pruning.kernels import count_kept
 from tfprune.pruning.mask_files import load_masks
+from tfprune.results import ControlResult, Ledger
+from tfprune.runs.export import export
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 CONTROLS = ["random-mask", "shuffled-mask", "reinitialised", "sparse-scratch"]

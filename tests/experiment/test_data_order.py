@@ -15,8 +15,8 @@ from tfprune.experiment.observer import Observer
 from tfprune.experiment.orders import order_seed, same_init_order, second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
-from tfprune.experiment.results import DENSE, SAME_INIT, similarity_csv
-from tfprune.experiment.run import resume, run
+from tfprune.results import DENSE, SAME_INIT, similarity_csv
+from tfprune.runs.run import resume, run
 
 
 def configured(small, **training):

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from tfprune.experiment import doctor
-from tfprune.experiment.doctor import Card, Finding, cards, gpu_findings
+from tfprune.runs import doctor
+from tfprune.runs.doctor import Card, Finding, cards, gpu_findings
 
 H100 = Card("NVIDIA H100 80GB HBM3", "580.159.04", 81559, 81079)
 
@@ -121,9 +121,9 @@ def test_the_command_prints_what_blocks_and_ends_with_1(keras, capsys, monkeypat
 
 def test_a_run_says_what_it_is_computed_on(keras):
     from tfprune.config import from_dict
-    from tfprune.experiment.computed import computed_on
     from tfprune.experiment.plan import make_plan
-    from tfprune.experiment.workspace import processor
+    from tfprune.runs.computed import computed_on
+    from tfprune.runs.workspace import processor
 
     plan = make_plan(from_dict({"training": {"xla": "on", "precision": "bfloat16"}}))
     assert computed_on(plan) == {
@@ -136,8 +136,8 @@ def test_a_run_says_what_it_is_computed_on(keras):
 
 def test_a_run_on_a_gpu_says_more(keras, monkeypatch):
     from tfprune.config import from_dict
-    from tfprune.experiment.computed import computed_on
     from tfprune.experiment.plan import make_plan
+    from tfprune.runs.computed import computed_on
     from tfprune.training import backend as devices
 
     plan = make_plan(from_dict({"comparison": {"measures": ["cka"]}}))

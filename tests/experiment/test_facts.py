@@ -10,8 +10,8 @@ import pytest
 import tfprune
 from tfprune.config import from_dict
 from tfprune.experiment.plan import load_data, make_plan, normalization_of
-from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 pytestmark = pytest.mark.slow

@@ -7,13 +7,13 @@ import pytest
 
 from tfprune.config import ConfigError, config_hash, from_dict
 from tfprune.experiment.controls import second_child
-from tfprune.experiment.facts import instability
+from tfprune.experiment.level import instability
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.orders import second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
-from tfprune.experiment.run import resume, run
 from tfprune.report.facts import FACTS
+from tfprune.runs.run import resume, run
 
 PRUNING = {"levels": 1, "fraction": 0.5, "rewind_to": "2it"}
 

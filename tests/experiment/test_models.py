@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 LOGS_EVERYTHING = True

@@ -15,11 +15,11 @@ from tfprune.config import from_dict
 from tfprune.errors import RunError
 from tfprune.experiment.facts import overlaps_with
 from tfprune.experiment.plan import make_plan, normalization_of
-from tfprune.experiment.results import OverlapResult, mask_overlap_csv
-from tfprune.experiment.run import run
 from tfprune.experiment.shelf import Shelf
 from tfprune.models.files import load_model
 from tfprune.pruning.mask_files import load_masks
+from tfprune.results import OverlapResult, mask_overlap_csv
+from tfprune.runs.run import run
 from tfprune.similarity import linear_cka
 from tfprune.tracking import open_store, resolve_store
 

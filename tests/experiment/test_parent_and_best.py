@@ -6,17 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from tfprune.experiment import models
-from tfprune.experiment.checkpoint import Ledger
-from tfprune.experiment.models import ModelKeeper
-from tfprune.experiment.record import RunRecord
-from tfprune.experiment.results import (
+from tfprune.results import (
     DENSE,
     SAME_INIT,
     SEED_FLOOR,
+    Ledger,
     LevelResult,
     SimilarityResult,
 )
+from tfprune.runs import models
+from tfprune.runs.models import ModelKeeper
+from tfprune.runs.record import RunRecord
 
 
 def level(seed: int, level: int, validation: float | None = 0.9) -> LevelResult:
@@ -66,7 +66,7 @@ def test_of_equally_accurate_levels_the_sparser_is_the_best(
     ledger, keeper = Ledger(), ModelKeeper(tmp_path)
     keeper.run_started(SimpleNamespace(config=SimpleNamespace(seed=0)), ledger)
     scale = SimpleNamespace(mode="none", mean=(0.0,), std=(1.0,))
-    trained = SimpleNamespace(replicate=SimpleNamespace(normalization=scale, network=None))
+    trained = SimpleNamespace(normalization=scale, network=None)
     for number, accuracy in enumerate([0.99, *accuracies]):
         row = level(0, number, accuracy)
         ledger.levels.append(row)

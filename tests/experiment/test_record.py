@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tfprune.config import from_dict
-from tfprune.experiment.record import RunRecord
-from tfprune.experiment.results import ControlResult
+from tfprune.results import ControlResult
+from tfprune.runs.record import RunRecord
 from tfprune.training.trainer import EpochReport
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprune.experiment.results import (
+from tfprune.results import (
     SEED_FLOOR,
     ControlResult,
     LevelResult,

@@ -8,11 +8,11 @@ import re
 import pytest
 
 from tfprune.errors import InputError, RunError
-from tfprune.experiment import workspace
 from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.experiment.observer import Observer
-from tfprune.experiment.results import mask_overlap_csv
-from tfprune.experiment.run import resume, run, sync
+from tfprune.results import mask_overlap_csv
+from tfprune.runs import workspace
+from tfprune.runs.run import resume, run, sync
 from tfprune.tracking import open_store, resolve_store
 
 CONFIG = {"pruning": {"levels": 2, "fraction": 0.5, "rewind_to": "7it"}}

@@ -11,8 +11,8 @@ import pytest
 
 from tfprune.config import ConfigError, config_hash, from_dict
 from tfprune.errors import InputError
-from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 LOGS_EVERYTHING = True

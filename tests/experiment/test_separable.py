@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import tfprune
-from tfprune.experiment.run import run
 from tfprune.pruning.mask_files import load_masks
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 pytestmark = pytest.mark.slow

@@ -9,12 +9,12 @@ import tfprune.data
 from tfprune.config import from_dict
 from tfprune.data import probe_set
 from tfprune.errors import InputError
-from tfprune.experiment import compare as comparing
-from tfprune.experiment.networks import Network
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.seed_floor import DenseNetworks
+from tfprune.runs import compare as comparing
+from tfprune.runs.networks import Network
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfprune.experiment.run import run
 from tfprune.models.shrink import shrink
 from tfprune.pruning.mask_files import load_masks
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tfprune.experiment.results import DENSE, SEED_FLOOR, EpochResult, LevelResult, SimilarityResult
 from tfprune.report.data import (
     ControlRow,
     FirstLayerFilters,
@@ -15,6 +14,7 @@ from tfprune.report.data import (
     LayerMatrix,
     ReportData,
 )
+from tfprune.results import DENSE, SEED_FLOOR, EpochResult, LevelResult, SimilarityResult
 
 DataMaker = Callable[..., ReportData]
 

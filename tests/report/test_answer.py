@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.report.conftest import synthetic
-from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, LevelResult
 from tfprune.report.answer import answer, set_apart
 from tfprune.report.labels import listed, percent
+from tfprune.results import SAME_INIT, SEED_FLOOR, LevelResult
 
 LAYERS = ("conv1", "conv2", "dense1")
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.report.conftest import synthetic
-from tfprune.experiment.results import LevelResult, RunResult
 from tfprune.report.charts.accuracy import accuracy_chart
 from tfprune.report.levels import collapse_notes, level_summaries, not_collapsed
 from tfprune.report.page.page import render
 from tfprune.report.summary import markdown_note
 from tfprune.report.tables import print_result
+from tfprune.results import LevelResult, RunResult
 
 
 def data_of(accuracies: list[list[float]]):

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, SimilarityResult
 from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor, training_floor
 from tfprune.report.figures import draw
+from tfprune.results import SAME_INIT, SEED_FLOOR, SimilarityResult
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:

@@ -17,7 +17,7 @@ from tfprune.report.page.page import render
 from tfprune.training.connectivity import Line, line_between
 
 FOLDER = Path(__file__).parents[2] / "tfprune" / "experiment"
-SOURCES = (FOLDER / "facts.py", FOLDER / "balance.py")
+SOURCES = (FOLDER / "facts.py", FOLDER / "level.py")
 
 
 HOLES = {"of": ("dense", "seed"), "ending": ("", "_recalibrated")}  # in names made from parts

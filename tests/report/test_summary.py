@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfprune.experiment.results import (
+from tfprune.report.levels import LevelSummary, fact_means, level_summaries
+from tfprune.report.summary import result_json
+from tfprune.report.tables import result_json as result_json_of_tables
+from tfprune.results import (
     ControlResult,
     LevelResult,
     OverlapResult,
     RunResult,
     SimilarityResult,
 )
-from tfprune.report.levels import LevelSummary, fact_means, level_summaries
-from tfprune.report.summary import result_json
-from tfprune.report.tables import result_json as result_json_of_tables
 
 SCHEMA_PAGE = Path(__file__).resolve().parents[2] / "docs/reference/json.md"
 

@@ -6,8 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from tfprune.experiment.results import RunResult
 from tfprune.report.tables import level_table, print_result, sparkline
+from tfprune.results import RunResult
 
 
 def result_of(data, **changes) -> RunResult:

@@ -29,7 +29,7 @@ def refused(tmp_path, monkeypatch, capsys):
     Cleanly: exit status 2, one message on stderr, nothing on stdout, nothing written, and not
     one step trained.
     """
-    from tfprune.experiment import run as runs
+    from tfprune.runs import run as runs
     from tfprune_cli.main import main
 
     def no_training(*args, **named):

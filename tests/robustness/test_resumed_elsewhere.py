@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.experiment import plan, workspace
-from tfprune.experiment import run as runs
+from tfprune.experiment import plan
 from tfprune.experiment.observer import Observer
-from tfprune.experiment.run import resume, run
+from tfprune.runs import run as runs
+from tfprune.runs import workspace
+from tfprune.runs.run import resume, run
 from tfprune.tracking import open_store, resolve_store
 
 CONFIG = {

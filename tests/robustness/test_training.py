@@ -7,7 +7,7 @@ import pytest
 
 from tfprune.errors import RunError
 from tfprune.experiment.observer import Observer
-from tfprune.experiment.run import run
+from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 from tfprune.training.trainer import Trainer
 

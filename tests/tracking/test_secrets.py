@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfprune import secrets
-from tfprune.errors import InputError, RunError
-from tfprune.secrets import masked, masked_form, remember
+from tfprune import errors as secrets
+from tfprune.errors import InputError, RunError, masked, masked_form, remember
 from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.location import resolve_store
 

@@ -82,7 +82,7 @@ def whole_run(project: Path, keras: Any, monkeypatch: pytest.MonkeyPatch) -> Any
 
     The figures, which are drawn from numbers alone, are left out.
     """
-    from tfprune.experiment.run import run
+    from tfprune.runs.run import run
 
     monkeypatch.setattr(figures, "save_figures", lambda folder, *args, **named: _empty(folder))
     monkeypatch.chdir(project)

@@ -34,8 +34,8 @@ def test_an_architecture_goes_through_a_whole_run(
     whole_run: Any, keras: Any, keras3: Any, number: int, name: str
 ) -> None:
     """Every other one is built by tf_keras, the others by Keras 3."""
-    from tfprune.experiment.networks import load_network
     from tfprune.models.shrink import shrink
+    from tfprune.runs.networks import load_network
     from tfprune.tracking import open_store, resolve_store
 
     library = (keras, keras3)[number % 2]

@@ -95,7 +95,7 @@ EXPECTED = {
 def test_a_network_is_trained_stored_and_found_again(whole_run: Any, keras: Any, name: str) -> None:
     import numpy as np
 
-    from tfprune.experiment.networks import load_network
+    from tfprune.runs.networks import load_network
     from tfprune.tracking import open_store, resolve_store
 
     done = whole_run(classifier(keras, bodies(keras)[name]), name=f"odd {name}")
@@ -117,7 +117,7 @@ def test_a_network_is_trained_stored_and_found_again(whole_run: Any, keras: Any,
 def test_a_file_with_a_lambda_is_trained_and_exported_by_those_who_trust_it(
     whole_run: Any, keras: Any, project: Path
 ) -> None:
-    from tfprune.experiment.export import export
+    from tfprune.runs.export import export
 
     make = classifier(keras, bodies(keras)["Lambda"])
     with warnings.catch_warnings():
@@ -133,7 +133,7 @@ def test_a_file_with_a_lambda_is_trained_and_exported_by_those_who_trust_it(
 def test_a_model_that_can_t_be_registered_is_refused_before_training(
     whole_run: Any, keras: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    from tfprune.experiment import run as runs
+    from tfprune.runs import run as runs
 
     def no_training(*args: Any, **named: Any) -> None:
         raise AssertionError("this should have been refused before training")
@@ -167,7 +167,7 @@ def test_frozen_layers_are_named_and_a_frozen_network_is_refused(
 def test_other_precisions_run_and_leave_as_they_came(
     whole_run: Any, keras: Any, keras3: Any, project: Path, policy: str, which: str
 ) -> None:
-    from tfprune.experiment.export import export
+    from tfprune.runs.export import export
 
     library = {"tf_keras": keras, "keras": keras3}[which]
     library.mixed_precision.set_global_policy(policy)
@@ -190,7 +190,7 @@ def test_other_precisions_run_and_leave_as_they_came(
 def test_a_network_of_keras_2_alone_leaves_as_keras_2(
     whole_run: Any, keras: Any, project: Path
 ) -> None:
-    from tfprune.experiment.export import export
+    from tfprune.runs.export import export
 
     make = classifier(keras, bodies(keras)["LocallyConnected2D"])
     make((8, 8, 1), 10).save(project / "local.keras")

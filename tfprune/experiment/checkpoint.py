@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfprune.errors import RunError
-from tfprune.experiment.results import (
-    ControlResult,
-    EpochResult,
-    LevelResult,
-    OverlapResult,
-    SimilarityResult,
-)
 from tfprune.interrupts import finishing_first
+from tfprune.results import (
+    Ledger,
+)
 from tfprune.training.state import TrainingState
 
 _MAGIC = b"tfprune checkpoint 1\n"
 _FACTS = "facts"
-
-
-@dataclass
-class Ledger:
-    """Everything an experiment has found so far, in the order in which it was found."""
-
-    levels: list[LevelResult] = field(default_factory=list)
-    similarities: list[SimilarityResult] = field(default_factory=list)
-    epochs: list[EpochResult] = field(default_factory=list)
-    controls: list[ControlResult] = field(default_factory=list)
-    overlaps: list[OverlapResult] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values; floats survive JSON bit for bit."""
-        return {
-            item.name: [dataclasses.asdict(row) for row in getattr(self, item.name)]
-            for item in dataclasses.fields(self)
-        }
-
-    @classmethod
-    def from_dict(cls, nested: Mapping[str, Any]) -> Ledger:
-        """Return the ledger that `to_dict` wrote."""
-        return cls(
-            levels=[LevelResult(**row) for row in nested["levels"]],
-            similarities=[SimilarityResult(**row) for row in nested["similarities"]],
-            epochs=[EpochResult(**row) for row in nested["epochs"]],
-            controls=[ControlResult(**row) for row in nested["controls"]],
-            overlaps=[OverlapResult(**row) for row in nested["overlaps"]],
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ import numpy as np
 
 from tfprune.config import ComparisonConfig
 from tfprune.experiment.on_device import BLOCKS, PERMUTATIONS
-from tfprune.experiment.results import DENSE, SimilarityResult
 from tfprune.pruning.facts import dead_filters
 from tfprune.pruning.kernels import PrunableTensor
+from tfprune.results import DENSE, SimilarityResult
 from tfprune.similarity import Comparison, check_probe_size
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tfprune.experiment.checkpoint import CheckpointFolder, Ledger, Position
+from tfprune.experiment.checkpoint import CheckpointFolder, Position
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
 from tfprune.experiment.controls import (
     RANDOM_CONTROL,
@@ -16,15 +16,16 @@ from tfprune.experiment.controls import (
     second_child,
     train_controls,
 )
-from tfprune.experiment.facts import barriers, instability, overlaps_with, ticket_facts
+from tfprune.experiment.facts import overlaps_with
+from tfprune.experiment.level import barriers, instability, level_result, ticket_facts
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.on_device import device_moments
 from tfprune.experiment.plan import Plan, normalization_of
-from tfprune.experiment.replicate import Replicate, level_result
-from tfprune.experiment.results import SAME_INIT, ControlResult, EpochResult
+from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.seed_floor import DenseNetworks
 from tfprune.experiment.shelf import Shelf
 from tfprune.pruning.kernels import count_kept, full_masks
+from tfprune.results import SAME_INIT, ControlResult, EpochResult, Ledger
 
 if TYPE_CHECKING:
     from tfprune.training.trainer import EpochReport

@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfprune.experiment.results import OverlapResult
 from tfprune.pruning.facts import (
-    dead_filters,
-    gzip_size,
     mask_overlap,
     mask_overlap_by_layer,
-    n_nonzero,
-    n_parameters,
-    sign_agreement,
     sparsity,
 )
 from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.paths import effective_masks
+from tfprune.results import OverlapResult
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.data import Examples, Normalization
-    from tfprune.experiment.replicate import Replicate
     from tfprune.pruning.kernels import PrunableTensor
-    from tfprune.training.connectivity import Line
+
 
 Masks = Mapping[str, np.ndarray]
-RECALIBRATION_IMAGES = 1024  # of the training images, for the statistics of batch norm
-
-
-def ticket_facts(replicate: Replicate, *, overlaps: Sequence[OverlapResult]) -> dict[str, float]:
-    """Return fact name -> number for the replicate's present level.
-
-    parameters, nonzero: of the whole network. flops_dense, flops_sparse: per image, multiply and
-    add counted apart. gzip_bytes: the stripped network's variables, compressed. dead_filters:
-    prunable filters and neurons without any incoming weight. effective_sparsity: share of
-    prunable weights on no path from input to output (Vysogorets & Kempe 2023); with flops_dense and
-    flops_sparse it is absent where channels can't be followed through the graph. sign_agreement:
-    share of survivors whose sign is that of the state they were rewound to (Zhou et al. 2019).
-    `overlaps` are those of this level's masks with the earlier replicates': jaccard and
-    jaccard_chance are their means, absent for the first replicate.
-    """
-    prunable, masks = replicate.prunable, replicate.masks
-    arrays = {f"{i:05d}": v.numpy() for i, v in enumerate(replicate.network.variables)}
-    followed = replicate.plan.unfollowed is None
-    graph = graph_facts(replicate.network, prunable.tensors, masks) if followed else {}
-    facts = {
-        "parameters": n_parameters(arrays),
-        "nonzero": n_nonzero(arrays),
-        **{name: graph[name] for name in ("flops_dense", "flops_sparse") if name in graph},
-        "gzip_bytes": gzip_size(arrays, level=1),
-        "dead_filters": sum(
-            int(dead.sum()) for dead in dead_filters(masks, prunable.tensors).values()
-        ),
-        **{name: value for name, value in graph.items() if name == "effective_sparsity"},
-        "sign_agreement": sign_agreement(
-            prunable.weights(), replicate.kernels_of(replicate.start_state), masks
-        ),
-    }
-    if overlaps:
-        facts["jaccard"] = float(np.mean([overlap.jaccard for overlap in overlaps]))
-        facts["jaccard_chance"] = float(np.mean([overlap.chance for overlap in overlaps]))
-    return {name: float(value) for name, value in facts.items()}
 
 
 def graph_facts(
@@ -118,77 +75,33 @@ def overlaps_with(
     return found
 
 
-def barriers(
-    replicate: Replicate,
-    first: Sequence[np.ndarray],
-    second: Sequence[np.ndarray],
-    *,
-    of: str,
-    first_normalization: Normalization | None = None,
-) -> dict[str, float]:
-    """Return the loss and error barriers on the line between two sets of weights.
+UNEVEN = 1.5  # largest class, in multiples of an even share
 
-    `of` says whose: 'dense' (the level and the dense network) or 'seed' (this level of two
-    seeds). They are measured on images that neither end was trained on: with the dense network
-    the replicate's validation images (the test images where there are none), between seeds the
-    test images, since each seed holds out other images and trains on nearly all of the other's.
-    Nothing is chosen by them. `first_normalization` is what the other seed was trained with.
 
-    A network with batch norm gets `..._recalibrated` too, with its statistics estimated anew at
-    every point of the line (Jordan et al. 2023): see `line_between`.
+def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """Return the mean over classes of the share of a class's images that are told right.
+
+    In [0, 1]; 1 / n_classes for a network that gives one answer to all images. Over the classes
+    that have images (Brodersen et al. 2010, for any number of classes).
+
+    >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
+    0.5
     """
-    examples = replicate.dataset.test if of == "seed" else _unseen(replicate)
-    found: dict[str, float] = {}
-    for ending, line in _lines(
-        replicate, first, second, examples=examples, first_normalization=first_normalization
-    ):
-        found[f"barrier_loss_{of}{ending}"] = line.loss_barrier
-        found[f"barrier_error_{of}{ending}"] = line.error_barrier
-    return found
+    hits = [np.mean(predictions[labels == label] == label) for label in np.unique(labels)]
+    return float(np.mean(hits))
 
 
-def instability(replicate: Replicate, second: Sequence[np.ndarray]) -> dict[str, float]:
-    """Return the instability of the present level at the rewind step (Frankle et al. 2020).
+def majority_share(labels: np.ndarray) -> float:
+    """Return the share of the images that are of the largest class: accuracy without a network."""
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
-    The loss and error barriers between the level's network and a second child of the same step
-    k, whose values are `second` (see `controls.second_child`): on the replicate's validation
-    images (the test images where there are none), which neither was trained on. With batch norm
-    the `..._recalibrated` values too, as of `barriers`.
+
+def balance_facts(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> dict[str, float]:
+    """Return the facts balanced_accuracy and majority_share; {} where classes are even.
+
+    Uneven are classes of which the largest has 1.5 times its even share and more.
     """
-    first = [variable.numpy() for variable in replicate.network.variables]
-    found: dict[str, float] = {}
-    for ending, line in _lines(replicate, first, second, examples=_unseen(replicate)):
-        found[f"instability_loss{ending}"] = line.loss_barrier
-        found[f"instability_error{ending}"] = line.error_barrier
-    return found
-
-
-def _unseen(replicate: Replicate) -> Examples:
-    """Return images that no training of the replicate's sees: validation, else test."""
-    validation = replicate.dataset.validation
-    return validation if len(validation) else replicate.dataset.test
-
-
-def _lines(
-    replicate: Replicate,
-    first: Sequence[np.ndarray],
-    second: Sequence[np.ndarray],
-    *,
-    examples: Examples,
-    first_normalization: Normalization | None = None,
-) -> Iterator[tuple[str, Line]]:
-    """Yield the line between two networks, with the ending that its facts' names have."""
-    from tfprune.training.connectivity import has_norms, line_between
-
-    trainer = replicate.trainer
-    prepared = (first_normalization or trainer.normalization, trainer.normalization)
-    for ending, images in (("", 0), ("_recalibrated", RECALIBRATION_IMAGES)):
-        if images and not has_norms(replicate.network):
-            continue
-        yield (
-            ending,
-            line_between(
-                trainer, first, second,
-                examples=examples, recalibrate=images, normalizations=prepared,
-            ),
-        )  # fmt: skip
+    share = majority_share(labels)
+    if share < UNEVEN / n_classes:
+        return {}
+    return {"balanced_accuracy": balanced_accuracy(labels, predictions), "majority_share": share}

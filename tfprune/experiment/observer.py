@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from tfprune.experiment.checkpoint import Ledger
+    import tf_keras
+
+    from tfprune.activations import ActivationReader
+    from tfprune.data import Dataset, Normalization
     from tfprune.experiment.plan import Plan
-    from tfprune.experiment.replicate import TrainedLevel
-    from tfprune.experiment.results import ControlResult, LevelResult, SimilarityResult
-    from tfprune.training.trainer import EpochReport
+    from tfprune.results import ControlResult, Ledger, LevelResult, SimilarityResult
+    from tfprune.training.state import TrainingState
+    from tfprune.training.trainer import EpochReport, Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLevel:
+    """A level after its training, with the networks it speaks of while they are still alive.
+
+    `network` is the level's own, `dense` a plain copy with the dense network's weights; `reader`
+    and `dense_reader` give their activations. `start` is the state that its survivors were set
+    back to, `dense_predictions` are the dense network's answers on the test images.
+    """
+
+    seed: int
+    level: int
+    masks: Mapping[str, np.ndarray]
+    network: tf_keras.Model
+    dense: tf_keras.Model
+    reader: ActivationReader
+    dense_reader: ActivationReader
+    dataset: Dataset
+    normalization: Normalization
+    start: TrainingState
+    dense_predictions: np.ndarray
+    test: Evaluation
+    validation: Evaluation | None
+    seconds: float
 
 
 class Observer:

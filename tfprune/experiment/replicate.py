@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfprune.errors import InputError, RunError
-from tfprune.experiment.admm import draw_toward_sparsity
-from tfprune.experiment.balance import balance_facts
 from tfprune.experiment.checkpoint import Position
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.observer import Observer, TrainedLevel
 from tfprune.experiment.orders import order_seed
 from tfprune.experiment.plan import Plan, augmentation_of, build_network, load_data, rates_of
-from tfprune.experiment.results import LevelResult
 from tfprune.pruning.checks import (
     check_as_projected,
     check_counts,
@@ -32,20 +28,9 @@ from tfprune.pruning.strategy import PruningContext
 
 if TYPE_CHECKING:
     from tfprune.data import Dataset
+    from tfprune.training.optimizer import Pull
     from tfprune.training.state import TrainingState
-    from tfprune.training.trainer import EpochReport, Evaluation, Trainer
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedLevel:
-    """A level after its training; the replicate holds its network until the next one begins."""
-
-    replicate: Replicate
-    level: int
-    masks: Mapping[str, np.ndarray]
-    test: Evaluation
-    validation: Evaluation | None
-    seconds: float
+    from tfprune.training.trainer import EpochReport, Trainer
 
 
 class Replicate:
@@ -290,10 +275,19 @@ class Replicate:
         test = self.trainer.evaluate(self.dataset.test)
         if self.level == 0:
             self.dense_predictions = test.predictions
+        assert self.dense_predictions is not None
         return TrainedLevel(
-            replicate=self,
+            seed=self.seed,
             level=self.level,
             masks=self.masks,
+            network=self.network,
+            dense=self.dense,
+            reader=self.reader,
+            dense_reader=self.dense_reader,
+            dataset=self.dataset,
+            normalization=self.normalization,
+            start=self.start_state,
+            dense_predictions=self.dense_predictions,
             test=test,
             validation=self.trainer.evaluate(validation) if len(validation) else None,
             seconds=time.perf_counter() - started,
@@ -306,27 +300,46 @@ def assign_all(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def level_result(plan: Plan, trained: TrainedLevel, *, facts: Mapping[str, float]) -> LevelResult:
-    """Return the record of a trained level."""
-    dense_predictions = trained.replicate.dense_predictions
-    assert dense_predictions is not None
-    kept = count_kept(trained.masks)
-    sizes = {tensor.name: tensor.size for tensor in plan.tensors}
-    n_weights, n_kept = sum(sizes.values()), sum(kept.values())
-    validation = trained.validation
-    data = trained.replicate.dataset
-    balance = balance_facts(data.test.labels, trained.test.predictions, data.n_classes)
-    return LevelResult(
-        seed=trained.replicate.seed,
-        level=trained.level,
-        sparsity=1 - n_kept / n_weights,
-        n_weights=n_weights,
-        n_kept=n_kept,
-        accuracy_validation=validation.accuracy if validation else None,
-        accuracy_test=trained.test.accuracy,
-        loss_validation=validation.loss if validation else None,
-        loss_test=trained.test.loss,
-        flips=float(np.mean(trained.test.predictions != dense_predictions)),
-        facts={**facts, **balance},
-        layer_sparsity={name: 1 - kept[name] / sizes[name] for name in sizes},
+Kernels = dict[str, np.ndarray]
+
+
+def draw_toward_sparsity(replicate: Replicate, pull: Pull) -> None:
+    """Train the present level's network once more, with the augmented Lagrangian of ADMM.
+
+    Minimises L(W) + rho/2 ||W - Z + U||^2 over W by training; at the end of every epoch Z becomes
+    the projection of W + U onto what the coming level may keep (the strategy's choice of the
+    largest scores, the rest 0), and U grows by W - Z (Zhang et al. 2018, eqs. 7 to 9, in scaled
+    form). The optimizer starts afresh. The level is then pruned from the W that is left.
+    """
+    trainer, prunable = replicate.trainer, replicate.prunable
+    trainer.restart_optimizer(replicate.initial)
+    trainer.hold_rate(None)
+    dual = {name: np.zeros_like(weights) for name, weights in prunable.weights().items()}
+
+    def update() -> None:
+        weights = prunable.weights()
+        sparse = _project(replicate, {name: weights[name] + dual[name] for name in weights})
+        for name in dual:
+            dual[name] += weights[name] - sparse[name]
+        pull.set({name: sparse[name] - dual[name] for name in dual})
+
+    weights = prunable.weights()
+    pull.set(_project(replicate, weights))
+    trainer.train(on_epoch=lambda report: update(), on_steps=replicate.observer.steps_taken)
+    pull.set(None)
+
+
+def _project(replicate: Replicate, values: Mapping[str, np.ndarray]) -> Kernels:
+    """Return the values with those set to 0 that the coming level's pruning would remove."""
+    pruning = replicate.plan.config.pruning
+    context = PruningContext(
+        tensors=replicate.prunable.tensors,
+        weights=values,
+        masks=replicate.masks,
+        seed=replicate.seed,
+        level=replicate.level,
     )
+    masks = prune(
+        context, strategy=replicate.plan.strategy, scope=pruning.scope, rates=rates_of(pruning)
+    )
+    return {name: np.where(masks[name], values[name], 0) for name in values}

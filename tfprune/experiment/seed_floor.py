@@ -11,8 +11,8 @@ import numpy as np
 from tfprune.experiment.comparing import Reference, compare_with_reference
 from tfprune.experiment.plan import Plan, build_network, load_data
 from tfprune.experiment.replicate import Replicate, assign_all
-from tfprune.experiment.results import SEED_FLOOR, SimilarityResult
 from tfprune.pruning.kernels import full_masks
+from tfprune.results import SEED_FLOOR, SimilarityResult
 
 if TYPE_CHECKING:
     from tfprune.data import Normalization

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.experiment.results import SAME_INIT, SEED_FLOOR, LevelResult, SimilarityResult
 from tfprune.report.depth import LevelValues, floor_matrix, level_values, measures_of, profiles
 from tfprune.report.labels import (
     is_distance,
@@ -17,6 +16,7 @@ from tfprune.report.labels import (
     sparsity_by_level,
 )
 from tfprune.report.levels import accuracy_statement
+from tfprune.results import SAME_INIT, SEED_FLOOR, LevelResult, SimilarityResult
 from tfprune.similarity.claims import ALPHA, Claim, claims, seeds_needed
 
 QUESTION = "What changes inside the network when it is pruned?"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.experiment.results import EpochResult, LevelResult, RunResult, SimilarityResult
+from tfprune.results import EpochResult, LevelResult, RunResult, SimilarityResult
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.experiment.results import DENSE, SAME_INIT, SEED_FLOOR, SimilarityResult
 from tfprune.report.labels import is_distance
+from tfprune.results import DENSE, SAME_INIT, SEED_FLOOR, SimilarityResult
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tfprune.experiment.results import LevelResult
+from tfprune.results import LevelResult
 from tfprune.similarity.measure import MEASURES, find_measure
 
 

@@ -9,8 +9,8 @@ from statistics import median
 
 import numpy as np
 
-from tfprune.experiment.results import LevelResult
 from tfprune.report.labels import listed, percent
+from tfprune.results import LevelResult
 
 COLLAPSED = 0.5  # of the best dense network's accuracy, at most
 

@@ -11,7 +11,7 @@ from tfprune.report.labels import measure_label, printable, shorten
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tfprune.experiment.compare import ComparisonResult
+    from tfprune.experiment.comparison import ComparisonResult
     from tfprune.similarity import Score
 
 

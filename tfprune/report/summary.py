@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tfprune.experiment.results import LevelResult, RunResult, SimilarityResult
 from tfprune.report.answer import answer
 from tfprune.report.depth import measures_of, profiles
 from tfprune.report.labels import measure_label, percent, printable
 from tfprune.report.levels import balance_line, collapse_notes, level_summaries
+from tfprune.results import LevelResult, RunResult, SimilarityResult
 
 #: version of the schema in docs/reference/json.md; grows when a field changes its meaning
 SCHEMA = 1

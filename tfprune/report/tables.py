@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tfprune.experiment.results import RunResult
+    from tfprune.results import RunResult
 
 WIDTH = 80
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"

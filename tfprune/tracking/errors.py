@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprune.secrets import masked
+from tfprune.errors import masked
 
 
 class _StoreError(Exception):

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprune.errors import InputError
-from tfprune.secrets import masked, remember
+from tfprune.errors import InputError, masked, remember
 
 DEFAULT_EXPERIMENT = "tfprune"
 DEFAULT_FOLDER = "mlruns"

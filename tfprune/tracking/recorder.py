@@ -10,8 +10,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal
 
-from tfprune.errors import InputError, RunError
-from tfprune.secrets import masked_form
+from tfprune.errors import InputError, RunError, masked_form
 from tfprune.tracking.client import KEY_TAG
 from tfprune.tracking.delivery import Client, Delivery
 from tfprune.tracking.images import slider_files

@@ -8,7 +8,6 @@ from statistics import median
 
 import numpy as np
 
-from tfprune.experiment.results import EpochResult
 from tfprune.report.charts.axes import level_colour, place, sparsity_channel
 from tfprune.report.charts.chart import (
     CATEGORIES,
@@ -25,6 +24,7 @@ from tfprune.report.charts.chart import (
 from tfprune.report.data import ReportData
 from tfprune.report.labels import sparsity_by_level
 from tfprune.report.levels import not_collapsed
+from tfprune.results import EpochResult
 
 DENSE_TEST = "dense, test"
 

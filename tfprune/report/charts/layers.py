@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfprune.experiment.results import DENSE
 from tfprune.report.charts.axes import layer_axis, level_rows
 from tfprune.report.charts.chart import (
     Chart,
@@ -22,6 +21,7 @@ from tfprune.report.charts.chart import (
 from tfprune.report.data import LayerMatrix, ReportData
 from tfprune.report.depth import layers_of, measures_of
 from tfprune.report.labels import is_distance, measure_label, shorten, sparsity_by_level
+from tfprune.results import DENSE
 
 _KINDS = ("masked by pruning", "dead by itself", "constant")
 _KIND_COLOURS = ("#d55e00", "#56b4e9", "#009e73")

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.config import RunConfig, from_dict, run_name
-from tfprune.errors import InputError, RunError
-from tfprune.experiment import workspace as workspaces
-from tfprune.experiment.computed import computed_on
+from tfprune.errors import MASK, InputError, RunError
 from tfprune.experiment.execute import execute
-from tfprune.experiment.models import ModelKeeper, has_mlflow_model
 from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.plan import make_plan
-from tfprune.experiment.record import RunRecord, waiting_message
-from tfprune.experiment.reporting import Reporter
-from tfprune.experiment.results import RunResult
-from tfprune.experiment.workspace import Workspace
-from tfprune.secrets import MASK
+from tfprune.results import RunResult
+from tfprune.runs import workspace as workspaces
+from tfprune.runs.computed import computed_on
+from tfprune.runs.models import ModelKeeper, has_mlflow_model
+from tfprune.runs.record import RunRecord, waiting_message
+from tfprune.runs.reporting import Reporter
+from tfprune.runs.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
 from tfprune.training.precision import is_slow_here
 
@@ -182,7 +181,8 @@ def _plan(
     """Return the plan of an experiment, with the ticket it names fetched from the store."""
     if config.pruning.ticket is None:
         return make_plan(config, layer_names=layer_names)
-    from tfprune.experiment.tickets import ticket_from, with_ticket
+    from tfprune.experiment.tickets import with_ticket
+    from tfprune.runs.tickets import ticket_from
 
     ticket = ticket_from(open_store(location, create=False), config.pruning.ticket)
     return make_plan(with_ticket(config, ticket), ticket=ticket, layer_names=layer_names)

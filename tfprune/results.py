@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -160,6 +161,35 @@ class RunResult:
             for row in self.similarities
             if (row.measure, row.seed, row.level, row.against) == (measure, seed, level, DENSE)
         }
+
+
+@dataclass
+class Ledger:
+    """Everything an experiment has found so far, in the order in which it was found."""
+
+    levels: list[LevelResult] = field(default_factory=list)
+    similarities: list[SimilarityResult] = field(default_factory=list)
+    epochs: list[EpochResult] = field(default_factory=list)
+    controls: list[ControlResult] = field(default_factory=list)
+    overlaps: list[OverlapResult] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; floats survive JSON bit for bit."""
+        return {
+            item.name: [dataclasses.asdict(row) for row in getattr(self, item.name)]
+            for item in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, nested: Mapping[str, Any]) -> Ledger:
+        """Return the ledger that `to_dict` wrote."""
+        return cls(
+            levels=[LevelResult(**row) for row in nested["levels"]],
+            similarities=[SimilarityResult(**row) for row in nested["similarities"]],
+            epochs=[EpochResult(**row) for row in nested["epochs"]],
+            controls=[ControlResult(**row) for row in nested["controls"]],
+            overlaps=[OverlapResult(**row) for row in nested["overlaps"]],
+        )
 
 
 _MAPPINGS = ("layer_sparsity", "facts")

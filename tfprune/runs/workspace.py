@@ -16,7 +16,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-import tfprune
 from tfprune.config import RunConfig, config_hash, from_dict, to_dict
 from tfprune.errors import InputError, RunError, unknown_name
 from tfprune.experiment.checkpoint import CheckpointFolder, write_whole
@@ -27,7 +26,7 @@ RUNS = Path("mlruns") / "runs"
 
 def code_digest() -> str:
     """Return 12 hex digits that change with any line of tfprune's code."""
-    root = Path(tfprune.__file__).parent
+    root = Path(__file__).parents[1]
     sha = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         sha.update(f"{path.relative_to(root)}\n".encode())
@@ -39,7 +38,7 @@ def environment() -> dict[str, str]:
     """Return what a resumed run must find unchanged to be the same run: code and libraries."""
     libraries = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy", "scipy")
     return {
-        "tfprune": f"{tfprune.__version__} ({code_digest()})",
+        "tfprune": f"{version('tfprune')} ({code_digest()})",
         **{name: version(name) for name in libraries},
     }
 

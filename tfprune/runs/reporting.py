@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from tfprune.config import to_yaml
 from tfprune.errors import InputError
-from tfprune.experiment.computed import computed_on
 from tfprune.experiment.observer import Observer
-from tfprune.experiment.pictures import level_pictures
-from tfprune.experiment.workspace import environment
 from tfprune.report.data import ControlRow, ReportData, read_data, write_data
+from tfprune.runs.computed import computed_on
+from tfprune.runs.pictures import level_pictures
+from tfprune.runs.workspace import environment
 
 if TYPE_CHECKING:
-    from tfprune.experiment.checkpoint import Ledger
+    from tfprune.experiment.observer import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.experiment.replicate import TrainedLevel
-    from tfprune.experiment.results import ControlResult, LevelResult, SimilarityResult
+    from tfprune.results import ControlResult, Ledger, LevelResult, SimilarityResult
     from tfprune.tracking import Store
 
 

@@ -15,8 +15,8 @@ def computed_on(plan: Plan) -> dict[str, str]:
     """
     import tensorflow as tf
 
-    from tfprune.experiment.doctor import cards
-    from tfprune.experiment.workspace import processor
+    from tfprune.runs.doctor import cards
+    from tfprune.runs.workspace import processor
     from tfprune.similarity.measure import find_measure
     from tfprune.training.backend import compiles, gpu, moment_device, products_dtype
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.data import Examples
+    from tfprune.experiment.observer import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.experiment.replicate import Replicate, TrainedLevel
     from tfprune.pruning.kernels import PrunableTensor
 
 MATRIX_MEASURE = "cka"  # means the same for layers of any two widths
@@ -24,23 +24,22 @@ N_FLIPPED = 12
 
 def level_pictures(plan: Plan, trained: TrainedLevel) -> ReportData:
     """Return the pictures of one level as report data without tables."""
-    replicate, level = trained.replicate, trained.level
     return ReportData(
         name="",
         levels=(),
-        matrices=(_matrix(plan, replicate, level),),
-        filters=tuple(_filters(plan, replicate, level)),
+        matrices=(_matrix(plan, trained),),
+        filters=tuple(_filters(plan, trained)),
         flipped=tuple(_flipped(plan, trained)),
     )
 
 
-def _matrix(plan: Plan, replicate: Replicate, level: int) -> LayerMatrix:
+def _matrix(plan: Plan, trained: TrainedLevel) -> LayerMatrix:
     """Every dense layer against every layer of the level; maps enter by their spatial mean."""
     names = tuple(layer.name for layer in plan.hidden)
     pairs = [(a, b) for a in names for b in names]
     scores = compare_layers(
-        replicate.dense_reader,
-        replicate.reader,
+        trained.dense_reader,
+        trained.reader,
         plan.probe.images,
         plan.probe.images,
         pairs,
@@ -49,7 +48,7 @@ def _matrix(plan: Plan, replicate: Replicate, level: int) -> LayerMatrix:
     )
     values = [float(scores[a, b, MATRIX_MEASURE]) for a, b in pairs]
     square = np.array(values).reshape(len(names), len(names))
-    return LayerMatrix(replicate.seed, level, MATRIX_MEASURE, names, names, square)
+    return LayerMatrix(trained.seed, trained.level, MATRIX_MEASURE, names, names, square)
 
 
 def _first_filters(network: tf_keras.Model, tensor: PrunableTensor) -> np.ndarray:
@@ -60,14 +59,14 @@ def _first_filters(network: tf_keras.Model, tensor: PrunableTensor) -> np.ndarra
     return tensor.filters_last(values)[..., :N_FILTERS]
 
 
-def _filters(plan: Plan, replicate: Replicate, level: int) -> list[FirstLayerFilters]:
+def _filters(plan: Plan, trained: TrainedLevel) -> list[FirstLayerFilters]:
     """The first convolution's kernels, dense and pruned; none where it is not a picture."""
     convolutions = [tensor for tensor in plan.tensors if len(tensor.shape) == 4]
     if not convolutions or convolutions[0].n_inputs not in (1, 3):
         return []
     first = convolutions[0]
-    dense, pruned = (_first_filters(net, first) for net in (replicate.dense, replicate.network))
-    return [FirstLayerFilters(replicate.seed, level, first.name, dense, pruned)]
+    dense, pruned = (_first_filters(net, first) for net in (trained.dense, trained.network))
+    return [FirstLayerFilters(trained.seed, trained.level, first.name, dense, pruned)]
 
 
 def _as_uint8(examples: Examples, position: int) -> np.ndarray:
@@ -81,14 +80,11 @@ def _as_uint8(examples: Examples, position: int) -> np.ndarray:
 
 def _flipped(plan: Plan, trained: TrainedLevel) -> list[FlippedExample]:
     """The first test images that the level answers differently than the dense network."""
-    replicate = trained.replicate
-    dense, now = replicate.dense_predictions, trained.test.predictions
-    if dense is None:
-        return []
-    test, names = replicate.dataset.test, replicate.dataset.class_names
+    dense, now = trained.dense_predictions, trained.test.predictions
+    test, names = trained.dataset.test, trained.dataset.class_names
     return [
         FlippedExample(
-            seed=replicate.seed,
+            seed=trained.seed,
             level=trained.level,
             image=_as_uint8(test, position),
             label=str(names[test.labels[position]]),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.config import RunConfig, from_dict
 from tfprune.errors import InputError
-from tfprune.experiment.models import NETWORK_FILE, read_network
+from tfprune.runs.models import NETWORK_FILE, read_network
 
 if TYPE_CHECKING:
     from tfprune.tracking import RunInfo, Store

@@ -60,7 +60,7 @@ def cards() -> list[Card]:
 
 def examine(*, tracking_uri: str | None = None, folder: str | Path = ".") -> Iterator[Finding]:
     """Yield what was found, one after the other; starts TensorFlow, writes nothing."""
-    from tfprune.experiment.workspace import processor
+    from tfprune.runs.workspace import processor
     from tfprune.training.backend import n_threads, start_tensorflow
     from tfprune.training.precision import is_slow_here
 

@@ -1,21 +1,25 @@
-"""What the layers of one network have lost of the other's: held-out CCA and attribution."""
+"""Two networks, every layer of one against every layer of the other: records and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.experiment.results import csv_text
+from tfprune.results import csv_text
 from tfprune.similarity import Comparison
 from tfprune.similarity.attribution import Attribution
+
+if TYPE_CHECKING:
+    from tfprune.similarity import Score
 
 #: parts of the probe images, each of which is held out once
 FOLDS = 5
 
-COLUMNS = ("layer_index", "layer", "what", "index", "kept", "variance")
+_COLUMNS = ("layer_index", "layer", "what", "index", "kept", "variance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,48 @@ class LayerAttribution:
     fitted: float | None = None
     held_out: float | None = None
     note: str = ""
+
+
+_PAIR_COLUMNS = ("layer_index_a", "layer_a", "layer_index_b", "layer_b")
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonResult:
+    """Two networks compared: `values[measure][i, j]` is layer i of a against layer j of b.
+
+    `same_places` are the pairs of layers (of a, of b) that stand at the same place in both.
+    `run_id` is MLflow's id of the run that shows it, None while MLflow has not given one; `key`
+    finds the run too. `undelivered` records wait for `tfprune sync KEY`.
+    """
+
+    a: str
+    b: str
+    layers_a: tuple[str, ...]
+    layers_b: tuple[str, ...]
+    layout: str
+    n_images: int
+    values: Mapping[str, np.ndarray]
+    scores: Mapping[tuple[str, str, str], Score]
+    attribution: tuple[LayerAttribution, ...] = ()
+    same_places: tuple[tuple[str, str], ...] = ()
+    run_id: str | None = None
+    folder: str | None = None
+    key: str | None = None
+    undelivered: int = 0
+
+    def csv(self) -> str:
+        """Return one row per pair of layers and measure, with all that the score knows."""
+        rows = []
+        for (a, b, measure), score in self.scores.items():
+            facts = {k: v for k, v in score.as_dict().items() if k not in ("measure", "value")}
+            facts["warnings"] = "; ".join(score.warnings)
+            low, high = facts.pop("interval") or (None, None)
+            where = (self.layers_a.index(a), a, self.layers_b.index(b), b)
+            rows.append(
+                {**dict(zip(_PAIR_COLUMNS, where, strict=True)), "measure": measure,
+                 "similarity": score.value, "low": low, "high": high, **facts}
+            )  # fmt: skip
+        return csv_text(list(rows[0]), [list(row.values()) for row in rows])
 
 
 class Attributor:
@@ -92,7 +138,7 @@ def attribution_csv(rows: Sequence[LayerAttribution]) -> str:
     `variance` is the share of the layer's variance that it carries; a channel that never changes
     has an empty `kept`.
     """
-    return csv_text(list(COLUMNS), [list(row) for row in _rows(rows)])
+    return csv_text(list(_COLUMNS), [list(row) for row in _rows(rows)])
 
 
 def _rows(rows: Sequence[LayerAttribution]) -> Iterator[tuple[object, ...]]:

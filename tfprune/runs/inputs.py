@@ -16,7 +16,7 @@ from tfprune.experiment.plan import load_data
 
 if TYPE_CHECKING:
     from tfprune.data import Dataset, Normalization
-    from tfprune.experiment.networks import Network
+    from tfprune.runs.networks import Network
 
 
 @dataclass(frozen=True, eq=False)

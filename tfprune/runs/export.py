@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfprune.experiment.networks import is_file, load_network
 from tfprune.models.build import is_file as is_model_file
+from tfprune.runs.networks import is_file, load_network
 from tfprune.tracking import open_store, resolve_store
 
 if TYPE_CHECKING:
-    from tfprune.experiment.networks import Network
     from tfprune.models.files import ExportReport, Origin
+    from tfprune.runs.networks import Network
 
 FORMATS = ("keras", "keras3", "h5", "savedmodel", "tflite")
 

@@ -13,10 +13,9 @@ from tfprune.experiment.checkpoint import pack, unpack, write_whole
 from tfprune.experiment.observer import Observer
 
 if TYPE_CHECKING:
-    from tfprune.experiment.checkpoint import Ledger
+    from tfprune.experiment.observer import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.experiment.replicate import TrainedLevel
-    from tfprune.experiment.results import LevelResult, SimilarityResult
+    from tfprune.results import Ledger, LevelResult, SimilarityResult
 
 BEST, FINAL = "best", "final"
 NETWORK_FILE = "network.npz"  # of a level whose network no model file can hold
@@ -73,7 +72,7 @@ class ModelKeeper(Observer):
         if (result.accuracy_validation or 0.0) >= max(earlier, default=0.0):
             kept.append(BEST)
         self._folder.mkdir(parents=True, exist_ok=True)
-        scale = trained.replicate.normalization
+        scale = trained.normalization
         facts = {
             "level": result.level,
             "seed": result.seed,
@@ -82,7 +81,7 @@ class ModelKeeper(Observer):
             "normalization": {"mode": scale.mode, "mean": scale.mean, "std": scale.std},
         }
         for name in kept:
-            write_network(self._folder / f"{name}.npz", trained.replicate.network, facts)
+            write_network(self._folder / f"{name}.npz", trained.network, facts)
 
     def write(self) -> list[tuple[Path, dict[str, Any]]]:
         """Write each kept network to be logged; return what was written with its facts.

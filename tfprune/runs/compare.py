@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,58 +11,16 @@ import numpy as np
 
 from tfprune.config import DataConfig, RunConfig
 from tfprune.errors import InputError
-from tfprune.experiment import workspace as workspaces
-from tfprune.experiment.attributing import Attributor, LayerAttribution, attribution_csv
 from tfprune.experiment.comparing import compare_layers
-from tfprune.experiment.inputs import inputs_of
-from tfprune.experiment.networks import Network, load_network
-from tfprune.experiment.record import record_comparison
-from tfprune.experiment.results import csv_text
+from tfprune.experiment.comparison import Attributor, ComparisonResult, attribution_csv
+from tfprune.runs import workspace as workspaces
+from tfprune.runs.inputs import inputs_of
+from tfprune.runs.networks import Network, load_network
+from tfprune.runs.record import record_comparison
 from tfprune.tracking import open_store, resolve_store
 
 if TYPE_CHECKING:
-    from tfprune.similarity import Score
-
-COLUMNS = ("layer_index_a", "layer_a", "layer_index_b", "layer_b")
-
-
-@dataclass(frozen=True, eq=False)
-class ComparisonResult:
-    """Two networks compared: `values[measure][i, j]` is layer i of a against layer j of b.
-
-    `same_places` are the pairs of layers (of a, of b) that stand at the same place in both.
-    `run_id` is MLflow's id of the run that shows it, None while MLflow has not given one; `key`
-    finds the run too. `undelivered` records wait for `tfprune sync KEY`.
-    """
-
-    a: str
-    b: str
-    layers_a: tuple[str, ...]
-    layers_b: tuple[str, ...]
-    layout: str
-    n_images: int
-    values: Mapping[str, np.ndarray]
-    scores: Mapping[tuple[str, str, str], Score]
-    attribution: tuple[LayerAttribution, ...] = ()
-    same_places: tuple[tuple[str, str], ...] = ()
-    run_id: str | None = None
-    folder: str | None = None
-    key: str | None = None
-    undelivered: int = 0
-
-    def csv(self) -> str:
-        """Return one row per pair of layers and measure, with all that the score knows."""
-        rows = []
-        for (a, b, measure), score in self.scores.items():
-            facts = {k: v for k, v in score.as_dict().items() if k not in ("measure", "value")}
-            facts["warnings"] = "; ".join(score.warnings)
-            low, high = facts.pop("interval") or (None, None)
-            where = (self.layers_a.index(a), a, self.layers_b.index(b), b)
-            rows.append(
-                {**dict(zip(COLUMNS, where, strict=True)), "measure": measure,
-                 "similarity": score.value, "low": low, "high": high, **facts}
-            )  # fmt: skip
-        return csv_text(list(rows[0]), [list(row.values()) for row in rows])
+    pass
 
 
 def compare(

@@ -5,23 +5,25 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune import __version__
 from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
-from tfprune.experiment.attributing import attribution_csv
-from tfprune.experiment.checkpoint import Ledger
-from tfprune.experiment.models import NETWORK_FILE, write_network
+from tfprune.experiment.comparison import attribution_csv
 from tfprune.experiment.observer import Observer
-from tfprune.experiment.results import (
+from tfprune.experiment.tickets import REWIND_FILE, write_rewind
+from tfprune.pruning.mask_files import save_masks
+from tfprune.report.summary import markdown_note
+from tfprune.results import (
     DENSE,
     SEED_FLOOR,
     ControlResult,
     EpochResult,
+    Ledger,
     LevelResult,
     SimilarityResult,
     controls_csv,
@@ -29,9 +31,7 @@ from tfprune.experiment.results import (
     mask_overlap_csv,
     similarity_csv,
 )
-from tfprune.experiment.tickets import REWIND_FILE, write_rewind
-from tfprune.pruning.mask_files import save_masks
-from tfprune.report.summary import markdown_note
+from tfprune.runs.models import NETWORK_FILE, write_network
 from tfprune.tracking import (
     control_color,
     control_run_name,
@@ -42,10 +42,10 @@ from tfprune.tracking import (
 )
 
 if TYPE_CHECKING:
-    from tfprune.experiment.compare import ComparisonResult
+    from tfprune.experiment.comparison import ComparisonResult
+    from tfprune.experiment.observer import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.experiment.replicate import TrainedLevel
-    from tfprune.experiment.workspace import Workspace
+    from tfprune.runs.workspace import Workspace
     from tfprune.tracking import Recorder, Run, Store
     from tfprune.training.trainer import EpochReport
 
@@ -70,7 +70,7 @@ class RunRecord(Observer):
         self.parent = recorder.start_run(
             name,
             key=key,
-            tags={"tfprune.kind": "experiment", "tfprune.version": __version__,
+            tags={"tfprune.kind": "experiment", "tfprune.version": version("tfprune"),
                   "tfprune.config_hash": config_hash(config),
                   **{f"tfprune.{fact}": value for fact, value in computed.items()}},
         )  # fmt: skip
@@ -155,7 +155,7 @@ class RunRecord(Observer):
         with tempfile.TemporaryDirectory() as folder:
             masks = Path(folder) / "mask.npz"
             save_masks(masks, trained.masks)
-            network, data = trained.replicate.network, self._plan.dataset
+            network, data = trained.network, self._plan.dataset
             if self._plan.leaving.file is None:
                 network.save(Path(folder) / "model.keras", save_format="keras")
                 model = without_clock(Path(folder) / "model.keras")
@@ -168,8 +168,7 @@ class RunRecord(Observer):
                 model = write_network(Path(folder) / NETWORK_FILE, network, shapes, durable=False)
             child.log_file(masks)
             if trained.level == 0:
-                start = trained.replicate.start_state
-                child.log_file(write_rewind(Path(folder) / REWIND_FILE, start))
+                child.log_file(write_rewind(Path(folder) / REWIND_FILE, trained.start))
             child.log_file(model)
 
     def _mirror(self, level: int) -> None:
@@ -276,7 +275,7 @@ def record_comparison(
             key=workspace.key,
             params={"a": result.a, "b": result.b, "layout": result.layout,
                     "n_images": result.n_images, "dataset": config.data.dataset},
-            tags={"tfprune.kind": "comparison", "tfprune.version": __version__},
+            tags={"tfprune.kind": "comparison", "tfprune.version": version("tfprune")},
         )  # fmt: skip
         same = [(result.layers_a.index(a), result.layers_b.index(b)) for a, b in result.same_places]
         for measure, values in result.values.items():

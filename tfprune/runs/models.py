@@ -94,7 +94,8 @@ class ModelKeeper(Observer):
         from tfprune.experiment.plan import build_network
         from tfprune.experiment.replicate import assign_all
 
-        plan, written = self._plan, []
+        plan = self._plan
+        written: list[tuple[Path, dict[str, Any]]] = []
         network: Any = None
         for name in (BEST, FINAL):
             source = self._folder / f"{name}.npz"
@@ -102,6 +103,9 @@ class ModelKeeper(Observer):
             if read is None:
                 continue
             values, facts = read
+            if written and written[-1][1] == facts:  # the best level is the last
+                written.append((_copy(written[-1][0], f"model-{name}"), facts))
+                continue
             network = network or build_network(
                 plan.config, plan.dataset, seed=facts["seed"], layer_names=plan.layer_names
             )
@@ -137,6 +141,15 @@ class ModelKeeper(Observer):
         path = target.with_suffix(".keras")
         network.save(path, save_format="keras")
         return without_clock(path)
+
+
+def _copy(written: Path, name: str) -> Path:
+    """Copy a written network under another name, in the same form; return the copy."""
+    target = written.with_name(f"{name}{written.suffix}")
+    if written.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        return Path(shutil.copytree(written, target))
+    return Path(shutil.copy(written, target))
 
 
 def has_mlflow_model(written: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:

@@ -15,8 +15,9 @@ from tfprune.errors import InputError
 from tfprune.report import FIGURES, FORMATS
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
 from tfprune.report.charts.axes import level_colour, log_density, sparsity_ticks
-from tfprune.report.charts.controls import control_charts
-from tfprune.report.charts.layers import comparison_chart, layer_sparsity_chart
+from tfprune.report.charts.beside import control_charts
+from tfprune.report.charts.layers import layer_sparsity_chart
+from tfprune.report.charts.pairs import comparison_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.figures import charts_of, draw, save_figures, specification
 

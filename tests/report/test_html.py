@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.report.charts.layers import thin
+from tfprune.report.charts.pairs import thin
 from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.data import LayerMatrix
 from tfprune.report.page import write_report

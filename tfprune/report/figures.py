@@ -14,8 +14,8 @@ from pathlib import Path
 from tfprune.errors import InputError, unknown_name
 from tfprune.report import FORMATS
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
+from tfprune.report.charts.beside import control_charts
 from tfprune.report.charts.chart import CONFIG, Chart, Spec, complete, on_white
-from tfprune.report.charts.controls import control_charts
 from tfprune.report.charts.layers import layer_sparsity_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprune.report.charts.layers import comparison_chart
+from tfprune.report.charts.pairs import comparison_chart
 from tfprune.report.labels import measure_label, printable, shorten
 
 if TYPE_CHECKING:

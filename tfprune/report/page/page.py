@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tfprune.errors import InputError
 from tfprune.report.answer import Answer, answer
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
+from tfprune.report.charts.beside import control_charts, runs_accuracy_chart, runs_depth_charts
 from tfprune.report.charts.chart import CONFIG, ON_WHITE, Chart
-from tfprune.report.charts.controls import control_charts
-from tfprune.report.charts.layers import dead_chart, layer_sparsity_chart, matrix_chart
-from tfprune.report.charts.runs import runs_accuracy_chart, runs_depth_charts
+from tfprune.report.charts.layers import dead_chart, layer_sparsity_chart
+from tfprune.report.charts.pairs import matrix_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of

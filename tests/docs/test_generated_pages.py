@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import importlib
+import pathlib
 
 import click
 import pytest
 
 from tfprune.config import preset_names, settings
+from tfprune.report import FIGURES
 from tfprune.similarity.measure import MEASURES
 from tfprune_cli.main import cli
 
@@ -88,3 +90,9 @@ def test_formulas_become_mathml(load_script, tex, wanted):
     assert wanted in made
     assert made.endswith("</math> and text</p>")
     assert "arithmatex" not in made
+
+
+def test_the_page_of_the_report_lists_every_kind_of_figure():
+    page = (pathlib.Path(__file__).parents[2] / "docs/reference/report.md").read_text()
+    for kind in FIGURES:
+        assert f"`{kind}MEASURE`" in page if kind.endswith("-") else f"`{kind}`" in page, kind

@@ -19,12 +19,19 @@ from tfprune.report.charts.beside import control_charts
 from tfprune.report.charts.layers import layer_sparsity_chart
 from tfprune.report.charts.pairs import comparison_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
+from tfprune.report.data import ReportData
 from tfprune.report.figures import charts_of, draw, save_figures, specification
 
 
 def texts(svg: bytes) -> list[str]:
     """Return what a figure says, in the order in which it is drawn."""
     return re.findall(r"<text[^>]*>([^<]+)</text>", svg.decode())
+
+
+def drawn(data: ReportData, *stems: str) -> dict[str, list[str]]:
+    """Return what the figures of these names say."""
+    charts = charts_of(data)
+    return {stem: texts(draw(charts[stem], "svg")) for stem in stems}
 
 
 def size(svg: bytes) -> tuple[float, float]:
@@ -83,8 +90,8 @@ def test_a_pdf_embeds_its_font_and_has_the_size_of_the_paper(make_data):
 
 
 def test_axes_name_what_they_measure_and_its_unit(make_data):
-    data = make_data(n_levels=2, measures=("procrustes-distance",), extras=True)
-    said = {stem: texts(draw(chart, "svg")) for stem, chart in charts_of(data).items()}
+    data = make_data(n_levels=2, n_layers=3, measures=("procrustes-distance",))
+    said = drawn(data, "accuracy", "curves-loss", "depth-procrustes-distance", "layer-sparsity")
     assert {"Sparsity (% of prunable weights)", "Accuracy"} <= set(said["accuracy"])
     assert any(text.endswith("%") for text in said["accuracy"])
     assert {"Epoch", "Loss per example (nats)"} <= set(said["curves-loss"])
@@ -95,8 +102,8 @@ def test_axes_name_what_they_measure_and_its_unit(make_data):
 
 
 def test_every_line_is_named_beside_the_axes(make_data):
-    data = make_data(n_levels=3, n_seeds=2, extras=True)
-    said = {stem: texts(draw(chart, "svg")) for stem, chart in charts_of(data).items()}
+    data = make_data(n_levels=3, n_layers=3, n_seeds=2, extras=True)
+    said = drawn(data, "accuracy", "controls-accuracy", "curves-loss", "depth-cka")
     assert {"test", "validation", "dense, test"} <= set(said["accuracy"])
     assert {"ticket", "random mask", "re-initialised", "dense, test"} <= set(
         said["controls-accuracy"]
@@ -108,10 +115,10 @@ def test_every_line_is_named_beside_the_axes(make_data):
     assert "dense, other seed" not in one
 
 
-@pytest.mark.parametrize("n_levels", [3, 8, 14])
+@pytest.mark.parametrize("n_levels", [3, 14])
 def test_no_name_in_a_legend_leaves_the_figure(make_data, n_levels):
     """A letter is about half as wide as it is high."""
-    data = make_data(n_levels=n_levels, n_seeds=2, extras=True, measures=("cka",))
+    data = make_data(n_levels=n_levels, n_layers=3, n_seeds=2, extras=True, measures=("cka",))
     for stem, chart in charts_of(data).items():
         svg = draw(chart, "svg").decode()
         width = float(re.search(r'viewBox="0 0 ([0-9.]+)', svg)[1])
@@ -286,7 +293,7 @@ def test_sparsity_ticks_start_at_dense_and_keep_apart(highest):
 
 @pytest.mark.parametrize(
     "shape",
-    [{"n_layers": 1, "n_levels": 1}, {"n_layers": 40, "n_levels": 1, "long": True}],
+    [{"n_layers": 1, "n_levels": 1}, {"n_layers": 24, "n_levels": 1, "long": True}],
     ids=["least", "deep"],
 )
 def test_every_figure_is_saved(make_data, tmp_path, shape):
@@ -304,7 +311,7 @@ def test_the_same_data_gives_the_same_bytes(make_data, stem):
     """Bands and clipped marks are what vl-convert numbers and orders anew each time."""
     data = make_data(n_levels=1, n_layers=2, n_seeds=2, measures=("cka",))
     for form in FORMATS:
-        assert len({draw(charts_of(data)[stem], form) for _ in range(4)}) == 1, form
+        assert len({draw(charts_of(data)[stem], form) for _ in range(3)}) == 1, form
 
 
 @pytest.mark.slow

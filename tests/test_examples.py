@@ -8,6 +8,7 @@ import pkgutil
 
 import pytest
 
+import tfprune
 import tfprune.pruning
 import tfprune.registry
 import tfprune.similarity
@@ -37,3 +38,31 @@ def test_examples_give_what_they_show(name):
 @pytest.mark.parametrize("name", tfprune.similarity.__all__)
 def test_what_the_similarity_room_offers_has_an_example(name):
     assert examples(getattr(tfprune.similarity, name))
+
+
+OFFERED = (
+    "run",
+    "resume",
+    "compare",
+    "export",
+    "load_model",
+    "export_model",
+    "load_ticket",
+    "Ticket",
+)
+
+
+def test_what_tfprune_offers_has_an_example():
+    assert set(OFFERED) == {name for name in tfprune.__all__ if callable(getattr(tfprune, name))}
+    assert [name for name in OFFERED if not examples(getattr(tfprune, name))] == []
+
+
+@pytest.mark.slow
+def test_examples_of_a_run_and_of_what_is_done_with_it_give_what_they_show(tmp_path, monkeypatch):
+    """In turn, and in one folder: the run that the first one makes is what the others take up."""
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner()
+    for name in OFFERED:
+        for example in doctest.DocTestFinder(recurse=False).find(getattr(tfprune, name), name):
+            runner.run(example)
+    assert runner.summarize(verbose=False).failed == 0

@@ -29,6 +29,11 @@ class Ticket:
 
     `variables` are the network's in its order, as they stood after `step` steps of the first
     training; `config` is the experiment's. `source` says which run and level it is.
+
+    >>> import tfprune
+    >>> ticket = tfprune.load_ticket("example:1")
+    >>> ticket.step, {name: mask.shape for name, mask in ticket.masks.items()}
+    (0, {'conv1': (3, 3, 1, 16), 'conv2': (3, 3, 16, 24), 'dense1': (96, 24), 'logits': (24, 10)})
     """
 
     source: str

@@ -53,6 +53,11 @@ def compare(
     until `tfprune sync` delivers it.
 
     Raises InputError when a network, the data set or a measure's needs are not met.
+
+    >>> import tfprune
+    >>> comparison = tfprune.compare("example:0", "example:1")  # dense, and half as dense
+    >>> comparison.layers_a
+    ('conv1', 'conv2', 'dense1')
     """
     from tfprune.training.backend import start_tensorflow
 

@@ -41,6 +41,11 @@ def export(
 
     Raises InputError for an unknown run, level or format, InvariantError when the file does not
     hold what was written.
+
+    >>> import tfprune
+    >>> report = tfprune.export("example:1", "half.keras")
+    >>> report.format, report.sparsity
+    ('keras', 0.5)
     """
     from tfprune.models.files import export_model
     from tfprune.models.files.export import SUFFIX

@@ -60,6 +60,12 @@ def run(
 
     Raises InputError before anything is written when the configuration can't be run, RunError
     when training fails; what was logged until then stays.
+
+    >>> import tfprune
+    >>> settings = {"training": {"epochs": "20it"}, "pruning": {"levels": 1, "fraction": 0.5}}
+    >>> result = tfprune.run(settings, name="example", tell=lambda message: None)
+    >>> [level.sparsity for level in result.levels]
+    [0.0, 0.5]
     """
     if not isinstance(config, RunConfig):
         config = from_dict(config or {})
@@ -119,6 +125,14 @@ def resume(
     `reference` is its key, its MLflow id, or its name. The result is what the uninterrupted run
     would have given, bit for bit. Raises InputError when there is no such run, when it has
     finished, and when code, libraries or data are no longer what they were.
+
+    A run that has finished has nothing to go on with:
+
+    >>> import tfprune
+    >>> tfprune.resume("example")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: run ... (example) has finished; there is nothing to go on with. ...
     """
     root = Path(folder)
     workspace = workspaces.open_run(root, reference)

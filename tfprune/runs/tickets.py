@@ -24,6 +24,11 @@ def load_ticket(
 
     RUN alone means its last level. Raises InputError when there is no such run or level, or
     when the run logged no state to go back to.
+
+    >>> import tfprune
+    >>> masks = tfprune.load_ticket("example:1").masks
+    >>> sum(int(mask.sum()) for mask in masks.values()), sum(mask.size for mask in masks.values())
+    (3072, 6144)
     """
     from tfprune.tracking import open_store, resolve_store
 

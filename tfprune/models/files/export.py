@@ -75,6 +75,11 @@ def export_model(
     Raises InputError for a bad format, ending or place and for a network that the format can't
     hold; InvariantError when the file read back is less sparse than the model or, unless
     quantized, predicts otherwise.
+
+    >>> import tfprune
+    >>> model = tfprune.load_model("half.keras")
+    >>> tfprune.export_model(model, "half.tflite", format="tflite", quantize=True).library
+    'tensorflow'
     """
     path = _checked(path, format, quantize)
     _refuse_wrappers(model)

@@ -51,5 +51,7 @@ def sync(run: str) -> int:
     from tfprune.runs.run import sync as sync_run
 
     delivery = sync_run(run)
+    if delivery.damage:
+        click.echo(f"Error: {delivery.damage}", err=True)
     click.echo(f"delivered {delivery.delivered}, left {delivery.left}, refused {delivery.rejected}")
-    return 1 if delivery.left else 0
+    return 1 if delivery.left or delivery.damage else 0

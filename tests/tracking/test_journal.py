@@ -58,7 +58,8 @@ def test_a_journal_cut_off_at_any_byte_opens_with_every_whole_record(tmp_path: P
         journal.append("run", "metrics", step=9, values={"loss": 0.25})
         assert [r["step"] for r in _records(journal)] == [*range(n_whole), 9]
         journal.close()
-        assert not (folder / "records.cut.jsonl").exists()  # nothing was lost
+        assert not journal.damage
+        assert not (folder / "records.jsonl.damaged").exists()
 
 
 def test_what_was_delivered_is_not_pending_after_reopening(tmp_path: Path) -> None:

@@ -34,22 +34,22 @@ def test_an_emptied_note_of_delivery_costs_nothing_and_doubles_nothing(tmp_path,
     assert [point.step for point in memory.runs["id0"]["points"]] == [0, 1, 2]
 
 
-def test_a_line_with_a_hole_is_cut_off_with_all_behind_it(tmp_path, memory):
+def test_a_line_with_a_hole_is_passed_over_and_what_is_behind_it_stays(tmp_path, memory):
     begun(tmp_path, memory).close()
     path = tmp_path / "records.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:2]) + bytes(40) + b"\n" + lines[3])
+    damaged = b"".join(lines[:2]) + bytes(len(lines[2]) - 1) + b"\n" + lines[3]
+    path.write_bytes(damaged)
     journal = Journal(tmp_path)
-    assert path.read_bytes() == b"".join(lines[:2])
-    kept = tmp_path / "records.cut.jsonl"  # a record that was written whole is not thrown away
-    assert kept.read_bytes() == bytes(40) + b"\n" + lines[3]
-    assert journal.is_delivered  # the note of delivery was ahead of what is left
+    assert path.read_bytes() == damaged
+    assert (tmp_path / "records.jsonl.damaged").read_bytes() == damaged
+    assert journal.is_delivered
     journal.append("r", "metrics", step=9, values={"loss": 0.0})
     deliver_all(journal, memory)
-    assert memory.runs["id0"]["points"][-1].step == 9
+    assert [point.step for point in memory.runs["id0"]["points"]] == [0, 1, 2, 9]
     journal.close()
     Journal(tmp_path).close()
-    assert kept.read_bytes() == bytes(40) + b"\n" + lines[3]
+    assert (tmp_path / "records.jsonl.damaged").read_bytes() == damaged
 
 
 def test_an_artifact_that_went_before_its_note_was_lost_is_passed_over(tmp_path, memory):

@@ -8,6 +8,7 @@ created, and the other operations set what they set.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -45,11 +46,15 @@ class Client(Protocol):
 
 
 class Delivery(NamedTuple):
-    """How many records were delivered, are left, and were refused by the store for good."""
+    """How many records were delivered, are left, and were refused by the store for good.
+
+    `damage` says which records could not be read, empty where all could.
+    """
 
     delivered: int
     left: int
     rejected: int
+    damage: str = ""
 
 
 def deliver_some(journal: Journal, client: Client, tell: Callable[[str], None]) -> Delivery:
@@ -172,7 +177,16 @@ def _run_id(journal: Journal, client: Client, key: str) -> str:
     known = journal.run_ids.get(key)
     if known is None:
         known = client.find_key(key)
+        if known is None and journal.damage:
+            known = _start_without_record(journal, client, key)
         if known is None:
             raise RejectedError(f"the store has no run with the key {key}.")
         journal.run_ids[key] = known
     return known
+
+
+def _start_without_record(journal: Journal, client: Client, key: str) -> str:
+    """Create the run whose `start` can't be read, named by its key, for what is left of it."""
+    parents = [known for known in journal.run_ids if key.startswith(f"{known}-")]
+    tags = {"mlflow.parentRunId": journal.run_ids[parents[0]]} if parents else {}
+    return client.create_run(key, key, tags, time.time_ns() // 1_000_000)

@@ -4,14 +4,17 @@ One folder per experiment run, with
 
 - `records.jsonl`: one JSON object per line, append only. Each has `seq` (growing), `time` (ms
   since 1970, fixed here and sent as the point's timestamp, so that sending it twice stores it
-  once), `run` (the key of the run it is about), `op` and what that needs;
+  once), `run` (the key of the run it is about), `op` and what that needs; at its end `n`, which
+  line of the file it is (from 0), and `sum`, the CRC-32 of all that stands before it;
 - `files/<seq>/`: the artifacts that are still to be sent;
 - `delivered.json`: how far delivery has come, and which run of the store each key became;
 - `rejected.jsonl`: what the store refused for good;
-- `records.cut.jsonl`: lines that a damaged disk left behind one that can't be read.
+- `records.jsonl.damaged`: a copy of the records as they were when damage was first found.
 
-A line counts once its newline is written: a kill in the middle of one leaves a torn end, which
-the next open cuts off. Nothing is sent before it is past a power cut, so MLflow never knows more
+A line counts once its newline is written: a kill in the middle of one leaves a torn end, an
+incomplete last line, which the next open cuts off. Anything else that can't be read is damage:
+it is said, passed over and left where it is, and all that is readable around it is delivered.
+Nothing is sent before it is past a power cut, so MLflow never knows more
 than the journal. Logging again what the journal already holds (the same metric of the same
 run at the same step, as a resumed training does) changes nothing: the first point stands.
 """
@@ -23,12 +26,14 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -42,8 +47,9 @@ class Journal:
     """The records of one folder, open for appending; one process at a time, any of its threads.
 
     `store` says which store the records go to: the ids of its runs mean nothing to another one.
-    Raises InputError when another process has the folder open and when its records went to
-    another store so far, RunError when it can't be written.
+    `damage` says which records can't be read, empty where all can. Raises InputError when another
+    process has the folder open, when its records went to another store so far, and when more was
+    delivered than it holds; RunError when it can't be written.
     """
 
     def __init__(self, folder: Path, *, store: str = "") -> None:
@@ -66,12 +72,16 @@ class Journal:
         self._seq = 0
         self._syncing = threading.Lock()
         self._unsynced: list[Path] = []  # files of artifacts that a power cut could still take
+        self.damage = ""
         try:
             self._read_delivered()
-        except InputError:
+            self._read_all()
+        except OSError as error:
+            self._lock.release()
+            raise RunError(_unreadable(folder, error)) from error
+        except BaseException:
             self._lock.release()
             raise
-        self._read_all()
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     @property
@@ -79,9 +89,12 @@ class Journal:
         return self.folder / "records.jsonl"
 
     def _read_delivered(self) -> None:
-        try:
-            state = json.loads((self.folder / "delivered.json").read_text())
-        except (FileNotFoundError, ValueError):  # ValueError: a power cut emptied it
+        """Learn how far delivery has come; from the start where the note of it is damaged.
+
+        Delivering again what was delivered changes nothing in the store.
+        """
+        state = _delivered(self.folder / "delivered.json")
+        if state is None:
             state = {"seq": 0, "offset": 0, "runs": {}, "store": self._store}
         if state["store"] != self._store:
             raise InputError(
@@ -95,39 +108,71 @@ class Journal:
 
     def _read_all(self) -> None:
         """Learn what was logged so far, cut a torn end off, drop files without a record."""
-        self._end = 0
-        pending: set[str] = set()
-        if self._path.exists():
-            with self._path.open("rb+") as file:
-                for line in file:
-                    record = _parsed(line)
-                    if record is None:
-                        self._cut_off(file)
-                        break
-                    self._end += len(line)
-                    self._remember(record)
-                    if record["op"] == "artifact" and record["seq"] > self.delivered_seq:
-                        pending.add(str(record["seq"]))
-        self._offset = min(self._offset, self._end)
+        self._end = self._n_lines = 0
+        self._unreadable: dict[int, int] = {}  # where a line that can't be read begins -> ends
+        ends, pending, lines, n_missing = {0}, set[str](), [], 0
+        content = self._path.read_bytes() if self._path.exists() else b""
+        has_sums = False
+        for line in _lines(content):
+            if not line.endswith(b"\n"):  # the write that a kill stopped
+                os.truncate(self._path, self._end)
+                break
+            begin, self._end = self._end, self._end + len(line)
+            ends.add(self._end)
+            record = _parsed(line, must_have_sum=has_sums)
+            self._n_lines += 1
+            if record is None:
+                self._unreadable[begin] = self._end
+                lines.append(self._n_lines)
+                continue
+            has_sums = has_sums or "n" in record
+            missing = record.get("n", self._n_lines - 1) - (self._n_lines - 1)
+            if missing > 0:
+                n_missing += missing
+                self._n_lines += missing
+            self._remember(record)
+            if record["op"] == "artifact" and record["seq"] > self.delivered_seq:
+                pending.add(str(record["seq"]))
+        if self._offset > self._end:
+            raise InputError(
+                f"{self._path} ends before what was delivered from it: it holds {self._n_lines} "
+                f"records in {self._end} bytes, and {self._offset} bytes of it were delivered. Put "
+                "back the file as it was; what MLflow has stays there."
+            )
+        if self._offset not in ends:
+            self._offset = self.delivered_seq = 0
+        self._offset = self._past_unreadable(self._offset)
+        if lines or n_missing:
+            self._keep_damaged(lines, n_missing)
+            return
         for left in (self.folder / "files").iterdir():
             if left.name not in pending:
                 shutil.rmtree(left, ignore_errors=True)
-                self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
+            self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
 
-    def _cut_off(self, file: BinaryIO) -> None:
-        """Cut the records after the last one that can be read; whole lines among them are kept.
+    def _keep_damaged(self, lines: list[int], n_missing: int) -> None:
+        """Keep a copy of damaged records, and every file that one of them may speak of."""
+        kept = self._path.with_name(self._path.name + ".damaged")
+        if not kept.exists():
+            shutil.copyfile(self._path, kept)
+            _fsync(kept)
+        for left in (self.folder / "files").iterdir():
+            self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
+        parts = []
+        if lines:
+            shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
+            parts.append(f"{len(lines)} can't be read (line {shown})")
+        if n_missing:
+            parts.append(f"{n_missing} are missing")
+        self.damage = (
+            f"{self._path} is damaged: of {self._n_lines} records {' and '.join(parts)}. What is "
+            f"readable is delivered; the damaged file is kept as {kept}."
+        )
 
-        One incomplete line is the write that a kill stopped. More than that is damage, which may
-        hold records: they go into `records.cut.jsonl`.
-        """
-        file.seek(self._end)
-        lost = file.read()
-        if b"\n" in lost:
-            with (self.folder / "records.cut.jsonl").open("ab") as kept:
-                kept.write(lost)
-                kept.flush()
-                os.fsync(kept.fileno())
-        file.truncate(self._end)
+    def _past_unreadable(self, offset: int) -> int:
+        while offset in self._unreadable:
+            offset = self._unreadable[offset]
+        return offset
 
     def _remember(self, record: Record) -> None:
         run, op = record["run"], record["op"]
@@ -182,7 +227,7 @@ class Journal:
                 seq = self._seq
             now = time.time_ns() // 1_000_000
             record: Record = {"seq": seq, "time": now, "run": run, "op": op, **fields}
-            line = json.dumps(_plain(record), allow_nan=False).encode() + b"\n"
+            line = _line(record, self._n_lines)
             # measured, not counted: a signal may have cut an earlier call off after its write
             begin = os.fstat(self._file).st_size
             try:
@@ -192,7 +237,7 @@ class Journal:
                 os.ftruncate(self._file, begin)
                 raise RunError(_unwritable(self.folder, error)) from error
             self._remember(record)
-            self._end = begin + len(line)
+            self._end, self._n_lines = begin + len(line), self._n_lines + 1
             self.changed.notify_all()
 
     def pending(self, limit: int) -> list[tuple[Record, int]]:
@@ -206,6 +251,9 @@ class Journal:
                 line = file.readline()
                 offset += len(line)
                 found.append((_read(line), offset))
+                if offset in self._unreadable:
+                    offset = self._past_unreadable(offset)
+                    file.seek(offset)
         return found
 
     def n_pending(self) -> int:
@@ -214,7 +262,8 @@ class Journal:
             offset, end = self._offset, self._end
         with self._path.open("rb") as file:
             file.seek(offset)
-            return file.read(end - offset).count(b"\n")
+            left = file.read(end - offset).count(b"\n")
+        return left - sum(begin >= offset for begin in self._unreadable)
 
     @property
     def is_delivered(self) -> bool:
@@ -225,6 +274,7 @@ class Journal:
     def acknowledge(self, records: list[tuple[Record, int]]) -> None:
         """Note that these records, the next ones in order, have been delivered (or refused)."""
         last, offset = records[-1]
+        offset = self._past_unreadable(offset)
         state = {
             "seq": last["seq"],
             "offset": offset,
@@ -263,15 +313,64 @@ class Journal:
         self._lock.release()
 
 
-def _parsed(line: bytes) -> Record | None:
-    """Return the record of a line; None where the line was not written to its end."""
-    if not line.endswith(b"\n"):
+def _lines(content: bytes) -> list[bytes]:
+    """Return the lines of a file by newlines alone, each with its own."""
+    parts = content.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def _line(record: Record, n: int) -> bytes:
+    """Return a record as line `n` of the file, with its checksum."""
+    body = json.dumps(_plain({**record, "n": n}), allow_nan=False)[:-1].encode()
+    return b'%s, "sum": "%08x"}\n' % (body, zlib.crc32(body))
+
+
+_SUM = re.compile(rb'^(.*), "sum": "([0-9a-f]{8})"}\n$', re.DOTALL)
+_FIELDS: dict[str, dict[str, type]] = {
+    "start": {"name": str, "tags": dict},
+    "metrics": {"step": int, "values": dict},
+    "params": {"values": dict},
+    "tags": {"values": dict},
+    "artifact": {"file": str},
+    "finish": {"status": str},
+}
+
+
+def _parsed(line: bytes, *, must_have_sum: bool) -> Record | None:
+    """Return the record of a whole line; None where it is not what was written.
+
+    Lines of journals that were begun before records had checksums have none.
+    """
+    found = _SUM.match(line)
+    if found is None and must_have_sum:
+        return None
+    if found is not None and b"%08x" % zlib.crc32(found[1]) != found[2]:
         return None
     try:
         record = json.loads(line)
-    except ValueError:  # a power cut can leave a hole in front of the newline
+    except ValueError:  # also what is no UTF-8
         return None
-    return record if isinstance(record, dict) else None
+    if not isinstance(record, dict) or record.get("op") not in _FIELDS:
+        return None
+    needed = {"seq": int, "time": int, "run": str, **_FIELDS[record["op"]]}
+    if not all(isinstance(record.get(name), kind) for name, kind in needed.items()):
+        return None
+    return record
+
+
+def _delivered(path: Path) -> Record | None:
+    """Return the note of what was delivered; None where there is none, or a damaged one."""
+    try:
+        state = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):  # ValueError: a power cut emptied it
+        return None
+    kinds = {"seq": int, "offset": int, "runs": dict, "store": str}
+    if not isinstance(state, dict) or not all(
+        isinstance(state.get(name), kind) for name, kind in kinds.items()
+    ):
+        return None
+    ids = state["runs"].values()
+    return state if state["offset"] >= 0 and all(isinstance(one, str) for one in ids) else None
 
 
 def _fsync(path: Path) -> None:
@@ -295,6 +394,14 @@ def _read(line: bytes) -> Record:
     if record["op"] == "metrics":
         record["values"] = {k: float(v) for k, v in record["values"].items()}
     return record
+
+
+def _unreadable(folder: Path, error: OSError) -> str:
+    place = error.filename or folder
+    return (
+        f"the journal {folder} can't be read: {place}: {error.strerror or error}. Make it "
+        "readable, then resume: what was logged is kept."
+    )
 
 
 def _unwritable(folder: Path, error: OSError) -> str:

@@ -138,6 +138,8 @@ class Recorder:
         self.standing = Delivery(0, 0, 0)
         """How delivery stood when the recorder was closed."""
         self.journal = Journal(Path(folder), store=client.identity)
+        if self.journal.damage:
+            on_gap(self.journal.damage)
         self._sender = Sender(self.journal, client, on_gap, retry_seconds=retry_seconds)
 
     def start_run(

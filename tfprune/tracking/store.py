@@ -88,7 +88,7 @@ class Store:
         finally:
             left = journal.n_pending()
             journal.close()
-        return Delivery(n_delivered, left, n_rejected)
+        return Delivery(n_delivered, left, n_rejected, journal.damage)
 
     def find_run(self, reference: str) -> RunInfo:
         """Return the run meant by an id, a key, the beginning of either (4 letters) or a name.

@@ -59,7 +59,15 @@ def test_every_control_is_trained_at_every_level_at_the_tickets_sparsity(finishe
         assert all(0 < value < 1 for value in row.similarity["cka"].values())
 
 
-@pytest.mark.parametrize("strategy", ["magnitude", "filter-l1", "n-m", "block"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "magnitude",
+        "filter-l1",
+        pytest.param("n-m", marks=pytest.mark.slow),
+        pytest.param("block", marks=pytest.mark.slow),
+    ],
+)
 def test_controls_keep_exactly_as_many_weights_as_the_ticket(small, strategy):
     """In every layer, or for random masks of single weights in all; training sees those masks.
 

@@ -146,11 +146,15 @@ def test_a_third_replicate_goes_on_with_the_masks_of_the_two_before(
     assert text == mask_overlap_csv(whole.overlaps)
 
 
-def test_the_same_command_again_goes_on_with_the_interrupted_run(
+def test_an_interrupted_run_is_marked_killed_and_the_same_command_goes_on_with_it(
     tmp_path, config, silent, uninterrupted
 ):
     with pytest.raises(KeyboardInterrupt):
         run(config, folder=tmp_path, observer=StopAt("epoch", 3), tell=silent)
+    store = open_store(resolve_store(folder=tmp_path))
+    assert sorted(info.status for info in store.search_runs()) == [
+        "FINISHED", "KILLED", "KILLED",
+    ]  # fmt: skip
     result = run(config, folder=tmp_path, tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     assert re.fullmatch(
@@ -161,15 +165,6 @@ def test_the_same_command_again_goes_on_with_the_interrupted_run(
         f"Going on with the interrupted run {folder.name}; --fresh starts anew.",
     ]
     assert result.levels == uninterrupted.levels
-
-
-def test_an_interrupted_run_is_marked_killed(tmp_path, config, silent):
-    with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=StopAt("epoch", 3), tell=silent)
-    store = open_store(resolve_store(folder=tmp_path))
-    assert sorted(info.status for info in store.search_runs()) == [
-        "FINISHED", "KILLED", "KILLED",
-    ]  # fmt: skip
 
 
 def test_changed_libraries_are_refused_with_what_differs(tmp_path, config, silent):
@@ -232,6 +227,7 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent
     assert resume(folder.name, folder=tmp_path, tell=silent).levels == uninterrupted.levels
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_the_last_checkpoint_whole(
     tmp_path, config, silent, monkeypatch, uninterrupted
 ):

@@ -28,8 +28,11 @@ def draw(rng, n, d):
 
 @pytest.mark.parametrize(
     ("names", "n", "repeats"),
-    [(FROM_MOMENTS, 400, 12), (("rsa",), 120, 12), (("cka-minibatch",), 1000, 12)],
-    ids=["moments", "rows", "minibatches"],
+    [
+        pytest.param(FROM_MOMENTS, 400, 12, id="moments", marks=pytest.mark.slow),
+        pytest.param(("rsa",), 120, 12, id="rows"),
+        pytest.param(("cka-minibatch",), 1000, 12, id="minibatches"),
+    ],
 )
 def test_intervals_are_as_wide_as_fresh_images_move_the_number(names, n, repeats):
     rng = np.random.default_rng(0)

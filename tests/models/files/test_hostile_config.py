@@ -60,7 +60,9 @@ def test_the_lambda_of_these_tests_does_run_when_the_file_is_trusted(
     assert marker.exists()  # so the refusals above did keep something from happening
 
 
-@pytest.mark.parametrize("kind", ["keras2.keras", "keras2.h5"])
+@pytest.mark.parametrize(
+    "kind", ["keras2.keras", pytest.param("keras2.h5", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("symbol", "arguments"),
     [
@@ -185,7 +187,9 @@ CONFIGS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["keras3.keras", "keras2.keras"])
+@pytest.mark.parametrize(
+    "kind", ["keras3.keras", pytest.param("keras2.keras", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("what", CONFIGS)
 def test_a_configuration_that_names_more_than_layers_is_refused(
     good: dict[str, Path], refused: Any, tmp_path: Path, kind: str, what: str

@@ -4,11 +4,13 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import numpy as np
 import pytest
 
 from tfprune.errors import InputError
+from tfprune.report.charts.chart import ON_WHITE
 from tfprune.report.charts.pairs import thin
 from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.data import LayerMatrix
@@ -268,6 +270,12 @@ def test_facts_of_the_ticket_are_a_table(make_data):
     )
     page = " ".join(Page(render([dataclasses.replace(data, levels=levels)])).text.split())
     assert re.search(r"compressed size \(bytes\) ?200,000 ?123,456", page)
+
+
+def test_what_is_saved_has_the_colours_of_the_page_on_white():
+    style = (files("tfprune.report.page") / "page.css").read_text()
+    light = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", style.split("}")[0]))
+    assert ON_WHITE.items() <= light.items()
 
 
 @pytest.mark.parametrize(("n_levels", "drawn"), [(3, "true"), (9, "datum.level == 9")])

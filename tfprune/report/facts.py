@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tfprune.pruning.papers import BARRIER_PAPER
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -17,7 +19,7 @@ class Fact:
     source: str
 
 
-_CONNECTIVITY = "Frankle et al. 2020, Linear mode connectivity and the lottery ticket hypothesis"
+_CONNECTIVITY = BARRIER_PAPER
 _REPAIR = "Jordan et al. 2023, REPAIR"
 _BARRIER = "max of E((1 - t) a + t b) over t = 0, 0.1, ..., 1, less (E(a) + E(b)) / 2"
 _PAIRS = {

@@ -21,16 +21,15 @@ from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of
 
-COLUMN, PAGE = 252, 518
-"""Points: one column of a paper, and both."""
+COLUMN, PAGE = 252, 518  # points: one column of a paper, and both
 
 RESOLUTION = 300  # dots per inch of a PNG
 
 _SCALE = 0.625  # points per pixel of the page: its 12 pixel letters become 7.5 points
 _MARGIN = 65  # pixels: about what the y axis takes of the width
 _LOW = 0.72  # of a chart's height on the page, where there is more room
-# Arial and Helvetica measure the same; vl-convert brings the first
-_FONT = "Liberation Sans"
+# vl-convert brings the first; readers of an SVG without it have one of the others, as wide
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _MOST_CELLS, _MOST_POINTS = 7, 14  # layers that one column holds, on maps and on lines
 _SIZE = re.compile(r'width="([0-9.]+)" height="([0-9.]+)"')
 _NUMBERED = re.compile(r'(?<=id=")[a-z_]+\d+(?=")|(?<=url\(#)[a-z_]+\d+(?=\))')
@@ -55,7 +54,7 @@ def charts_of(data: ReportData) -> dict[str, Chart]:
 
 
 def specification(chart: Chart) -> Spec:
-    """Return the Vega-Lite specification of a figure with its data, as every Vega-Lite tool reads.
+    """Return a figure's Vega-Lite specification with its data, which every Vega-Lite tool draws.
 
     Lengths are in pixels; a pixel is 0.625 points of paper.
     """
@@ -97,9 +96,9 @@ def _in_order(found: re.Match[bytes]) -> bytes:
 
 
 def draw(chart: Chart, form: str) -> bytes:
-    """Return a chart as a file of a format among FORMATS; the same chart gives the same bytes.
+    """Return the bytes of a chart's file, in a format among FORMATS: the same for the same chart.
 
-    Letters of a PDF are text in an embedded font, those of an SVG text in a font of the reader's.
+    A PDF embeds its font. An SVG names it, and is shown in Arial or Helvetica where it is missing.
     """
     import vl_convert
 

@@ -12,6 +12,11 @@ import tfprune
 import tfprune.pruning
 import tfprune.registry
 import tfprune.similarity
+from tfprune.pruning.amounts import Rates
+from tfprune.pruning.kernels import PrunableTensor
+from tfprune.pruning.masks import prune
+from tfprune.pruning.projection import project
+from tfprune.pruning.strategy import PruningContext, Strategy, load_strategy
 
 ROOMS = (tfprune.similarity, tfprune.pruning)
 MODULES = [
@@ -33,6 +38,13 @@ def examples(thing):
 def test_examples_give_what_they_show(name):
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert failed == 0
+
+
+@pytest.mark.parametrize(
+    "thing", [prune, PruningContext, PrunableTensor, Rates, Strategy, load_strategy, project]
+)
+def test_what_pruning_is_called_by_has_an_example(thing):
+    assert examples(thing)
 
 
 @pytest.mark.parametrize("name", tfprune.similarity.__all__)

@@ -89,11 +89,11 @@ def test_float32_in_one_piece_agrees_with_chunks(mean, monkeypatch):
     x[:, 3] = 0.0  # dead
     x[:, 5] = 123.456  # constant elsewhere
     pieces = {}
-    for rows_at_once in (16384, 0):
-        monkeypatch.setattr("tfprune.similarity.rows.AT_ONCE", rows_at_once)
+    for float32_rows in (16384, 0):
+        monkeypatch.setattr("tfprune.similarity.rows.FLOAT32_ROWS", float32_rows)
         pair = pair_from_rows(x, y, dtype=np.float32)
         assert set(range(12)) - set(pair.x.live) == {3, 5}
-        pieces[rows_at_once] = pair
+        pieces[float32_rows] = pair
     whole, chunked = pieces.values()
     size = np.sqrt(np.outer(np.diagonal(chunked.x.scatter), np.diagonal(chunked.y.scatter)))
     live = chunked.x.live

@@ -27,6 +27,10 @@ class PrunableTensor:
     Shapes are Keras': conv `(*window, in, out)`, transposed conv `(*window, out, in)`, dense
     `(in, out)`, depthwise `(*window, in, multiplier)`. `is_output` marks the layer whose units are
     the classes.
+
+    >>> tensor = PrunableTensor("conv1", "conv", (3, 3, 16, 32))
+    >>> tensor.size, tensor.n_inputs, tensor.n_filters
+    (4608, 16, 32)
     """
 
     name: str

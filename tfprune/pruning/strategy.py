@@ -41,6 +41,12 @@ class PruningContext:
     the batch-norm scale |gamma| (depthwise: channel `in * multiplier + m`).
 
     Raises InputError when weights, masks and tensors do not name the same layers and shapes.
+
+    >>> tensor = PrunableTensor("fc", "dense", (2, 3))
+    >>> zeros, kept = np.zeros((2, 3)), np.ones((2, 3), bool)
+    >>> context = PruningContext(tensors=(tensor,), weights={"fc": zeros}, masks={"fc": kept})
+    >>> context.level, context.initial
+    (1, None)
     """
 
     tensors: tuple[PrunableTensor, ...]
@@ -94,7 +100,16 @@ class Strategy:
     exponentially. `floor` and `protect` belong to patterns: how many units of a tensor can never
     go, and which they are. `scored` says of which state the paper takes its scores, and counts
     where the configuration leaves it at `auto`: 'trained', or 'rewound' for pruning before
-    training (the state that survivors are set back to).
+    training (the state that survivors are set back to). A package offers its own through the entry
+    point group `tfprune.strategies`, as a function that returns it.
+
+    >>> def distance(context, tensors):
+    ...     return {t.name: abs(context.weights[t.name] - context.initial[t.name]) for t in tensors}
+    >>> strategy = Strategy(
+    ...     name="distance", score=distance, paper="an example", needs=frozenset({"initial"})
+    ... )
+    >>> strategy.unit.name, strategy.scored
+    ('weight', 'trained')
     """
 
     name: str

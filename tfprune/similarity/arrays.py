@@ -1,4 +1,4 @@
-"""Checks at the public boundary, and how numbers of a given precision are judged."""
+"""Arrays at the public boundary: checks, layouts (how maps become data points), size, rounding."""
 
 from __future__ import annotations
 
@@ -137,6 +137,9 @@ def check_same_positions(layers: tuple[str, str], per_image: tuple[int, int]) ->
         "'flatten', or compare layers of equal map size."
     )
 
+
+# Moments hold products of four activations, which overflow or vanish long before the activations
+# themselves do. A power of two changes no digit, and what scaling leaves unchanged doesn't see it.
 
 #: rows that span 2^-e to 2^e need no scaling, by the precision in which they are multiplied
 SAFE_EXPONENT = {4: 20, 8: 128}

@@ -1,4 +1,4 @@
-"""What of a layer the other one has lost: by channel and by canonical direction."""
+"""What of a layer the other one has lost, by channel and direction; and held-out CCA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The stable way: R of a streamed QR of [x | y] stands in for the rows, at no squared condition."""
+"""What stands in for rows: Gram coordinates where a layer is wide, R of a QR where it is ill-posed.
+
+A layer wider than there are samples is said in full by n coordinates; R of a streamed QR of [x | y]
+has the rows' inner products without squaring their condition.
+"""
 
 from __future__ import annotations
 

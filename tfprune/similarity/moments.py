@@ -93,7 +93,7 @@ class Centred(Protocol):
 
 @dataclass(frozen=True)
 class CentredSums:
-    """`Centred` with all of it at hand."""
+    """`Centred`, of products that are at hand."""
 
     products: Array
     n: float
@@ -101,17 +101,14 @@ class CentredSums:
 
     @property
     def diagonal(self) -> Array:
-        """The diagonal of X'Y, (min(d1, d2),)."""
         return np.diagonal(self.products)
 
     @property
     def squared_norm(self) -> float:
-        """||X'Y||^2 (Frobenius)."""
         return float(np.einsum("ij,ij->", self.products, self.products))
 
     @property
     def T(self) -> CentredSums:  # noqa: N802 (as numpy calls it)
-        """The same with the layers exchanged."""
         return CentredSums(self.products.T, self.n, self.norms)
 
 

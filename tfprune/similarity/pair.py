@@ -29,10 +29,9 @@ class Canonical:
 class Pair:
     """Statistics of two layers x and y; whatever is costly is computed once, when asked for.
 
-    `moments` are the centred cross-moments. `rows` returns a bounded
-    sample of the rows themselves, `minibatches` is HSIC_1 of (xy, xx, yy) for each minibatch and
-    `stand_in` returns centred matrices with the rows' inner products for the QR way; each is None
-    where the pair was not collected for it.
+    `moments` are the centred cross-moments. `rows` returns a bounded sample of the rows themselves,
+    `minibatches` is HSIC_1 of (xy, xx, yy) for each minibatch and `stand_in` returns centred
+    matrices with the rows' inner products for the QR way; None where not collected.
     """
 
     def __init__(
@@ -79,11 +78,7 @@ class Pair:
         n = self.n_samples
         if n < 4:
             raise InputError(f"{self.caller} with the unbiased HSIC needs 4 samples, got {n:g}.")
-        traces = (
-            self.x.trace * self.y.trace,
-            self.x.trace**2,
-            self.y.trace**2,
-        )
+        traces = (self.x.trace * self.y.trace, self.x.trace**2, self.y.trace**2)
         values = (
             square - n / (n - 2) * part.norms + trace / ((n - 1) * (n - 2))
             for square, part, trace in zip(

@@ -1,4 +1,4 @@
-"""Sums of augmented cross-products over chunks of rows, on all cores.
+"""Work on all cores whose bits don't depend on how many there are.
 
 How sums are split never depends on the machine, and their parts are added in order, so the same
 rows give the same bits however many threads there are and whichever finishes first.

@@ -1,4 +1,4 @@
-"""Pairs from rows that are all in memory."""
+"""Pairs from rows that are all in memory: of float32 in one piece, else in chunks of float64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tfprune.similarity.parallel import run_tasks
 from tfprune.similarity.side import Side
 
 #: up to so many rows, products of float32 are taken in one piece: float32 sums of more lose digits
-AT_ONCE = 16384
+FLOAT32_ROWS = 16384
 
 
 def pair_from_rows(
@@ -37,11 +37,10 @@ def pair_from_rows(
         x = gram_coordinates(x)
     if gram and y.shape[1] > y.shape[0]:
         y = gram_coordinates(y)
-    at_once = x.dtype == y.dtype == dtype == np.float32 and x.shape[0] <= AT_ONCE
-    sides = (
-        sides_at_once(x, y, tolerances) if at_once else _sides_in_chunks(x, y, tolerances, dtype)
-    )
-    side_x, side_y, cross = sides
+    if x.dtype == y.dtype == dtype == np.float32 and x.shape[0] <= FLOAT32_ROWS:
+        side_x, side_y, cross = _sides_of_float32(x, y, tolerances)
+    else:
+        side_x, side_y, cross = _sides_in_chunks(x, y, tolerances, dtype)
     return Pair(side_x, side_y, cross, stand_in=cache(lambda: stand_in_rows(x, y)), **options)
 
 
@@ -60,7 +59,7 @@ _WORTH_A_THREAD = 1 << 34  # multiplications
 _SAMPLE = 256  # rows, evenly spaced, whose mean is taken off all
 
 
-def sides_at_once(
+def _sides_of_float32(
     x: Array, y: Array, tolerances: tuple[float, float]
 ) -> tuple[Side, Side, Centred]:
     """Return both sides of float32 x (n, p) and y (n, q), and their cross-moments.
@@ -112,26 +111,22 @@ class _Products:
 
     @property
     def norms(self) -> float:
-        """The sum of |x_i|^2 |y_i|^2."""
         return float(self.left.squares @ self.right.squares)
 
     @cached_property
     def products(self) -> Array:
-        """X'Y, (d1, d2) float64."""
         products: Array = np.multiply(-self.n * self.left.rest[:, None], self.right.rest)
         products += self._inner
         return products
 
     @property
     def diagonal(self) -> Array:
-        """The diagonal of X'Y, (min(d1, d2),) float64."""
         inner = np.diagonal(self._inner)
         d = inner.size
         return np.asarray(inner - self.n * self.left.rest[:d] * self.right.rest[:d])
 
     @cached_property
     def squared_norm(self) -> float:
-        """||X'Y||^2 (Frobenius), summed in float64."""
         r, s, inner = self.left.rest, self.right.rest, self._inner
         total, buffer = 0.0, np.empty((ROWS, inner.shape[1]))
         for start in range(0, inner.shape[0], ROWS):
@@ -144,5 +139,4 @@ class _Products:
 
     @property
     def T(self) -> Centred:  # noqa: N802 (as numpy calls it)
-        """The same with the layers exchanged."""
         return _Products(self.right, self.left, self._inner.T)

@@ -1,4 +1,8 @@
-"""A bounded, seeded sample of images and their pixels, for measures that need n x n matrices."""
+"""What is taken of a stream of images for measures that moments don't serve.
+
+A bounded, seeded sample of data points for those of all distances (rsa, cka-rbf), and HSIC_1 summed
+over minibatches (Nguyen et al. 2021).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs, whatever way they were collected: from kept rows or streamed moments."""
+"""Statistics of pairs and channels, from kept rows or streamed moments alike."""
 
 from __future__ import annotations
 

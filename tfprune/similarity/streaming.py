@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfprune.similarity.arrays import (
-    Array,
-)
+from tfprune.similarity.arrays import Array
 from tfprune.similarity.moments import augment, first_shift, move_shift
 from tfprune.similarity.parallel import NARROW, PARTS, chunk_rows, run_tasks, tiled_product
 
@@ -161,8 +159,9 @@ class StreamedMoments:
                 own = {k: _product(sides[k], sides[k], wide) for k in to.within}
                 if complete:
                     product = _product(z[:, :n_left], z[:, n_left:], wide)
-                    shifted = {p: (spans[p[0]], _back(spans[p[1]], n_left)) for p in pairs}
-                    crosses = {p: product[s] for p, s in shifted.items()}
+                    crosses = {
+                        (a, b): product[spans[a], _moved(spans[b], -n_left)] for a, b in pairs
+                    }
                 else:
                     crosses = {p: _product(sides[p[0]], sides[p[1]], wide) for p in pairs}
             _add(Sums(own, crosses), to=to)
@@ -191,8 +190,8 @@ class StreamedMoments:
             self.between[pair] += move_shift(cross, left, right)
 
 
-def _back(span: slice, by: int) -> slice:
-    return slice(span.start - by, span.stop - by)
+def _moved(span: slice, by: int) -> slice:
+    return slice(span.start + by, span.stop + by)
 
 
 def _add(sums: Sums, *, to: Sums) -> None:

@@ -62,6 +62,29 @@ def cells() -> list[Cell]:
         Cell("ReLU, d=32 and 24, dead 4 and 8", relu(32, 24, dead_a=4, dead_b=8), 10),
         Cell("ReLU, d=16, 16 pixels an image", relu(16, 16, pixels=4), 10),
         Cell("ReLU, d=16, 16 pixels an image", relu(16, 16, pixels=4), 25),
+        *harsh_cells(),
+    ]
+
+
+def harsh_cells() -> list[Cell]:
+    """Return cells whose images are not what an interval takes them for: most get none."""
+    relu = partial(Population, "relu", 16, 16)
+    gaussian = partial(Population, "gaussian", 16, 16)
+    return [
+        Cell("ReLU, d=16, each image twice", relu(copies=2), 10),
+        Cell("ReLU, d=16, each image four times, jitter 2%", relu(copies=4, jitter=0.02), 20),
+        Cell("ReLU, d=16, 1% of images 20 times as strong", relu(outliers=0.01, strength=20), 10),
+        Cell("Gaussian, d=16, 1% 20 times as strong", gaussian(outliers=0.01, strength=20), 25),
+        Cell("ReLU, d=16, 3% of images 5 times as strong", relu(outliers=0.03, strength=5), 10),
+        Cell("Gaussian, d=16, 3% 5 times as strong", gaussian(outliers=0.03, strength=5), 10),
+        Cell("ReLU, d=16, scales of Student's t(3)", relu(freedom=3), 10),
+        Cell("Gaussian, d=16, scales of Student's t(3)", gaussian(freedom=3), 10),
+        Cell("ReLU, d=16, scales of Student's t(5)", relu(freedom=5), 10),
+        Cell("ReLU, d=16, active on 10% of images", relu(active=0.1), 10),
+        Cell("ReLU, d=16, active on 10% of images", relu(active=0.1), 25),
+        Cell("ReLU, d=16, active on 3% of images", relu(active=0.03), 25),
+        Cell("ReLU, d=16, active on 1% of images", relu(active=0.01), 25),
+        Cell("ReLU, d=16, active on 1% of images", relu(active=0.01), 100),
     ]
 
 

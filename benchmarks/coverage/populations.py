@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import special, stats
 
 from tfprune.similarity.measure import find_measure
 from tfprune.similarity.moments import CentredSums
@@ -28,6 +30,11 @@ class Population:
     i^-spectrum; the second map is the first with a share `pruned` of its weights at 0, plus noise.
     `dead_a`, `dead_b` channels are 0 for every image. With `pixels` > 0 an image is so many squared
     positions whose inputs correlate by `alike`; each position is a row.
+
+    What intervals must not be taken from: a share `outliers` of images has activations `strength`
+    times as strong; with `freedom` all of an image's have the scale of one draw of Student's t with
+    so many degrees of freedom; ReLUs are active on a share `active` of images; each image comes
+    `copies` times, each time with `jitter` of its inputs' deviation added.
     """
 
     kind: str
@@ -42,6 +49,12 @@ class Population:
     dead_b: int = 0
     pixels: int = 0
     alike: float = 0.5
+    outliers: float = 0.0
+    strength: float = 1.0
+    freedom: float = math.inf
+    active: float = 0.5
+    copies: int = 1
+    jitter: float = 0.0
     seed: int = 0
 
     @cached_property
@@ -83,19 +96,69 @@ class Population:
             inputs = np.sqrt(1 - self.alike) * rng.standard_normal(shape)
             inputs += np.sqrt(self.alike) * rng.standard_normal((n_images, 1, 1, len(to_a)))
         else:
-            inputs = rng.standard_normal((n_images, len(to_a)))
+            inputs = rng.standard_normal((-(-n_images // self.copies), len(to_a)))
+        scale = self._scales(len(inputs), rng)
+        if self.copies > 1:
+            shown = rng.permutation(n_images) // self.copies
+            inputs, scale = inputs[shown], scale[shown]
+            inputs = inputs + self.jitter * rng.standard_normal(inputs.shape)
         a, b = inputs @ to_a, inputs @ to_b
-        return (np.maximum(a, 0), np.maximum(b, 0)) if self.kind == "relu" else (a, b)
+        if self.kind == "relu":
+            a, b = (
+                np.maximum(x - self._bar * np.linalg.norm(to, axis=0), 0)
+                for x, to in ((a, to_a), (b, to_b))
+            )
+        return (a, b) if self.pixels else (a * scale, b * scale)
+
+    def _scales(self, n: int, rng: np.random.Generator) -> Array:
+        """Return how strong each image is, (n, 1); draws nothing where all are alike."""
+        scales = np.ones((n, 1))
+        if self.outliers:
+            scales *= np.where(rng.random((n, 1)) < self.outliers, self.strength, 1.0)
+        if self.freedom < math.inf:
+            scales /= np.sqrt(rng.chisquare(self.freedom, (n, 1)) / self.freedom)
+        return scales
+
+    @property
+    def _bar(self) -> float:
+        """Return how many deviations a ReLU's input must reach."""
+        return float(stats.norm.isf(self.active))
+
+    @property
+    def _scale(self) -> tuple[float, float]:
+        """Return the mean of an image's scale, and of its square."""
+        strong, nu = self.outliers, self.freedom
+        first, second = 1 + strong * (self.strength - 1), 1 + strong * (self.strength**2 - 1)
+        if nu < math.inf:
+            first *= math.sqrt(nu / 2) * math.exp(
+                special.gammaln((nu - 1) / 2) - special.gammaln(nu / 2)
+            )
+            second *= nu / (nu - 2)
+        return first, second
 
     @cached_property
     def covariances(self) -> tuple[Array, Array, Array]:
         """Return the covariances of a with a, b with b and a with b: exact.
 
-        Of ReLUs by the arc-cosine kernel of order 1 (Cho and Saul 2009, equation 6).
+        Of ReLUs by the arc-cosine kernel of order 1 (Cho and Saul 2009, equation 6); of those that
+        are active more rarely by quadrature.
         """
         to_a, to_b = self._maps
-        covariance = _of_relus if self.kind == "relu" else _of_linear
+        covariance = self._of_relus if self.kind == "relu" else self._of_linear
         return covariance(to_a, to_a), covariance(to_b, to_b), covariance(to_a, to_b)
+
+    def _of_linear(self, left: Array, right: Array) -> Array:
+        return self._scale[1] * left.T @ right
+
+    def _of_relus(self, left: Array, right: Array) -> Array:
+        """Return the covariances of ReLUs of z left and z right, z Gaussian but for its scale."""
+        sizes = np.outer(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
+        cosine = np.divide(left.T @ right, sizes, out=np.zeros(sizes.shape), where=sizes > 0)
+        first, second = self._scale
+        bar = self._bar
+        mean = stats.norm.pdf(bar) - bar * stats.norm.sf(bar)
+        products = _products_of_relus(np.clip(cosine, -1, 1), bar)
+        return np.asarray(sizes * (second * products - (first * mean) ** 2))
 
     @cached_property
     def pair(self) -> Pair:
@@ -131,15 +194,17 @@ def _rotation(d: int, rng: np.random.Generator) -> Array:
     return np.linalg.qr(rng.normal(size=(d, d)))[0]
 
 
-def _of_linear(left: Array, right: Array) -> Array:
-    return left.T @ right
+def _products_of_relus(cosine: Array, bar: float) -> Array:
+    """Return E[max(u - bar, 0) max(v - bar, 0)] of standard Gaussians u, v of these correlations.
 
-
-def _of_relus(left: Array, right: Array) -> Array:
-    """Return the covariances of max(z left, 0) and max(z right, 0), z white Gaussian."""
-    size_left, size_right = np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0)
-    sizes = np.outer(size_left, size_right)
-    cosine = np.divide(left.T @ right, sizes, out=np.zeros(sizes.shape), where=sizes > 0)
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    products = np.sin(angle) + (np.pi - angle) * np.cos(angle)
-    return np.asarray(sizes * (products - 1) / (2 * np.pi))
+    Away from bar = 0 by Gauss-Legendre quadrature over u; given u, v is Gaussian.
+    """
+    if bar == 0:
+        angle = np.arccos(cosine)
+        return np.asarray((np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi))
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    u, weights = bar + 4.5 * (nodes + 1), 4.5 * weights
+    rest = np.sqrt(np.maximum(1 - cosine**2, 1e-14))[..., None]
+    reach = cosine[..., None] * u - bar
+    above = rest * stats.norm.pdf(reach / rest) + reach * stats.norm.cdf(reach / rest)
+    return np.asarray((above * (stats.norm.pdf(u) * (u - bar) * weights)).sum(axis=-1))

@@ -139,6 +139,28 @@ class Moments:
         """Return the indices of the blocks that have data points."""
         return np.flatnonzero(self.rows_in(key) > 0)
 
+    def images_in_effect(self, key: Key, per_image: int, *, alike: bool) -> float:
+        """Return how many images carry a layer's variance: n / (1 + CV^2), in (0, n].
+
+        CV is the coefficient of variation over images of their squared distance from the mean,
+        read off the blocks, whose sums vary as the root of their number of images. Few strong
+        images, or channels that few images reach, leave few. With `alike` every channel counts
+        the same, as in a measure that whitens; else by its variance.
+        """
+        within, (side, offset) = self.store.within[key], self._side(key)
+        d = side.width
+        rows = within[:, d, d]
+        if alike:
+            squares = np.einsum("bii->bi", within[:, :d, :d]) - 2 * offset * within[:, :d, d]
+            squares = squares + rows[:, None] * offset**2
+            sums = (squares[:, side.live] / side.moments.diagonal[side.live]).sum(axis=1)
+        else:
+            sums = within[:, d + 1, d] - 2 * within[:, :d, d] @ offset + rows * (offset @ offset)
+        images = rows / per_image
+        n, mean = images.sum(), sums.sum() / images.sum()
+        variance = ((sums - images * mean) ** 2).sum() / (n - (images**2).sum() / n)
+        return float(n / (1 + variance / mean**2))
+
     def whole_pair(self, keys: KeyPair) -> Pair:
         """Return the pair over all blocks, from its moments alone."""
         a, b = keys

@@ -29,7 +29,7 @@ _NEIGHBOURS, _FEWEST, _MOST = 0.05, 5, 40
 
 #: nearest neighbours nearer than chance would have them in this share of images are copies, but
 #: never those farther than `_NEAR` of the distance to the last of the neighbours
-_BY_CHANCE, _NEAR = 0.02, 0.2
+_BY_CHANCE, _NEAR = 0.01, 0.1
 
 #: fewer images than this say nothing of how dense they lie; of more, so many of the first are taken
 _LEAST, _LOOKED_AT = 4 * _FEWEST, 4000
@@ -116,7 +116,8 @@ def _near(points: Array) -> Array:
 
     In r dimensions the nearest of k neighbours is nearer than a share t of the farthest's distance
     with probability of about k t^r (Facco et al. 2017 estimate dimensions that way); r is read
-    off the farther half of the neighbours, which copies leave alone.
+    off the farther half of a point's neighbours, which copies leave alone: images that excite
+    few channels lie in fewer dimensions than others.
     """
     from scipy.spatial import cKDTree
 
@@ -124,9 +125,8 @@ def _near(points: Array) -> Array:
     k = min(n - 1, int(np.clip(_NEIGHBOURS * n, _FEWEST, _MOST)))
     distance = cKDTree(points).query(points, k=k + 1)[0][:, 1:]
     middle, last = distance[:, (k - 1) // 2], distance[:, -1]
-    apart = middle > 0
-    growth = float(np.log(last[apart] / middle[apart]).mean()) if apart.any() else 0.0
-    dimension = np.log(k / ((k + 1) // 2)) / growth if growth > 0 else np.inf
-    share = min(_NEAR, (_BY_CHANCE / k) ** (1 / dimension)) if dimension < np.inf else _NEAR
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dimension = np.log(k / ((k + 1) // 2)) / np.log(last / middle)
+    share = np.minimum(_NEAR, (_BY_CHANCE / k) ** (1 / np.nan_to_num(dimension, nan=np.inf)))
     reach = np.maximum(share * last, _ROUNDING * np.sqrt(points.shape[1]))
     return np.asarray((distance <= reach[:, None]).sum(axis=1))

@@ -29,6 +29,14 @@ UNSURE = 0.4
 #: where the change is this many standard errors or more, no interval is given
 UNSTABLE = 3.0
 
+#: the same where a measure brings no derivatives and compares fewer directions than these: leaving
+#: groups out sees too little of how weights bend, which averages out over many directions
+UNSURE_BY_PARTS, FEW_DIRECTIONS = 0.7, 40
+
+#: fewer images that carry a layer's variance than so many per direction, and no interval is given;
+#: for measures that need no more images than directions: fewer than a share of all, within bounds
+PER_DIRECTION, OF_ALL, IN_ALL = 1.75, 0.2, (28, 200)
+
 #: independent images would give intervals narrower by the root of this: then none is given
 WORTH = 1.15
 
@@ -41,8 +49,13 @@ class Found(NamedTuple):
     told: list[str]
 
 
-def interval_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: float) -> Found:
-    """Return the interval of a measure's value and what the reader must be told about it."""
+def interval_of(
+    statistics: Statistics, keys: KeyPair, measure: Measure, value: float, directions: int
+) -> Found:
+    """Return the interval of a measure's value and what the reader must be told about it.
+
+    `directions` are those of both layers together that enter the measure.
+    """
     settings = statistics.collected.settings
     if settings.blocks == 0:
         return Found(None, None, [])
@@ -60,10 +73,20 @@ def interval_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: 
             "probe set"
         )
     if measure.source == "rows":
-        return _jackknife(statistics, keys, measure, value)
-    if measure.source == "minibatches":
-        interval, told = _over_minibatches(statistics, keys, measure, value)
-        return Found(interval, None, told)
+        found = _jackknife(statistics, keys, measure, value)
+    elif measure.source == "minibatches":
+        found = _over_minibatches(statistics, keys, measure, value)
+    else:
+        found = _from_moments(statistics, keys, measure, value, directions)
+    if found.interval is None:
+        return found
+    return _too_few(statistics, keys, measure, directions) or found
+
+
+def _from_moments(
+    statistics: Statistics, keys: KeyPair, measure: Measure, value: float, directions: int
+) -> Found:
+    settings = statistics.collected.settings
     moments = statistics.moments(measure)
     used = moments.blocks_used(keys[0])
     if used.size < MIN_BLOCKS:
@@ -77,14 +100,41 @@ def interval_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: 
         return _none(f"it can't be computed on half of the images ({error})")
     if not np.isfinite(spread).all():
         return _none("a layer is silent on half of the images; use more images")
-    return _around(value, spread, settings.confidence, measure)
+    bends = measure.expand is None and directions < FEW_DIRECTIONS
+    unsure = UNSURE_BY_PARTS if bends else UNSURE
+    return _around(value, spread, settings.confidence, measure, unsure)
+
+
+def _too_few(
+    statistics: Statistics, keys: KeyPair, measure: Measure, directions: int
+) -> Found | None:
+    """Return the refusal of an interval where few images carry a layer's variance, else None."""
+    collected, moments = statistics.collected, statistics.moments(measure)
+    if moments.blocks_used(keys[0]).size < MIN_BLOCKS:
+        return None  # nothing to tell it by
+    carried, key = min(
+        (moments.images_in_effect(k, collected.per_image[k], alike=measure.whitens), k)
+        for k in keys
+    )
+    needed = PER_DIRECTION * directions
+    if measure.samples == "any":
+        needed = float(np.clip(OF_ALL * collected.n_images, *IN_ALL))
+    if carried >= needed:
+        return None
+    return _none(
+        f"the variance of layer {key.layer!r} of network {key.side} is that of {carried:.0f} "
+        f"images at most, of {collected.n_images}: a few images outweigh the others, or few reach "
+        f"its channels; {measure.name} takes {needed:.0f} here; use more probe images"
+    )
 
 
 def _none(why: str) -> Found:
     return Found(None, None, [f"no interval: {why}"])
 
 
-def _around(value: float, spread: Spread, confidence: float, measure: Measure) -> Found:
+def _around(
+    value: float, spread: Spread, confidence: float, measure: Measure, unsure: float
+) -> Found:
     corrected, error, change, freedom = spread
     lowest, highest = measure.value_range
     if abs(change) > UNSTABLE * error + 1e-12:
@@ -94,7 +144,7 @@ def _around(value: float, spread: Spread, confidence: float, measure: Measure) -
             "on all; use more probe images"
         )
     reach = student_t(1 - (1 - confidence) / 2, freedom)
-    reach *= float(np.hypot(error, UNSURE * change))
+    reach *= float(np.hypot(error, unsure * change))
     low, high = np.clip([corrected - reach, corrected + reach], lowest, highest)
     in_range = float(np.clip(corrected, lowest, highest))
     return Found((float(low), float(high)), value - in_range, [])
@@ -107,13 +157,13 @@ def student_t(probability: float, freedom: float) -> float:
 
 def _over_minibatches(
     statistics: Statistics, keys: KeyPair, measure: Measure, value: float
-) -> tuple[Interval | None, list[str]]:
+) -> Found:
     settings = statistics.collected.settings
     pair = statistics.pair(keys, measure)
     assert pair.minibatches is not None
     batches = pair.minibatches
     if len(batches) < MIN_BLOCKS:
-        return None, [f"no interval: {len(batches)} minibatches, of at least {MIN_BLOCKS}"]
+        return _none(f"{len(batches)} minibatches, of at least {MIN_BLOCKS}")
 
     def replicate(w: Array) -> float:
         repeated = np.repeat(batches, w.astype(int), axis=0)
@@ -127,7 +177,7 @@ def _over_minibatches(
         confidence=settings.confidence,
         value_range=measure.value_range,
     )
-    return found, []
+    return Found(found, None, [])
 
 
 def above_chance(found: Found, null: float, measure: Measure) -> Found:

@@ -146,7 +146,7 @@ def _score(
             dense_share = total / directions[0]
         elif _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
-        found = interval_of(statistics, keys, measure, value)
+        found = interval_of(statistics, keys, measure, value, sum(directions))
         null = null_of(statistics, keys, measure)
         if null.mean is not None:
             found = above_chance(found, null.mean, measure)

@@ -42,7 +42,11 @@ CONCERNS = {
         "tests/report/test_tables.py",
     ),
     "tfprune/experiment/checkpoint.py": ("tests/experiment/test_checkpoint.py",),
-    "tfprune/training/optimizer.py": ("tests/training",),
+    "tfprune/training/optimizer.py": (
+        "tests/training/test_schedule.py",
+        "tests/training/test_trainer.py",
+        "tests/training/test_like_fit.py",
+    ),
 }
 _COPIED = ("tfprune", "cli", "tests", "benchmarks", "docs", "pyproject.toml", "README.md")
 _LAST = ("keras", "tensorflow", "tfmot", "statsmodels")  # tests that name these start slowly

@@ -22,6 +22,15 @@ TENSORS = (
 )
 
 
+def test_rates_keep_what_they_were_given_whatever_becomes_of_it():
+    layers, exclude = {"conv1": 0.1}, ["conv2"]
+    rates = Rates(conv=0.3, layers=layers, exclude=exclude)
+    layers["conv1"], exclude[0] = 0.9, "conv1"
+    found = rates.resolve(TENSORS)
+    assert (found["conv1"], found.get("conv2", 0.0)) == (0.1, 0.0)
+    assert rates == Rates(conv=0.3, layers={"conv1": 0.1}, exclude=("conv2",))
+
+
 def test_rates_go_by_kind_and_the_output_layer_has_its_own():
     assert Rates(conv=0.1, dense=0.2, output=0.05).resolve(TENSORS) == {
         "conv1": 0.1,

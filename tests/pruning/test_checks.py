@@ -20,9 +20,9 @@ def floats(*values):
     return {"conv1": np.array(values, dtype=np.float32)}
 
 
-def message(check, *args):
+def message(check, *args, **named):
     with pytest.raises(InvariantError) as caught:
-        check(*args)
+        check(*args, **named)
     return str(caught.value)
 
 
@@ -77,6 +77,21 @@ def test_a_missing_layer_is_a_broken_promise():
     assert message(checks.check_pruned_are_zero, {}, flags(1)) == (
         "layers differ: missing ['conv1'], unexpected []."
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (("conv1",), "layers differ: missing ['out'], unexpected []."),
+        (("conv1", "out", "other"), "layers differ: missing [], unexpected ['other']."),
+    ],
+)
+def test_masks_are_of_the_projected_layers_and_of_no_other(names, text):
+    """Global counts alone would not show a layer that is emptied or comes beside."""
+    tensors = (PrunableTensor("conv1", "dense", (2, 4)), PrunableTensor("out", "dense", (4, 1)))
+    projection = project(tensors, scope="global", rates=0.2, levels=1)
+    masks = {name: np.zeros(4, bool) for name in names}
+    assert message(checks.check_as_projected, masks, projection, level=1) == text
 
 
 def test_masks_keep_what_was_projected_in_layers_and_in_all():

@@ -58,6 +58,14 @@ def test_what_does_not_fit_is_refused(make, text):
     assert str(caught.value) == text
 
 
+def test_a_shape_in_any_form_is_a_tuple_of_pythons_own_integers():
+    """So that layers can be keys, and their counts go into JSON."""
+    tensor = PrunableTensor("a", "dense", np.array([7, 3]))
+    assert tensor == PrunableTensor("a", "dense", (7, 3))
+    assert hash(tensor) == hash(PrunableTensor("a", "dense", (7, 3)))
+    assert {type(n) for n in tensor.shape} == {int}
+
+
 def test_filters_are_output_channels_and_depthwise_ones_multiply():
     assert PrunableTensor("a", "conv", (3, 3, 2, 5)).n_filters == 5
     assert PrunableTensor("a", "depthwise", (3, 3, 4, 2)).n_filters == 8

@@ -42,6 +42,7 @@ def test_an_unknown_strategy_is_refused_with_the_nearest():
         ("snip:rounds", "strategy 'snip': expected option=number, got 'rounds'."),
         ("snip:rounds=0", "strategy 'snip': rounds is a whole number from 1; got 0."),
         ("snip:rounds=1.5", "strategy 'snip': rounds is a whole number from 1; got 1.5."),
+        ("n-m:n=0", "n-m keeps n of m weights: expected whole numbers, 1 <= n < m; got n=0, m=4."),
         ("n-m:n=4", "n-m keeps n of m weights: expected whole numbers, 1 <= n < m; got n=4, m=4."),
         (
             "n-m:n=1.5",

@@ -58,7 +58,7 @@ def learning_rates(training: TrainingConfig, *, steps_per_epoch: int) -> np.ndar
         factor = (1 + np.cos(np.pi * step / n_steps)) / 2
     else:  # without decay points the step schedule is the constant one
         reached = [step >= moment.steps(steps_per_epoch) for moment in training.decay_at]
-        factor = training.decay_factor ** np.sum(reached, axis=0, initial=0) * np.ones(n_steps)
+        factor = training.decay_factor ** np.sum(reached, axis=0) * np.ones(n_steps)
     warmup = training.warmup.steps(steps_per_epoch)
     if warmup:
         factor = factor * np.minimum(1.0, (step + 1) / warmup)

@@ -6,17 +6,30 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import re
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tfprune.experiment import level
+from tfprune.experiment.comparison import ComparisonResult
+from tfprune.report.columns import COMPARE, CONTROLS, LEVELS, MASK_OVERLAP, SIMILARITY, TABLES
 from tfprune.report.facts import FACTS, fact_named, markdown
 from tfprune.report.page.page import render
+from tfprune.results import (
+    controls_csv,
+    levels_csv,
+    mask_overlap_csv,
+    similarity_csv,
+)
+from tfprune.similarity import Comparison
 from tfprune.training.connectivity import Line, line_between
 
 FOLDER = Path(__file__).parents[2] / "tfprune" / "experiment"
+RECORDS = FOLDER.parent / "runs" / "record.py"
 SOURCES = (FOLDER / "facts.py", FOLDER / "level.py")
 
 
@@ -74,7 +87,7 @@ def test_a_fact_is_declared_once_and_whole():
     for fact in FACTS:
         assert all(getattr(fact, item.name) for item in dataclasses.fields(fact))
         assert fact.sentence.endswith(".")
-        assert f"## {fact.name}\n\n{fact.sentence}" in markdown()
+        assert f"### {fact.name}\n\n{fact.sentence}" in markdown()
 
 
 def test_the_report_shows_barriers_by_their_label_with_unit_and_sentence(make_data):
@@ -86,3 +99,61 @@ def test_the_report_shows_barriers_by_their_label_with_unit_and_sentence(make_da
     assert f"{fact.label} <small>(nats)</small>" in page
     assert fact.sentence in unescape(page)
     assert ">of another version</th>" in page
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (LEVELS, levels_csv([])),
+        (SIMILARITY, similarity_csv([])),
+        (CONTROLS, controls_csv([])),
+        (MASK_OVERLAP, mask_overlap_csv([])),
+    ],
+)
+def test_every_column_of_a_table_is_declared_in_its_place(columns, text):
+    """A column without a definition fails here, and so does a definition without a column."""
+    assert text.strip().split(",") == [column.name for column in columns]
+
+
+def test_every_column_of_a_comparisons_table_is_declared_in_its_place():
+    rng = np.random.default_rng(0)
+    engine = Comparison([("l", "l")], measures=["cka"], blocks=0)
+    engine.update({"l": rng.normal(size=(20, 3))}, {"l": rng.normal(size=(20, 3))})
+    found = ComparisonResult(
+        a="a", b="b", layers_a=("l",), layers_b=("l",), layout="pixels", n_images=20, values={},
+        scores=engine.scores(),
+    )  # fmt: skip
+    header = found.csv().splitlines()[0]
+    assert header.split(",") == [column.name for column in COMPARE]
+
+
+def test_the_page_defines_every_table_that_a_run_leaves():
+    page = markdown()
+    left = set(re.findall(r'"([a-z-]+\.csv)"', RECORDS.read_text(encoding="utf-8")))
+    assert left - {"attribution.csv"} <= set(TABLES)
+    for name, columns in TABLES.items():
+        assert f"## {name}\n" in page
+        for column in columns:
+            assert column.sentence.endswith(".")
+            assert f"| `{column.name}` | {column.unit} | {column.sentence} |" in page
+
+
+@pytest.mark.parametrize("n_validation", [3, 0])
+def test_the_page_says_on_which_images_barriers_and_instability_are_measured(
+    monkeypatch, n_validation
+):
+    """Validation images, where there are none the test images; between seeds always the latter."""
+    seen = []
+    monkeypatch.setattr(level, "_lines", lambda *_, examples, **__: seen.append(examples) or ())
+    dataset = SimpleNamespace(validation=["validation"] * n_validation, test=["test"])
+    replicate = SimpleNamespace(dataset=dataset, network=SimpleNamespace(variables=[]))
+    level.barriers(replicate, [], [], of="dense")
+    level.barriers(replicate, [], [], of="seed")
+    level.instability(replicate, [])
+    unseen = dataset.validation or dataset.test
+    assert seen == [unseen, dataset.test, unseen]
+    for fact in FACTS:
+        if fact.name.startswith(("barrier", "instability")):
+            expected = "the test images, since" if "_seed" in fact.name else "the seed's validation"
+            assert fact.images.startswith(expected)
+            assert f"| measured on | {fact.images} |" in markdown()

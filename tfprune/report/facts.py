@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfprune.pruning.papers import BARRIER_PAPER
+from tfprune.report.columns import TABLES, table_of
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One column of facts: its name, a label, the unit, one sentence, a formula and a source."""
+    """One column of facts: its name, a label, the unit, one sentence, a formula and a source.
+
+    `images` are those on which it is measured.
+    """
 
     name: str
     label: str
@@ -17,11 +21,21 @@ class Fact:
     sentence: str
     formula: str
     source: str
+    images: str = "none: read off the weights and masks"
 
 
 _CONNECTIVITY = BARRIER_PAPER
 _REPAIR = "Jordan et al. 2023, REPAIR"
 _BARRIER = "max of E((1 - t) a + t b) over t = 0, 0.1, ..., 1, less (E(a) + E(b)) / 2"
+_UNSEEN = (
+    "the seed's validation images, which neither network was trained on; the test images where "
+    "none are held out"
+)
+_IMAGES = {
+    "dense": _UNSEEN,
+    "seed": "the test images, since each seed holds out others and trains on nearly all of the "
+    "other's; nothing is chosen by them",
+}
 _PAIRS = {
     "dense": "the dense network and the level's",
     "seed": "this level's networks of the first seed and of this one",
@@ -43,6 +57,7 @@ def _barrier(kind: str, of: str, recalibrated: bool) -> Fact:
         ),
         formula=_BARRIER,
         source=_REPAIR if recalibrated else _CONNECTIVITY,
+        images=_IMAGES[of],
     )
 
 
@@ -86,16 +101,17 @@ FACTS: tuple[Fact, ...] = (
              f"How far the {kind} rises on the straight line between the level's network and one "
              "trained from the same rewind state in another order of the images"
              + (", with batch-norm statistics taken anew along the way." if tail else "."),
-             _BARRIER, _REPAIR if tail else _CONNECTIVITY)
+             _BARRIER, _REPAIR if tail else _CONNECTIVITY, _UNSEEN)
         for tail in ("", "_recalibrated") for kind in ("loss", "error")
     ),
     Fact("balanced_accuracy", "balanced accuracy", "share of images",
          "Test accuracy where every class counts alike; only where classes are uneven.",
          "mean over classes of the share of a class's images told right",
-         "Brodersen et al. 2010, The balanced accuracy and its posterior distribution"),
+         "Brodersen et al. 2010, The balanced accuracy and its posterior distribution",
+         "the test images"),
     Fact("majority_share", "largest class", "share of images",
          "Test images of the largest class: the accuracy of always naming it.",
-         "images of the largest class / images", "plain count"),
+         "images of the largest class / images", "plain count", "the test images"),
 )  # fmt: skip
 
 _BY_NAME = {fact.name: fact for fact in FACTS}
@@ -107,16 +123,24 @@ def fact_named(name: str) -> Fact:
 
 
 def markdown() -> str:
-    """Return the page on which every fact is defined."""
+    """Return the page on which every column and every fact is defined."""
     parts = [
-        "# Facts of a level",
-        "Columns of `levels.csv`, metrics `facts/...` in MLflow, and a table of the report. Each "
-        "is of one level of one seed; the report shows means over seeds.",
+        "# Columns and facts",
+        "What stands in a run's tables. First the columns that every run's tables have, then the "
+        "facts of a level: further columns of `levels.csv`, metrics `facts/...` in MLflow, and a "
+        "table of the report.",
+    ]
+    parts += [f"## {name}\n\n{table_of(columns)}" for name, columns in TABLES.items()]
+    parts += [
+        "`levels.csv` ends with a column `sparsity/LAYER` for every layer that is pruned: the "
+        "share of its weights that are zero.",
+        "## Facts of a level",
+        "Each is of one level of one seed; the report shows means over seeds.",
     ]
     parts += [
-        f"## {fact.name}\n\n{fact.sentence}\n\n| | |\n|---|---|\n| called | {fact.label} |\n"
+        f"### {fact.name}\n\n{fact.sentence}\n\n| | |\n|---|---|\n| called | {fact.label} |\n"
         f"| unit | {fact.unit} |\n| formula | {fact.formula.replace('|', chr(92) + '|')} |\n"
-        f"| source | {fact.source} |"
+        f"| measured on | {fact.images} |\n| source | {fact.source} |"
         for fact in FACTS
     ]
     return "\n\n".join(parts) + "\n"

@@ -25,7 +25,7 @@ class Score:
 
     `value` is the measure's own number; for the CCA family it is the mean over *live* directions
     (`live`), beside which `nominal` divides by the smaller of the full widths, dead channels
-    included. `interval` is the interval over images over images, `null` what unrelated layers of
+    included. `interval` is the interval over images, `null` what unrelated layers of
     the same shape would score (`null_high`: the highest of the permutations drawn).
 
     `n_samples` counts data points (pixels in layout `pixels`), `n_images` images. `rank_a` and

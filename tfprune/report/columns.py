@@ -1,0 +1,161 @@
+"""Every fixed column of a run's tables, declared once: what it is and in what unit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column of a table: its name, the unit and one or two sentences."""
+
+    name: str
+    unit: str
+    sentence: str
+
+
+_SEED = Column("seed", "", "Which replicate: the seed of its initialisation.")
+_LEVEL = Column("level", "", "How often was pruned; 0 is the dense network.")
+_SPARSITY = Column("sparsity", "share of prunable weights",
+                   "Weights that are zero, of the kernels that are pruned; biases and batch norm "
+                   "are not counted.")  # fmt: skip
+_VALIDATION = Column("accuracy_validation", "share of images",
+                     "Validation images told right; empty where none are held out.")  # fmt: skip
+_TEST = Column("accuracy_test", "share of images", "Test images told right.")
+_TEST_LOSS = Column("loss_test", "nats", "Mean cross-entropy over the test images.")
+_LAYER = Column("layer", "", "The layer's name.")
+_MEASURE = Column("measure", "", "As `tfprune measures` lists it.")
+
+
+def _both(name: str, unit: str, sentence: str) -> tuple[Column, Column]:
+    """Return the column of the dense layer (a) and that of the level's (b)."""
+    return tuple(  # type: ignore[return-value]
+        Column(f"{name}_{side}", unit, f"{sentence} {whose}")
+        for side, whose in (("a", "Of the dense network."), ("b", "Of the level's network."))
+    )
+
+
+LEVELS: tuple[Column, ...] = (
+    _SEED, _LEVEL, _SPARSITY,
+    Column("n_weights", "weights", "Prunable weights of the network."),
+    Column("n_kept", "weights", "Those that are left; sparsity is 1 - n_kept / n_weights."),
+    _VALIDATION, _TEST,
+    Column("loss_validation", "nats",
+           "Mean cross-entropy over the validation images; empty where none are held out."),
+    _TEST_LOSS,
+    Column("flips", "share of images",
+           "Test images that the level's network answers otherwise than the dense one of its "
+           "seed, rightly or wrongly."),
+)  # fmt: skip
+
+SIMILARITY: tuple[Column, ...] = (
+    _SEED, _LEVEL,
+    Column("layer_index", "", "The layer's place in the network, 0 next to the input."),
+    _LAYER, _MEASURE,
+    Column("similarity", "the measure's own",
+           "The measure's number for the dense network's layer and the level's, on the probe set."),
+    Column("low", "the measure's own",
+           "Lower end of the 95% interval over images; empty at level 0, with `--bootstrap 0`, and "
+           "where `warnings` says why there is none."),
+    Column("high", "the measure's own", "Its upper end."),
+    Column("null", "the measure's own",
+           "What unrelated layers of these sizes would show: the mean over random pairings of "
+           "images, or a closed form; empty at level 0, where the dense network meets itself."),
+    Column("n_samples", "data points", "Rows that were compared: pixels in layout `pixels`."),
+    Column("n_images", "images", "Images of the probe set on which the layer was compared."),
+    Column("width", "channels", "Channels of the layer."),
+    *_both("rank", "directions", "Independent directions that enter the measure."),
+    Column("live", "share", "CCA family: the sum of correlations over min(rank_a, rank_b)."),
+    Column("nominal", "share", "CCA family: the sum of correlations over the smaller full width."),
+    *_both("dead", "channels", "Channels that are 0 for every image of the probe set."),
+    *_both("constant", "channels", "Channels of one other value for every image."),
+    *_both("masked", "channels", "Channels that lost all incoming weights to pruning."),
+    *_both("duplicate", "channels", "Channels that repeat an earlier one up to shift and scale."),
+    Column("layout", "",
+           "What a data point is: `pixels` (a position of a map), `flatten` or `mean` (an image)."),
+    Column("against", "",
+           "Side a: `dense`, the seed's own dense network; or for floors, at level 0, `seed` (that "
+           "of another seed) or `same-init` (side b is then the dense network trained again in "
+           "another order)."),
+    Column("warnings", "", "What is to be known of the number, `; ` between."),
+    Column("dense_share", "share",
+           "CCA family: the sum of correlations over rank_a, how much of the dense layer's "
+           "directions is left; the answer speaks of this one."),
+    Column("corrected", "the measure's own",
+           "similarity - bias, around which the interval lies; empty without an interval."),
+    Column("bias", "the measure's own",
+           "How far few images raise the number, as estimated from parts of them."),
+    Column("against_seed", "", "Whose dense network side a is, where it is another seed's."),
+)  # fmt: skip
+
+CONTROLS: tuple[Column, ...] = (
+    Column("control", "", "Which sibling of the ticket, at the ticket's sparsity."),
+    _SEED, _LEVEL, _SPARSITY, _VALIDATION, _TEST, _TEST_LOSS, _MEASURE, _LAYER,
+    Column("similarity", "the measure's own", "The control's layer with the dense network's."),
+    Column("layer_sparsity", "share of the layer's prunable weights",
+           "Weights of the layer that the control set to zero; empty where it has none to prune."),
+)  # fmt: skip
+
+MASK_OVERLAP: tuple[Column, ...] = (
+    Column("seed_a", "", "The earlier of the two replicates."),
+    Column("seed_b", "", "The later one."),
+    _LEVEL,
+    Column("jaccard", "share",
+           "Weights that both masks keep, of those that either keeps. `jaccard/LAYER` is that of "
+           "one layer."),
+    Column("chance", "share",
+           "The same for random masks with as many weights in every layer; `chance/LAYER` of one."),
+)  # fmt: skip
+
+_OF_LEVELS = {column.name: column for column in SIMILARITY}
+
+#: `tfprune compare` writes what a score knows of any two layers
+COMPARE: tuple[Column, ...] = (
+    Column("layer_index_a", "", "The place of A's layer in A, 0 next to the input."),
+    Column("layer_a", "", "Its name."),
+    Column("layer_index_b", "", "The place of B's layer in B."),
+    Column("layer_b", "", "Its name."),
+    _MEASURE,
+    Column("similarity", "the measure's own", "The measure's number for the two layers."),
+    Column("low", "the measure's own", "Empty: `tfprune compare` takes no intervals."),
+    Column("high", "the measure's own", "Empty, as `low`."),
+    Column("null", "the measure's own",
+           "What unrelated layers of these sizes would show: the mean over random pairings of "
+           "images, or a closed form."),
+    Column("null_high", "the measure's own",
+           "The highest of the random pairings; empty for a closed form."),
+    Column("null_method", "", "How the null was found."),
+    *(_OF_LEVELS[name] for name in ("n_samples", "n_images")),
+    Column("rank", "directions", "The smaller of rank_a and rank_b."),
+    *(Column(f"rank_{side}", "directions",
+             f"Independent directions of {side.upper()}'s layer that enter the measure.")
+      for side in "ab"),
+    *(Column(f"width_{side}", "channels", f"Channels of {side.upper()}'s layer.") for side in "ab"),
+    *(_OF_LEVELS[name] for name in ("live", "nominal")),
+    *(column._replace(sentence=column.sentence.replace("the dense network", "A")
+                      .replace("the level's network", "B"))
+      for column in SIMILARITY
+      if column.name[:-2] in ("dead", "constant", "masked", "duplicate")),
+    _OF_LEVELS["layout"],
+    Column("dtype", "", "The precision of the activations."),
+    Column("definition", "", "The measure's formula in words, with its options."),
+    _OF_LEVELS["warnings"],
+    Column("dense_share", "share",
+           "CCA family: the sum of correlations over rank_a, how much of the directions of A's "
+           "layer is found in B's."),
+    Column("corrected", "the measure's own", "Empty, as `low`."),
+    Column("bias", "the measure's own", "Empty, as `low`."),
+)  # fmt: skip
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "levels.csv": LEVELS,
+    "similarity.csv": SIMILARITY,
+    "controls.csv": CONTROLS,
+    "mask-overlap.csv": MASK_OVERLAP,
+    "similarity.csv of tfprune compare": COMPARE,
+}
+
+
+def table_of(columns: tuple[Column, ...]) -> str:
+    """Return the Markdown table of columns."""
+    rows = [f"| `{name}` | {unit} | {sentence} |" for name, unit, sentence in columns]
+    return "\n".join(["| column | unit | meaning |", "|---|---|---|", *rows])

@@ -58,7 +58,7 @@ def run(
     nested = override(load_preset(preset) if preset else {}, given_settings(values))
     config = from_dict(nested)
     if dry_run:
-        return _print_plan(config)
+        return _print_plan(config, experiment=experiment, tracking_uri=tracking_uri)
     from tfprune.runs.run import run as run_experiment
 
     return watched(
@@ -79,11 +79,11 @@ def run(
     )
 
 
-def _print_plan(config: RunConfig) -> int:
+def _print_plan(config: RunConfig, *, experiment: str | None, tracking_uri: str | None) -> int:
     from rich.console import Console
 
-    from tfprune.experiment.dry_run import dry_run
+    from tfprune.runs.run import dry_run
     from tfprune_cli.plan import print_plan
 
-    print_plan(dry_run(config), Console())
+    print_plan(dry_run(config, experiment=experiment, tracking_uri=tracking_uri), Console())
     return 0

@@ -13,7 +13,6 @@ import tfprune
 from tfprune.config import from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.controls import train_controls
-from tfprune.experiment.dry_run import dry_run
 from tfprune.experiment.execute import random_within_layers
 from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
@@ -23,7 +22,7 @@ from tfprune.pruning.kernels import count_kept
 from tfprune.pruning.mask_files import load_masks
 from tfprune.results import ControlResult, Ledger
 from tfprune.runs.export import export
-from tfprune.runs.run import run
+from tfprune.runs.run import dry_run, run
 from tfprune.tracking import open_store, resolve_store
 
 CONTROLS = ["random-mask", "shuffled-mask", "reinitialised", "sparse-scratch"]
@@ -217,6 +216,18 @@ def test_a_dry_run_projects_what_pruning_then_does(small, plain):
     assert dry.plan.total_steps == 10 + 2 * 7
     assert dry.n_traces == 1
     assert dry.per_step > 0
+
+
+def test_a_dry_run_refuses_a_ticket_as_the_run_would(tmp_path, small):
+    config = from_dict({**small, "pruning": {"levels": 1, "ticket": "nosuch:9"}})
+    told = set()
+    for would in (dry_run, run):
+        with pytest.raises(InputError) as caught:
+            would(config, folder=tmp_path)
+        told.add(str(caught.value))
+    assert len(told) == 1
+    assert "mlflow.db" in told.pop()
+    assert not any(tmp_path.iterdir())
 
 
 def test_admm_draws_weights_toward_zero_before_they_are_cut(tmp_path, small):

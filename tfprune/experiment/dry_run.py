@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from tfprune.config import RunConfig
-from tfprune.experiment.plan import Plan, augmentation_of, build_network, make_plan
+from tfprune.experiment.plan import Plan
+from tfprune.experiment.workbench import open_seed
 
 TIMED_STEPS = 8
 
@@ -35,27 +36,12 @@ class DryRun:
         return self.plan.config
 
 
-def dry_run(config: RunConfig) -> DryRun:
-    """Return what `run` would do with this configuration; trains a few steps of a copy to time it.
+def timed(plan: Plan) -> DryRun:
+    """Return a plan with its time, after a few steps of the first seed's training.
 
-    Raises InputError for whatever `run` would refuse. Nothing is written.
+    Nothing is written.
     """
-    from tfprune.data import normalization
-    from tfprune.training.prunable import PrunableNetwork
-    from tfprune.training.trainer import Trainer
-
-    plan = make_plan(config)
-    config = plan.config
-    network = build_network(config, plan.dataset, seed=config.seed, layer_names=plan.layer_names)
-    trainer = Trainer(
-        PrunableNetwork(network, precision=config.training.precision),
-        plan.dataset,
-        config.training,
-        seed=config.seed,
-        normalization=normalization(plan.dataset.train.images, config.data.normalization),
-        augmentation=augmentation_of(config),
-        from_logits=plan.output == "logits",
-    )
+    trainer = open_seed(plan, plan.config.seed).trainer
     started = time.perf_counter()
     trainer.train(until=1)
     first = time.perf_counter() - started

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.activations import HiddenLayer
-    from tfprune.data import Augmentation, Dataset, Examples, Normalization
+    from tfprune.data import Dataset, Examples, Normalization
     from tfprune.experiment.tickets import Ticket
     from tfprune.models.files.leaving import Leaving
     from tfprune.pruning.amounts import Rates
@@ -129,13 +129,20 @@ def load_data(config: RunConfig, *, seed: int) -> Dataset:
     )
 
 
-def normalization_of(plan: Plan, seed: int) -> Normalization:
-    """Return how the images of one replicate are prepared: by those that it trains on."""
+def data_of(plan: Plan, seed: int) -> Dataset:
+    """Return the data set of one of the plan's seeds."""
+    return plan.dataset if seed == plan.config.seed else load_data(plan.config, seed=seed)
+
+
+def normalization_of(plan: Plan, seed: int, *, dataset: Dataset | None = None) -> Normalization:
+    """Return how the images of one replicate are prepared: by those that it trains on.
+
+    `dataset` is that seed's data, where it has been read already.
+    """
     from tfprune.data import normalization
 
-    config = plan.config
-    data = plan.dataset if seed == config.seed else load_data(config, seed=seed)
-    return normalization(data.train.images, config.data.normalization)
+    data = data_of(plan, seed) if dataset is None else dataset
+    return normalization(data.train.images, plan.config.data.normalization)
 
 
 def build_network(
@@ -155,13 +162,6 @@ def build_network(
         trust=config.model.trust,
         layer_names=layer_names,
     )
-
-
-def augmentation_of(config: RunConfig) -> Augmentation | None:
-    """Return how training images are varied, None for not at all."""
-    from tfprune.data import Augmentation
-
-    return Augmentation() if config.data.augment else None
 
 
 def rates_of(pruning: PruningConfig) -> Rates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from tfprune.errors import InputError, RunError
 from tfprune.experiment.checkpoint import Position
 from tfprune.experiment.observer import Observer, TrainedLevel
 from tfprune.experiment.orders import order_seed
-from tfprune.experiment.plan import Plan, augmentation_of, build_network, load_data, rates_of
+from tfprune.experiment.plan import Plan, rates_of
+from tfprune.experiment.workbench import assign_all, open_seed
 from tfprune.pruning.checks import (
     check_as_projected,
     check_counts,
@@ -27,10 +28,9 @@ from tfprune.pruning.masks import prune
 from tfprune.pruning.strategy import PruningContext
 
 if TYPE_CHECKING:
-    from tfprune.data import Dataset
     from tfprune.training.optimizer import Pull
     from tfprune.training.state import TrainingState
-    from tfprune.training.trainer import EpochReport, Trainer
+    from tfprune.training.trainer import EpochReport
 
 
 class Replicate:
@@ -49,53 +49,19 @@ class Replicate:
         position: Position | None = None,
         save: Callable[[Position], None] = lambda position: None,
     ) -> None:
-        from tfprune.activations import ActivationReader
-        from tfprune.data import normalization
-        from tfprune.experiment.tickets import fit_ticket
-        from tfprune.models import MODELS
         from tfprune.models.copying import plain_copy
-        from tfprune.training.optimizer import Pull
-        from tfprune.training.prunable import PrunableNetwork
-        from tfprune.training.state import fresh_variables
-        from tfprune.training.trainer import Trainer
 
-        config = plan.config
+        bench = open_seed(plan, seed)
         self.plan = plan
         self.seed = seed
         self.observer = observer
-        self.dataset: Dataset = (
-            plan.dataset if seed == config.seed else load_data(config, seed=seed)
-        )
-        self.normalization = normalization(self.dataset.train.images, config.data.normalization)
-        self.prunable = PrunableNetwork(
-            build_network(config, self.dataset, seed=seed, layer_names=plan.layer_names),
-            precision=config.training.precision,
-        )
-        self.network = self.prunable.network
-        self._ticket_masks: Mapping[str, np.ndarray] | None = None
-        if plan.ticket is not None:
-            values, self._ticket_masks = fit_ticket(plan.ticket, self.network)
-            assign_all(self.network.variables, values)
-        elif plan.start == "init" and config.model.name not in MODELS:
-            assign_all(self.network.variables, fresh_variables(self.network, seed=seed))
+        self.dataset, self.normalization = bench.dataset, bench.normalization
+        self.prunable, self.network = bench.prunable, bench.network
+        self.trainer, self._pull = bench.trainer, bench.pull
+        self._ticket_masks = bench.ticket_masks
         self.dense = plain_copy(self.network)  # takes the dense weights once they are trained
         self.dense_predictions: np.ndarray | None = None
-        self.reader = ActivationReader(self.network, normalization=self.normalization)
-        self.dense_reader = ActivationReader(self.dense, normalization=self.normalization)
-        admm = config.pruning.admm
-        self._pull = Pull(self.prunable, rho=admm) if admm else None
-        self.trainer: Trainer = Trainer(
-            self.prunable,
-            self.dataset,
-            config.training,
-            seed=order_seed(config, seed=seed, level=0),
-            normalization=self.normalization,
-            augmentation=augmentation_of(config),
-            from_logits=plan.output == "logits",
-            track_movement="accumulated_movement" in plan.strategy.needs,
-            pull=self._pull,
-            total_steps=plan.total_steps,
-        )
+        self.reader, self.dense_reader = bench.reader(self.network), bench.reader(self.dense)
         self._save = save
         self.level = 0
         self.masks: Mapping[str, np.ndarray] = full_masks(self.prunable.tensors)
@@ -292,12 +258,6 @@ class Replicate:
             validation=self.trainer.evaluate(validation) if len(validation) else None,
             seconds=time.perf_counter() - started,
         )
-
-
-def assign_all(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
-    """Assign values to variables, in their order."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 Kernels = dict[str, np.ndarray]

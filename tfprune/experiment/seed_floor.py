@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.experiment.comparing import Reference, compare_with_reference
-from tfprune.experiment.plan import Plan, build_network, load_data
-from tfprune.experiment.replicate import Replicate, assign_all
+from tfprune.experiment.plan import Plan, normalization_of
+from tfprune.experiment.replicate import Replicate
+from tfprune.experiment.workbench import network_with
 from tfprune.pruning.kernels import full_masks
 from tfprune.results import SEED_FLOOR, SimilarityResult
 
@@ -43,13 +44,8 @@ class DenseNetworks:
         return self._checkpoints.dense_of(seed) if self._checkpoints else self._held.get(seed)
 
     def _normalization(self, seed: int) -> Normalization:
-        from tfprune.data import normalization
-
         if seed not in self._normalizations:  # an earlier process has finished it
-            config = self._plan.config
-            data = self._plan.dataset if seed == config.seed else load_data(config, seed=seed)
-            found = normalization(data.train.images, config.data.normalization)
-            self._normalizations[seed] = found
+            self._normalizations[seed] = normalization_of(self._plan, seed)
         return self._normalizations[seed]
 
     def compare(self, replicate: Replicate) -> Iterator[tuple[SimilarityResult, ...]]:
@@ -66,10 +62,7 @@ class DenseNetworks:
             values = self._values(seed)
             if values is None:
                 continue
-            network = network or build_network(
-                plan.config, plan.dataset, seed=seed, layer_names=plan.layer_names
-            )
-            assign_all(network.variables, values)
+            network = network_with(plan, values, into=network)
             reference = Reference(
                 ActivationReader(network, normalization=self._normalization(seed)),
                 plan.probe.images,

@@ -91,8 +91,7 @@ class ModelKeeper(Observer):
         impossible too: the plan knew, and it was said before training. The models take images
         as the run normalised them: the metadata says how.
         """
-        from tfprune.experiment.plan import build_network
-        from tfprune.experiment.replicate import assign_all
+        from tfprune.experiment.workbench import network_with
 
         plan = self._plan
         written: list[tuple[Path, dict[str, Any]]] = []
@@ -106,10 +105,7 @@ class ModelKeeper(Observer):
             if written and written[-1][1] == facts:  # the best level is the last
                 written.append((_copy(written[-1][0], f"model-{name}"), facts))
                 continue
-            network = network or build_network(
-                plan.config, plan.dataset, seed=facts["seed"], layer_names=plan.layer_names
-            )
-            assign_all(network.variables, values)
+            network = network_with(plan, values, into=network)
             target = self._folder / f"model-{name}"
             shutil.rmtree(target, ignore_errors=True)
             path = self._write_one(network, target, facts)

@@ -25,6 +25,7 @@ from tfprune.tracking import open_store, resolve_store
 from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
+    from tfprune.experiment.dry_run import DryRun
     from tfprune.experiment.plan import Plan
     from tfprune.tracking import Delivery, Store, StoreLocation
 
@@ -149,6 +150,25 @@ def resume(
         raise
     _tell_other_machine(workspace, tell)
     return _carry_out(plan, workspace, opened, observer, tell, checkpoint_every)
+
+
+def dry_run(
+    config: RunConfig,
+    *,
+    experiment: str | None = None,
+    tracking_uri: str | None = None,
+    folder: str | Path = ".",
+) -> DryRun:
+    """Return what `run` would do with this configuration; trains a few steps of a copy to time it.
+
+    Raises InputError for whatever `run` would refuse of the configuration, a ticket that is not
+    in the store included. Nothing is written.
+    """
+    from tfprune.experiment.dry_run import timed
+
+    location = resolve_store(tracking_uri, experiment, folder=Path(folder))
+    _start_tensorflow(config, False)
+    return timed(_plan(config, location))
 
 
 def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:

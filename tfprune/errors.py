@@ -111,6 +111,13 @@ class InputError(TfpruneError, ValueError):
     exit_status = 2
 
 
+class DamagedError(InputError):
+    """A file of tfprune's own is not what was written; the message names it."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} is damaged: {reason}. It was left as it is.")
+
+
 class RunError(TfpruneError, RuntimeError):
     """Something failed while running (training diverged, disk full, ...); what was logged stays."""
 

@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tfprune import disk
+from tfprune.disk import pack, unpack
 from tfprune.errors import RunError
-from tfprune.experiment import checkpoint
-from tfprune.experiment.checkpoint import CheckpointFolder, Position, pack, unpack
+from tfprune.experiment.checkpoint import CheckpointFolder, Position
 from tfprune.results import (
     ControlResult,
     EpochResult,
@@ -169,12 +170,10 @@ def test_a_durable_write_waits_for_the_disk_twice_and_another_not_at_all(
 ):
     """For the content before the name shows it, and for the folder's list of names."""
     calls = []
-    sync, replace = checkpoint.os.fsync, checkpoint.os.replace
-    monkeypatch.setattr(checkpoint.os, "fsync", lambda file: (calls.append("wait"), sync(file)))
-    monkeypatch.setattr(
-        checkpoint.os, "replace", lambda *names: (calls.append("show"), replace(*names))
-    )
-    checkpoint.write_whole(tmp_path / "file", b"new", durable=durable)
+    sync, replace = disk.os.fsync, disk.os.replace
+    monkeypatch.setattr(disk.os, "fsync", lambda file: (calls.append("wait"), sync(file)))
+    monkeypatch.setattr(disk.os, "replace", lambda *names: (calls.append("show"), replace(*names)))
+    disk.write_whole(tmp_path / "file", b"new", durable=durable)
     assert calls == (["wait", "show", "wait"] if durable else ["show"])
     assert (tmp_path / "file").read_bytes() == b"new"
 
@@ -185,12 +184,12 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, mo
 
     path = tmp_path / "state"
     path.write_bytes(b"old")
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(disk.os, "fsync", full)
     with pytest.raises(RunError) as caught:
-        checkpoint.write_whole(path, b"new")
+        disk.write_whole(path, b"new")
     assert str(caught.value) == (
-        f"the checkpoint {path} can't be written: No space left on device. The one before it is "
-        "whole; make room, then go on with 'tfprune resume'."
+        f"{path} can't be written: No space left on device. What was there before is whole; make "
+        "room, then go on with 'tfprune resume'."
     )
     assert [one.name for one in tmp_path.iterdir()] == ["state"]
     assert path.read_bytes() == b"old"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfprune.experiment.checkpoint import pack
+from tfprune.disk import pack
 from tfprune.experiment.tickets import read_rewind, write_rewind
 from tfprune.training.state import TrainingState
 

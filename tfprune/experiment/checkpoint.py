@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tfprune.errors import RunError
-from tfprune.interrupts import finishing_first
+from tfprune.disk import flush, pack, unpack, write_whole
 from tfprune.results import (
     Ledger,
 )
 from tfprune.training.state import TrainingState
-
-_MAGIC = b"tfprune checkpoint 1\n"
-_FACTS = "facts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,65 +34,6 @@ class Position:
     dense: Sequence[np.ndarray] | None
     dense_predictions: np.ndarray | None
     movement: Mapping[str, np.ndarray] | None = None  # where the strategy adds it up
-
-
-def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a file so that a reader, or a crash, meets the old or the new content, never a part.
-
-    Not `durable`, it outlasts the process but not yet a power cut, and doesn't wait for the disk.
-
-    Raises RunError when it can't be written; the old content then stands.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        with finishing_first():
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            os.replace(part, path)
-            if durable:
-                _flush(path.parent)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise RunError(
-            f"the checkpoint {path} can't be written: {error.strerror}. The one before it is "
-            "whole; make room, then go on with 'tfprune resume'."
-        ) from error
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is past a power cut."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
-def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    members: dict[str, Any] = {**arrays, _FACTS: text}
-    np.savez(buffer, **members)
-    body = buffer.getbuffer()
-    return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-
-
-def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Return what `pack` wrote; None for a file that is not there or not whole."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    start = len(_MAGIC) + 65
-    body = memoryview(data)[start:]
-    if data[:start] != _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n":
-        return None
-    with np.load(io.BytesIO(body)) as loaded:
-        arrays = {name: loaded[name] for name in loaded.files}
-    return arrays, json.loads(arrays.pop(_FACTS).tobytes())
 
 
 def _state_arrays(prefix: str, state: TrainingState) -> dict[str, np.ndarray]:
@@ -171,12 +104,17 @@ class CheckpointFolder:
         }
         data = pack(arrays, facts)
         if durable and self._state.exists():
-            _flush(self._state)
+            flush(self._state)
             os.replace(self._state, self._previous)
         write_whole(self._state, data, durable=durable)
 
     def load(self) -> tuple[Position, Ledger] | None:
-        """Return the last moment that was written whole; None where there is none."""
+        """Return the last moment that was written whole; None where there is none.
+
+        What a kill left of a write goes.
+        """
+        for torn in self.folder.glob(".*"):
+            torn.unlink(missing_ok=True)
         for path in (self._state, self._previous):
             read = unpack(path)
             if read is None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfprune.disk import pack, unpack, write_whole
 from tfprune.errors import RunError
-from tfprune.experiment.checkpoint import pack, unpack, write_whole
 
 Level = tuple[dict[str, np.ndarray], list[np.ndarray]]
 

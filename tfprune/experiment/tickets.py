@@ -6,8 +6,6 @@ It can be trained elsewhere: on another data set (Morcos et al. 2019), by anothe
 from __future__ import annotations
 
 import dataclasses
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tfprune.config import RunConfig
+from tfprune.disk import UNREADABLE, npz, read_npz, unpack, write_whole
 from tfprune.errors import InputError
-from tfprune.experiment.checkpoint import unpack, write_whole
 from tfprune.training.state import TrainingState
 
 REWIND_FILE = "rewind.npz"
@@ -82,10 +80,7 @@ def write_rewind(path: Path, state: TrainingState) -> Path:
     and `step`.
     """
     arrays = {f"{i:05d}": value for i, value in enumerate(state.variables)}
-    members: dict[str, Any] = {**arrays, "step": np.array(state.step)}
-    buffer = io.BytesIO()
-    np.savez(buffer, **members)
-    write_whole(path, buffer.getvalue(), durable=False)
+    write_whole(path, npz({**arrays, "step": np.array(state.step)}), durable=False)
     return path
 
 
@@ -100,10 +95,9 @@ def read_rewind(path: Path) -> tuple[tuple[np.ndarray, ...], int] | None:
         step = int(facts["step"])
     else:
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
+            arrays = read_npz(path)
             step = int(arrays.pop("step"))
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+        except UNREADABLE:
             return None
     return tuple(arrays[name] for name in sorted(arrays)), step
 

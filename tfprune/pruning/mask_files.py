@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from tfprune.disk import UNREADABLE, npz, read_npz, write_whole
 from tfprune.errors import InputError
 from tfprune.pruning.kernels import Mask, Masks
 
 FORMAT = "tfprune-masks-1"
-EPOCH = (1980, 1, 1, 0, 0, 0)
-DAMAGE = (
-    *(ValueError, KeyError, TypeError, AttributeError, EOFError, OSError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def save_masks(path: str | os.PathLike[str], masks: Masks) -> Path:
@@ -36,17 +30,7 @@ def save_masks(path: str | os.PathLike[str], masks: Masks) -> Path:
     entries = {"layers": np.array(json.dumps(header))}
     for i, mask in enumerate(masks.values()):
         entries[f"bits_{i:04d}"] = np.packbits(mask.reshape(-1))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, array in entries.items():
-                info = zipfile.ZipInfo(f"{name}.npy", date_time=EPOCH)
-                info.compress_type = zipfile.ZIP_DEFLATED
-                with archive.open(info, "w", force_zip64=True) as stream:
-                    np.lib.format.write_array(stream, array, allow_pickle=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, npz(entries, compressed=True), durable=False)
     return path
 
 
@@ -58,15 +42,15 @@ def load_masks(path: str | os.PathLike[str]) -> dict[str, Mask]:
     if not Path(path).is_file():
         raise InputError(f"no mask file at {str(path)!r}.")
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            header = json.loads(str(archive["layers"]))
-            if header["format"] != FORMAT:
-                raise ValueError(f"its format is {header['format']!r}")
-            return {
-                str(layer["name"]): _unpack(archive[f"bits_{i:04d}"], tuple(layer["shape"]))
-                for i, layer in enumerate(header["layers"])
-            }
-    except DAMAGE as error:
+        archive = read_npz(Path(path))
+        header = json.loads(str(archive["layers"]))
+        if header["format"] != FORMAT:
+            raise ValueError(f"its format is {header['format']!r}")
+        return {
+            str(layer["name"]): _unpack(archive[f"bits_{i:04d}"], tuple(layer["shape"]))
+            for i, layer in enumerate(header["layers"])
+        }
+    except UNREADABLE as error:
         raise InputError(
             f"{str(path)!r} is not a mask file of tfprune ({FORMAT}), or it is damaged: {error}."
         ) from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tfprune.disk import UNREADABLE, npz, read_npz, write_whole
 from tfprune.errors import InputError
 from tfprune.results import EpochResult, LevelResult, RunResult, SimilarityResult
 
@@ -105,10 +104,6 @@ class ReportData:
 Record = TypeVar("Record")
 
 SCHEMA = 1
-# what NumPy and json raise on a file of another kind
-_UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
-)  # fmt: skip
 _DOCUMENT = "document"
 _TABLES: dict[str, type] = {
     "levels": LevelResult,
@@ -149,15 +144,7 @@ def write_data(path: str | Path, data: ReportData) -> Path:
     text = json.dumps(document, default=_number).encode()
     arrays[_DOCUMENT] = np.frombuffer(text, dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())  # a checkpoint may follow that counts on it
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, npz(arrays, compressed=True))  # a checkpoint may follow that counts on it
     return path
 
 
@@ -175,8 +162,7 @@ def read_data(path: str | Path) -> ReportData:
     """
     path = Path(path)
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
         schema = document["schema"]
     except FileNotFoundError:
@@ -184,7 +170,7 @@ def read_data(path: str | Path) -> ReportData:
             f"expected report data at {path}, but there is no such file. Give a file that "
             "tfprune logged as report-data.npz."
         ) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path} is not report data of tfprune ({error}). Give a file that tfprune logged as "
             "report-data.npz."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.experiment.checkpoint import pack, unpack, write_whole
+from tfprune.disk import pack, unpack, write_whole
 from tfprune.experiment.observer import Observer
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfprune.config import RunConfig, from_dict
-from tfprune.errors import InputError
+from tfprune.config import ConfigError, RunConfig, from_dict
+from tfprune.disk import check_facts
+from tfprune.errors import DamagedError, InputError
 from tfprune.runs.models import NETWORK_FILE, read_network
 
 if TYPE_CHECKING:
@@ -70,7 +71,13 @@ def run_config(store: Store, run: RunInfo) -> RunConfig:
             f"run {run.name!r} ({run.id}) was not made by 'tfprune run', or was interrupted before "
             "it logged its configuration; it has no networks. 'tfprune ui' shows all runs."
         )
-    return from_dict(yaml.safe_load(store.read_text(run.id, "config.yaml")))
+    where = f"config.yaml of run {run.name!r} ({run.id})"
+    try:
+        nested = yaml.safe_load(store.read_text(run.id, "config.yaml"))
+        check_facts(where, nested, {"pruning": dict})
+        return from_dict(nested)
+    except (yaml.YAMLError, UnicodeDecodeError, ConfigError) as error:
+        raise DamagedError(where, " ".join(str(error).split())) from error
 
 
 def level_run(store: Store, reference: str) -> tuple[RunInfo, RunInfo]:
@@ -96,10 +103,16 @@ def level_run(store: Store, reference: str) -> tuple[RunInfo, RunInfo]:
         for c in store.children(run.id)
         if c.kind == "level" and c.params.get("seed") == str(config.seed)
     ]
-    done = [c for c in children if _stored(store, c)]
+    done = [c for c in children if c.status == "FINISHED"]
     if not done:
         raise InputError(f"run {reference!r} has no finished level yet; wait, or resume it.")
-    return run, done[-1]
+    last, wanted = done[-1], config.pruning.levels
+    if run.status == "FINISHED" and last.params.get("level") != str(wanted):
+        raise InputError(
+            f"the last level of run {reference!r}, {wanted}, is not in the store; the last one "
+            f"there is {last.params['level']}: {run.id}:{last.params['level']}."
+        )
+    return run, last
 
 
 def load_network(reference: str, store: Store | None, *, trust: bool = False) -> Network:
@@ -124,6 +137,11 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
     if _stored(store, child) == NETWORK_FILE:
         path = store.download_artifact(child.id, NETWORK_FILE)
         return Network(title, _built_again(path, config, title), config, child)
+    if _stored(store, child) is None:
+        raise InputError(
+            f"{title} ({reference}) has no network in the store: neither model.keras nor "
+            f"{NETWORK_FILE} is among its artifacts. Name another level, or bring them back."
+        )
     path = store.download_artifact(child.id, "model.keras")
     return Network(title, load_model(path), config, child)
 

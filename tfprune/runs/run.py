@@ -88,7 +88,9 @@ def run(
     workspace = (
         None
         if fresh
-        else workspaces.find_interrupted(root, config, store=store, deterministic=deterministic)
+        else workspaces.find_interrupted(
+            root, config, store=store, deterministic=deterministic, tell=tell
+        )
     )
     if workspace is not None and workspace.facts["data"] != plan.data_digest:
         workspace.close()

@@ -9,16 +9,17 @@ import os
 import platform
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tfprune.config import RunConfig, config_hash, from_dict, to_dict
-from tfprune.errors import InputError, RunError, unknown_name
-from tfprune.experiment.checkpoint import CheckpointFolder, write_whole
+from tfprune.config import ConfigError, RunConfig, config_hash, from_dict, to_dict
+from tfprune.disk import Kinds, check_facts, read_facts, write_whole
+from tfprune.errors import DamagedError, InputError, RunError, unknown_name
+from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
 
 RUNS = Path("mlruns") / "runs"
@@ -77,8 +78,13 @@ class Workspace:
 
     @property
     def config(self) -> RunConfig:
-        """The configuration the run was started with."""
-        return from_dict(self.facts["config"])
+        """The configuration the run was started with; raises DamagedError where it is none."""
+        try:
+            return from_dict(self.facts["config"])
+        except ConfigError as error:
+            raise DamagedError(
+                self.folder / "run.json", f"in its configuration, {error}"
+            ) from error
 
     def note(self, **facts: Any) -> None:
         """Add to what `run.json` says."""
@@ -189,21 +195,32 @@ def _new_folder(root: Path, key: str) -> Workspace:
     return Workspace(folder, {}, lock)
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
-    try:
-        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return facts if isinstance(facts, dict) else None
+_NEEDED: Kinds = {"name": str, "store": dict, "finished": bool}
+_NEEDED_TO_GO_ON: Kinds = {"config": dict, "config_hash": str}
 
 
-def _folders(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the folders of all runs with their facts, newest first."""
-    found = [path for path in (root / RUNS).glob("*") if path.is_dir()]
-    for folder in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
-        facts = _read(folder)
-        if facts is not None:
-            yield folder, facts
+def _read(folder: Path) -> dict[str, Any]:
+    """Return what `run.json` says; raises DamagedError, which names it."""
+    path = folder / "run.json"
+    facts = read_facts(path, _NEEDED)
+    check_facts(path, facts["store"], {"uri": (str, type(None)), "experiment": (str, type(None))})
+    if facts.get("kind") != "comparison":
+        check_facts(path, facts, _NEEDED_TO_GO_ON)
+    return facts
+
+
+def _folders(root: Path) -> tuple[list[tuple[Path, dict[str, Any]]], dict[Path, DamagedError]]:
+    """Return the folders of all runs with their facts, newest first, and those that are damaged."""
+    found, damaged = [], {}
+    folders = [path for path in (root / RUNS).glob("*") if path.is_dir()]
+    for folder in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
+        if not any(path.name != "run.lock" for path in folder.iterdir()):
+            continue  # killed before it wrote anything
+        try:
+            found.append((folder, _read(folder)))
+        except DamagedError as error:
+            damaged[folder] = error
+    return found, damaged
 
 
 def _lock(folder: Path) -> FileLock | None:
@@ -216,11 +233,17 @@ def _lock(folder: Path) -> FileLock | None:
 
 
 def find_interrupted(
-    root: Path, config: RunConfig, *, store: Mapping[str, str | None], deterministic: bool = False
+    root: Path,
+    config: RunConfig,
+    *,
+    store: Mapping[str, str | None],
+    deterministic: bool = False,
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Workspace | None:
     """Return the interrupted run of this configuration in this store, locked; None without one.
 
-    Runs that another process is working on, and runs of other code, are passed by.
+    Runs that another process is working on, and runs of other code, are passed by; so is what
+    can't be read, of which `tell` hears.
     """
     wanted = {"config_hash": config_hash(config), "finished": False, "store": dict(store),
               "environment": environment(), "deterministic": deterministic}  # fmt: skip
@@ -228,14 +251,17 @@ def find_interrupted(
     def is_wanted(facts: Mapping[str, Any]) -> bool:
         return all(facts.get(name) == value for name, value in wanted.items())
 
-    for folder, facts in _folders(root):
+    found, damaged = _folders(root)
+    for folder, error in damaged.items():
+        tell(f"{error} Whether run {folder.name} is of this configuration can't be told.")
+    for folder, facts in found:
         if facts.get("finished") and (folder / "checkpoint").exists():
             free_disk(folder)  # it was killed in its last moment
         lock = _lock(folder) if is_wanted(facts) else None
         if lock is None:
             continue
         now = _read(folder)  # its process may have finished it just before it let go
-        if now is not None and is_wanted(now):
+        if is_wanted(now):
             return Workspace(folder, now, lock)
         lock.release()
     return None
@@ -246,7 +272,7 @@ def _store_id(folder: Path) -> str | None:
     try:
         delivered = json.loads((folder / "delivered.json").read_text(encoding="utf-8"))
         found: str | None = delivered["runs"].get(folder.name)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return found
 
@@ -254,9 +280,10 @@ def _store_id(folder: Path) -> str | None:
 def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     """Return the folder and facts of the run meant by its key, MLflow id or name.
 
-    Four letters of a key or id are enough. Raises InputError when none or several are meant.
+    Four letters of a key or id are enough. Raises InputError when none or several are meant,
+    DamagedError when a run is meant whose `run.json` can't be read.
     """
-    runs = list(_folders(root))
+    runs, damaged = _folders(root)
 
     def is_meant(folder: Path, facts: Mapping[str, Any]) -> bool:
         ids = (folder.name, str(facts.get("run_id") or _store_id(folder)))
@@ -266,10 +293,14 @@ def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
 
     found = [(folder, facts) for folder, facts in runs if is_meant(folder, facts)]
     if not found:
+        for folder, error in damaged.items():
+            if len(reference) >= 4 and folder.name.startswith(reference):
+                raise error
         known = [folder.name for folder, _ in runs]
-        raise unknown_name(
-            "run", reference, known, where=f"Runs are looked for in {RUNS} of this folder."
-        )
+        where = f"Runs are looked for in {RUNS} of this folder."
+        if damaged:
+            where += f" Passed over: {' '.join(str(error) for error in damaged.values())}"
+        raise unknown_name("run", reference, known, where=where)
     if len(found) > 1:
         listed = ", ".join(f"{folder.name} ({facts.get('name')})" for folder, facts in found)
         raise InputError(f"{len(found)} runs are called {reference!r}: {listed}. Give a key.")
@@ -293,4 +324,4 @@ def open_run(root: Path, reference: str) -> Workspace:
         raise InputError(
             f"run {folder.name} is still running in another process. Wait for it, or stop it."
         )
-    return Workspace(folder, _read(folder) or facts, lock)
+    return Workspace(folder, _read(folder), lock)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.disk import UNREADABLE, npz, read_npz, write_whole
 from tfprune.errors import InputError
 from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
@@ -33,8 +34,7 @@ def write(path: Path, head: Mapping[str, Any], masked: Masked, collected: Accumu
         arrays.update({f"masked_{side}/{i}": np.asarray(m) for i, m in enumerate(masks.values())})
     _pack(collected, facts, arrays)
     encoded = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    with path.open("wb") as file:
-        np.savez(file, head=encoded, **arrays)  # type: ignore[arg-type]
+    write_whole(path, npz({"head": encoded, **arrays}))
 
 
 def read(path: Path) -> tuple[dict[str, Any], Masked, dict[str, Array]]:
@@ -43,10 +43,9 @@ def read(path: Path) -> tuple[dict[str, Any], Masked, dict[str, Array]]:
     Raises InputError when the file is something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        arrays = read_npz(path)
         head = json.loads(arrays.pop("head").tobytes())
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path} is not a comparison that tfprune wrote: {error}. Collect it again."
         ) from error

@@ -37,6 +37,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from tfprune.disk import flush, write_whole
 from tfprune.errors import InputError, RunError
 from tfprune.interrupts import finishing_first
 
@@ -155,7 +156,7 @@ class Journal:
         kept = self._path.with_name(self._path.name + ".damaged")
         if not kept.exists():
             shutil.copyfile(self._path, kept)
-            _fsync(kept)
+            flush(kept)
         for left in (self.folder / "files").iterdir():
             self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
         parts = []
@@ -281,9 +282,7 @@ class Journal:
             "runs": self.run_ids,
             "store": self._store,
         }
-        temporary = self.folder / "delivered.json.new"
-        temporary.write_text(json.dumps(state))
-        os.replace(temporary, self.folder / "delivered.json")
+        write_whole(self.folder / "delivered.json", json.dumps(state).encode(), durable=False)
         with self.changed:
             self.delivered_seq, self._offset = last["seq"], offset
             self.changed.notify_all()
@@ -303,7 +302,7 @@ class Journal:
                 seq, files, self._unsynced = self._seq, self._unsynced, []
             for path in files:
                 with contextlib.suppress(FileNotFoundError):  # delivered in the meantime
-                    _fsync(path)
+                    flush(path)
             os.fsync(self._file)
             return seq
 
@@ -371,14 +370,6 @@ def _delivered(path: Path) -> Record | None:
         return None
     ids = state["runs"].values()
     return state if state["offset"] >= 0 and all(isinstance(one, str) for one in ids) else None
-
-
-def _fsync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _plain(record: Record) -> Record:

@@ -1,0 +1,174 @@
+"""Folders of runs that were damaged: named, passed over, and never told as unknown."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from tfprune.config import RunConfig, to_yaml
+from tfprune.errors import DamagedError, InputError
+from tfprune.runs import networks, workspace
+
+STORE = {"uri": None, "experiment": "tfprune"}
+GOOD, BAD = "aaaa11112222", "bbbb11112222"
+
+
+def made(root, key, **facts):
+    kept = {"name": f"run {key[:4]}", "store": STORE, "data": {"train": "d"}, "layers": ["a"]}
+    workspace.create(root, key, RunConfig(), **(kept | facts)).close()
+    return root / "mlruns" / "runs" / key / "run.json"
+
+
+def without(path, name):
+    facts = json.loads(path.read_text())
+    del facts[name]
+    path.write_text(json.dumps(facts))
+
+
+def changed(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def folder_instead(path):
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "gone": (lambda path: path.unlink(), "No such file or directory"),
+    "folder": (folder_instead, "Is a directory"),
+    "empty": (lambda path: path.write_text(""), "it is no JSON (Expecting value: "),
+    "half": (lambda path: path.write_text(path.read_text()[:300]), "it is no JSON ("),
+    "no text": (lambda path: path.write_bytes(b"\xff\xfe\xff"), "it is no JSON ("),
+    "list": (lambda path: path.write_text("[]"), "it holds list, not named values"),
+    "null": (lambda path: path.write_text("null"), "it holds NoneType, not named values"),
+    "braces": (lambda path: path.write_text("{}"), "'name' is missing"),
+    "no name": (lambda path: without(path, "name"), "'name' is missing"),
+    "no store": (lambda path: without(path, "store"), "'store' is missing"),
+    "no config": (lambda path: without(path, "config"), "'config' is missing"),
+    "store": (lambda path: changed(path, store=[]), "'store' is []"),
+    "uri": (lambda path: changed(path, store={"uri": 3, "experiment": "e"}), "'uri' is 3"),
+    "no uri": (lambda path: changed(path, store={}), "'uri' is missing"),
+    "finished": (lambda path: changed(path, finished="no"), "'finished' is 'no'"),
+    "config": (lambda path: changed(path, config=None), "'config' is None"),
+}
+
+
+@pytest.fixture(params=DAMAGES)
+def damaged(request, tmp_path):
+    """Two runs, the second of them damaged; with what is said of it."""
+    made(tmp_path, GOOD)
+    path = made(tmp_path, BAD)
+    (path.parent / "records.jsonl").touch()  # its folder is not empty
+    harm, reason = DAMAGES[request.param]
+    harm(path)
+    return tmp_path, f"{path} is damaged: {reason}"
+
+
+def test_the_other_run_is_found_and_the_damaged_one_named(damaged):
+    root, said = damaged
+    folder, facts = workspace.find_run(root, GOOD)
+    assert (folder.name, facts["name"]) == (GOOD, "run aaaa")
+    workspace.open_run(root, GOOD).close()
+    for look in (workspace.find_run, workspace.open_run):
+        with pytest.raises(DamagedError) as caught:
+            look(root, BAD[:5])
+        assert str(caught.value).startswith(said)
+        assert str(caught.value).endswith(" It was left as it is.")
+    with pytest.raises(InputError) as caught:
+        workspace.find_run(root, "run bbbb")
+    assert f"Passed over: {said}" in str(caught.value)
+
+
+def test_a_new_run_is_not_begun_beside_a_damaged_one_without_a_word(damaged):
+    root, said = damaged
+    told = []
+    found = workspace.find_interrupted(root, RunConfig(), store=STORE, tell=told.append)
+    assert found is None  # the good one is not deterministic=False: it noted nothing of it
+    (line,) = told
+    assert line.startswith(said)
+    assert line.endswith(f"Whether run {BAD} is of this configuration can't be told.")
+
+
+def test_a_configuration_that_is_none_is_said_with_its_file(tmp_path):
+    path = made(tmp_path, GOOD)
+    facts = json.loads(path.read_text())
+    facts["config"]["pruning"]["levels"] = "many"
+    path.write_text(json.dumps(facts))
+    with pytest.raises(DamagedError) as caught:
+        workspace.open_run(tmp_path, GOOD).config  # noqa: B018
+    assert str(caught.value).startswith(f"{path} is damaged: in its configuration, pruning.levels")
+
+
+def test_a_folder_in_which_nothing_was_written_is_passed_by(tmp_path):
+    made(tmp_path, GOOD)
+    (tmp_path / "mlruns" / "runs" / BAD).mkdir()
+    told = []
+    workspace.find_interrupted(tmp_path, RunConfig(), store=STORE, tell=told.append)
+    assert told == []
+
+
+class FakeStore:
+    """A run of three levels after the dense one, as the store has it."""
+
+    def __init__(self, *, status="FINISHED", levels=range(4), missing=(), config=None):
+        self.parent = SimpleNamespace(
+            id="p", name="mine", kind="experiment", parent_id=None, status=status
+        )
+        self.levels = [
+            SimpleNamespace(
+                id=f"l{n}", kind="level", status="FINISHED", params={"level": str(n), "seed": "0"}
+            )
+            for n in levels
+        ]
+        self.missing = {f"l{n}" for n in missing}
+        text = to_yaml(RunConfig())
+        assert f"levels: {RunConfig().pruning.levels}\n" in text
+        self.text = config or text.replace(f"levels: {RunConfig().pruning.levels}\n", "levels: 3\n")
+
+    def find_run(self, reference):
+        return self.parent
+
+    def children(self, run_id):
+        return self.levels
+
+    def child(self, run_id, *, level, seed):
+        return next(run for run in self.levels if run.params["level"] == str(level))
+
+    def list_artifacts(self, run_id):
+        if run_id == "p":
+            return ["config.yaml"]
+        return [] if run_id in self.missing else ["model.keras"]
+
+    def read_text(self, run_id, path):
+        return self.text
+
+
+def test_the_last_level_means_the_last_level():
+    assert networks.level_run(FakeStore(), "mine")[1].id == "l3"
+    # while it runs, the last one that has finished
+    assert networks.level_run(FakeStore(status="RUNNING", levels=range(2)), "mine")[1].id == "l1"
+
+
+def test_a_last_level_that_is_not_there_is_not_replaced_by_another():
+    with pytest.raises(InputError) as caught:
+        networks.level_run(FakeStore(levels=range(3)), "mine")
+    assert str(caught.value) == (
+        "the last level of run 'mine', 3, is not in the store; the last one there is 2: p:2."
+    )
+    for reference in ("mine", "mine:3"):
+        with pytest.raises(InputError) as caught:
+            networks.load_network(reference, FakeStore(missing=[3]))
+        assert str(caught.value).endswith(
+            f"({reference}) has no network in the store: neither model.keras nor network.npz is "
+            "among its artifacts. Name another level, or bring them back."
+        )
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", "a: [", "pruning: {levels: x}", "pruning: 3"])
+def test_a_damaged_configuration_in_the_store_is_named(text):
+    with pytest.raises(DamagedError) as caught:
+        networks.level_run(FakeStore(config=text), "mine:1")
+    assert str(caught.value).startswith("config.yaml of run 'mine' (p) is damaged: ")

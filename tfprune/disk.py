@@ -1,0 +1,133 @@
+"""The one way onto the disk: files written whole or not at all, and read only when whole.
+
+Arrays go into .npz files that hold no pickle and no clock, so that the same arrays give the same
+bytes. A file of tfprune's own that is not what was written is named, with what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfprune.errors import DamagedError, RunError
+from tfprune.interrupts import finishing_first
+
+_MAGIC = b"tfprune checkpoint 1\n"
+_FACTS = "facts"
+#: what NumPy, zipfile and json raise on a file of another kind, or one that was cut or changed
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+def write_whole(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a file so that a reader, or a crash, meets the old or the new content, never a part.
+
+    Not `durable`, it outlasts the process but not yet a power cut, and doesn't wait for the disk.
+
+    Raises RunError when it can't be written; the old content then stands.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with finishing_first():
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.replace(part, path)
+            if durable:
+                flush(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RunError(
+            f"{path} can't be written: {error.strerror}. What was there before is whole; make "
+            "room, then go on with 'tfprune resume'."
+        ) from error
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is past a power cut."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def npz(arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> memoryview:
+    """Return arrays as the content of a file that `numpy.load` reads."""
+    buffer = io.BytesIO()
+    members: dict[str, Any] = dict(arrays)
+    (np.savez_compressed if compressed else np.savez)(buffer, **members)
+    return buffer.getbuffer()
+
+
+def read_npz(source: Path | bytes | memoryview) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file, or of its content; runs no code from it.
+
+    Raises one of UNREADABLE where it is something else.
+    """
+    content = source.read_bytes() if isinstance(source, Path) else source
+    with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
+    """Return arrays and facts (what JSON holds) with a checksum over both, for `unpack`."""
+    body = npz({**arrays, _FACTS: np.frombuffer(json.dumps(facts).encode(), np.uint8)})
+    return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return what `pack` wrote; None for a file that is not there or not whole."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    start = len(_MAGIC) + 65
+    body = memoryview(data)[start:]
+    if data[:start] != _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n":
+        return None
+    arrays = read_npz(body)
+    return arrays, json.loads(arrays.pop(_FACTS).tobytes())
+
+
+Kinds = Mapping[str, type | tuple[type, ...]]
+
+
+def read_facts(path: Path, needed: Kinds) -> dict[str, Any]:
+    """Return the JSON object of a file of tfprune's own, which has the fields that are `needed`.
+
+    Raises DamagedError, which names the file, where it can't be read or is something else.
+    """
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DamagedError(path, error.strerror or str(error)) from error
+    except ValueError as error:  # of JSON, and of UTF-8
+        raise DamagedError(path, f"it is no JSON ({error})") from error
+    check_facts(path, facts, needed)
+    found: dict[str, Any] = facts
+    return found
+
+
+def check_facts(path: Path | str, facts: object, needed: Kinds) -> None:
+    """Raise DamagedError, which names the file, where an object lacks a field of its kind."""
+    if not isinstance(facts, dict):
+        raise DamagedError(path, f"it holds {type(facts).__name__}, not named values")
+    for name, kind in needed.items():
+        if name not in facts:
+            raise DamagedError(path, f"{name!r} is missing")
+        if not isinstance(facts[name], kind):
+            raise DamagedError(path, f"{name!r} is {facts[name]!r}")

@@ -47,6 +47,17 @@ def test_cross_products_alone_would_lose_them():
     assert abs(pair.correlations.mean() - rho.mean()) > 1e-7
 
 
+@pytest.mark.parametrize(("rest", "needed"), [(0.3, False), (1e-8, False), (1e-10, True)])
+def test_qr_begins_where_a_channel_keeps_less_than_a_billionth_beside_the_others(rest, needed):
+    """The last pivot of two unit channels is what of the second lies outside the first."""
+    rng = np.random.default_rng(0)
+    q = np.linalg.qr(np.column_stack([np.ones(200), rng.normal(size=(200, 2))]))[0][:, 1:]
+    x = np.column_stack([q[:, 0], np.sqrt(1 - rest) * q[:, 0] + np.sqrt(rest) * q[:, 1]])
+    side = pair_from_rows(x, q).x
+    assert side.whitening.smallest_pivot == pytest.approx(rest, rel=1e-3)
+    assert side.needs_qr == needed
+
+
 def test_well_conditioned_layers_do_not_pay_for_qr():
     x, y, _ = ill_conditioned(10.0)
     pair = pair_from_rows(x, y)

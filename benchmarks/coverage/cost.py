@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.coverage.populations import Population
 from tfprune.similarity import Comparison
-from tfprune.similarity.jackknife import spread_of
+from tfprune.similarity.jackknife import estimate_error
 from tfprune.similarity.measure import find_measure
 from tfprune.similarity.parallel import single_threaded_blas
 from tfprune.similarity.statistics import Statistics
@@ -33,10 +33,10 @@ def costs(width: int, name: str) -> tuple[float, float]:
     comparison = Comparison([("l", "l")], measures=[name], n_images=n)
     a, b = population.draw(n, np.random.default_rng(0))
     comparison.update({"l": a}, {"l": b})
-    moments = Statistics(comparison.collected).moments(measure)
+    moments = Statistics(comparison.accumulator).moments(measure)
     used = moments.blocks_used(KEYS[0])
     start = time.perf_counter()
-    spread_of(moments, KEYS, measure, used)
+    estimate_error(moments, KEYS, measure, used)
     middle = time.perf_counter()
     drawn = np.random.default_rng(0).multinomial(
         used.size, np.full(used.size, 1 / used.size), size=REPLICATES

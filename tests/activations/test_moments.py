@@ -55,7 +55,7 @@ def streamed(readers, images, layers, *, layout, measures, blocks, permutations)
     )  # fmt: skip
     for a, b in zip(*(reader.batches(images) for reader in readers), strict=True):
         comparison.update(a, b)
-    comparison.collected.spill()
+    comparison.accumulator.spill()
     return comparison
 
 
@@ -65,10 +65,10 @@ def taken(readers, images, requests, *, memory=2**30):
 
 
 def request_like(comparison, n_images):
-    collected = comparison.collected
+    accumulator = comparison.accumulator
     return MomentRequest(
-        pairs=tuple(collected.pairs), layout=comparison.layout, n_images=n_images,
-        n_blocks=collected.store.n_blocks, n_nulls=len(collected.nulls), seed=5,
+        pairs=tuple(accumulator.pairs), layout=comparison.layout, n_images=n_images,
+        n_blocks=accumulator.store.n_blocks, n_nulls=len(accumulator.nulls), seed=5,
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def test_every_measure_of_moments_agrees_with_the_streamed_comparison(
         oracle.pairs, measures=OF_MOMENTS, layout=layout, blocks=16, permutations=3, n_images=N,
         seed=5,
     )  # fmt: skip
-    ours.collected.take(
+    ours.accumulator.take(
         found.store, found.nulls, found.per_image, n_images=N, dtype=np.dtype(np.float32),
         products=found.products,
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_float32_products_are_enough_for_cka_and_say_how_coarse_they_are(readers
         request = one_pair("conv2", n_images=N, n_blocks=10, dtype=dtype)
         _, (moments,) = taken(readers, images, [request])
         comparison = Comparison([("conv2", "conv2")], measures=["cka"], n_images=N, null=False)
-        comparison.collected.take(
+        comparison.accumulator.take(
             moments.store, [], moments.per_image, n_images=N, dtype=np.dtype(np.float32),
             products=moments.products,
         )  # fmt: skip
@@ -187,7 +187,7 @@ def test_float32_products_are_enough_for_cka_and_say_how_coarse_they_are(readers
     scores = {d: c.scores()["conv2", "conv2", "cka"] for d, c in found.items()}
     assert scores["float32"].value == pytest.approx(scores["float64"].value, abs=1e-6)
     assert scores["float32"].rank == scores["float64"].rank
-    tolerances = [found[d].collected.tolerance[Key("a", "conv2")] for d in ("float64", "float32")]
+    tolerances = [found[d].accumulator.tolerance[Key("a", "conv2")] for d in ("float64", "float32")]
     assert tolerances == [4e-6, 3e-4]
 
 

@@ -151,7 +151,7 @@ def test_float32_rows_lose_more_by_their_own_rounding_than_by_moments(condition)
     x, y = x.astype(np.float32), y.astype(np.float32)
     streamed = Comparison([("x", "y")], measures=["cca"], blocks=0, permutations=0, memory=0)
     streamed.update({"x": x}, {"y": y})
-    assert streamed.collected.factors == {}
+    assert streamed.accumulator.factors == {}
     score = streamed.scores()["x", "y", "cca"]
     exact = mean_cca(x.astype(np.float64), y.astype(np.float64))  # by QR
     by_rounding = abs(exact - rho.mean())

@@ -138,4 +138,4 @@ def test_copies_show_whatever_way_images_come(way, tmp_path):
 
 
 def test_no_sketch_is_kept_where_no_interval_is_asked_for():
-    assert compared(*layers(40), blocks=0).collected.sketch.parts == {}
+    assert compared(*layers(40), blocks=0).accumulator.sketch.parts == {}

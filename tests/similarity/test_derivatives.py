@@ -17,7 +17,7 @@ EXPANDED = [n for n in MEASURES.names() if find_measure(n).expand is not None]
 def evidence_of(a, b, measure, blocks=10):
     comparison = Comparison([("l", "l")], measures=[measure], blocks=blocks, n_images=len(a))
     comparison.update({"l": a}, {"l": b})
-    return Statistics(comparison.collected)
+    return Statistics(comparison.accumulator)
 
 
 def draw(d1, d2, n=260, dead=()):

@@ -20,7 +20,7 @@ def compared(a, b, *, measures=("cca",), **settings):
 
 
 def in_effect(a, *, alike=False, **settings):
-    moments = Statistics(compared(a, a, **settings).collected).moments(find_measure("cca"))
+    moments = Statistics(compared(a, a, **settings).accumulator).moments(find_measure("cca"))
     per_image = int(np.prod(a.shape[1:-1]))
     return moments.images_in_effect(A, per_image, alike=alike)
 

@@ -169,11 +169,11 @@ def test_memory_does_not_grow_with_the_number_of_images():
     for _ in range(6):
         batch = rng.normal(size=(64, 8, 8, 4))
         comparison.update({"a": batch}, {"b": batch})
-        store = comparison.collected.store
+        store = comparison.accumulator.store
         assert store is not None
         sizes.append(sum(m.nbytes for m in [*store.within.values(), *store.between.values()]))
     assert len(set(sizes)) == 1
-    assert comparison.collected.kept_rows() is None
+    assert comparison.accumulator.kept_rows() is None
 
 
 def test_all_of_a_batch_is_refused_or_none_of_it():

@@ -76,8 +76,8 @@ class DeviceMoments:
                 if engine.settings.blocks:  # activations stay on the device: images are looked at
                     seen = images[: engine.settings.n_images]
                     pixels = seen.reshape(-1, seen.shape[-1])
-                    engine.collected.sketch.add("images", pixels, len(pixels) // len(seen))
-                engine.collected.take(
+                    engine.accumulator.sketch.add("images", pixels, len(pixels) // len(seen))
+                engine.accumulator.take(
                     found.store,
                     found.nulls[:n_nulls],
                     found.per_image,
@@ -97,7 +97,7 @@ class DeviceMoments:
         from tfprune.activations.moments import rows_and_width
         from tfprune.training.backend import products_dtype
 
-        settings, pairs = engine.settings, engine.collected.pairs
+        settings, pairs = engine.settings, engine.accumulator.pairs
         shapes = {"a": shapes_a, "b": shapes_b}
         widths = {k: rows_and_width(shapes[k.side][k.layer], settings.layout)[1]
                   for pair in pairs for k in pair}  # fmt: skip

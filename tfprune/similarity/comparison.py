@@ -104,12 +104,12 @@ class Comparison:
         )
         self.masked = {"a": dict(masked_a or {}), "b": dict(masked_b or {})}
         keyed = [(Key("a", a), Key("b", b)) for a, b in self.pairs]
-        self.collected = Accumulator(keyed, self.measures, self.settings)
+        self.accumulator = Accumulator(keyed, self.measures, self.settings)
 
     @property
     def n_images(self) -> int:
         """Return how many images have been seen."""
-        return self.collected.n_images
+        return self.accumulator.n_images
 
     def update(self, a: Mapping[str, Array], b: Mapping[str, Array]) -> None:
         """Add one batch: layer name -> activations (batch, ...) of each network, same inputs.
@@ -140,9 +140,9 @@ class Comparison:
             keys = Key("a", layer_a), Key("b", layer_b)
             check_same_positions((layer_a, layer_b), (per_image[keys[0]], per_image[keys[1]]))
         if all("scaling" in measure.invariances for measure in self.measures):
-            rows = self.collected.to_scale(rows)
+            rows = self.accumulator.to_scale(rows)
         with single_threaded_blas():
-            self.collected.add(rows, per_image, counts.pop())
+            self.accumulator.add(rows, per_image, counts.pop())
 
     def merge(self, other: Comparison) -> None:
         """Add the images of another comparison of the same pairs, measures and settings.
@@ -162,7 +162,7 @@ class Comparison:
             if mine != theirs:
                 raise InputError(f"comparisons that merge must have the same {what}.")
         with single_threaded_blas():
-            self.collected.merge(other.collected)
+            self.accumulator.merge(other.accumulator)
 
     def save(self, path: str | Path) -> None:
         """Write the comparison, with all that it has collected, to a .npz file."""
@@ -171,7 +171,7 @@ class Comparison:
             "measures": [[m.name, dict(m.options)] for m in self.measures],
             "settings": asdict(self.settings),
         }
-        comparison_file.write(Path(path), head, self.masked, self.collected)
+        comparison_file.write(Path(path), head, self.masked, self.accumulator)
 
     @classmethod
     def load(cls, path: str | Path) -> Comparison:
@@ -184,20 +184,20 @@ class Comparison:
             masked_b=masked["b"],
             **head["settings"],
         )
-        comparison_file.restore(comparison.collected, head, arrays)
+        comparison_file.restore(comparison.accumulator, head, arrays)
         return comparison
 
     def cross_validated(self, layer_a: str, layer_b: str, *, folds: int = 5) -> CrossValidated:
         """Return k-fold cross-validated CCA of a pair, from block moments (no second pass)."""
         keys = self._keys(layer_a, layer_b)
         with single_threaded_blas():
-            return cross_validate(Statistics(self.collected).plain, keys, folds)
+            return cross_validate(Statistics(self.accumulator).plain, keys, folds)
 
     def attribution(self, layer_a: str, layer_b: str) -> Attribution:
         """Return which channels and canonical directions of `layer_a` `layer_b` has lost."""
         keys = self._keys(layer_a, layer_b)
         with single_threaded_blas():
-            return attribute(Statistics(self.collected).pair(keys, find_measure("pwcca")))
+            return attribute(Statistics(self.accumulator).pair(keys, find_measure("pwcca")))
 
     def _keys(self, layer_a: str, layer_b: str) -> KeyPair:
         if (layer_a, layer_b) not in self.pairs:
@@ -213,4 +213,4 @@ class Comparison:
         """
         if self.n_images < 2:
             raise InputError(f"Comparison needs at least 2 images, got {self.n_images}.")
-        return assess(self.collected, self.measures, self.masked)
+        return assess(self.accumulator, self.measures, self.masked)

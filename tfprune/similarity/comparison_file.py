@@ -25,14 +25,14 @@ _BATCH = ("batch_values", "batch_x", "batch_y")
 Masked = Mapping[str, Mapping[str, Array]]
 
 
-def write(path: Path, head: Mapping[str, Any], masked: Masked, collected: Accumulator) -> None:
+def write(path: Path, head: Mapping[str, Any], masked: Masked, accumulator: Accumulator) -> None:
     """Write `head` (what JSON holds), side -> layer -> mask, and what was collected."""
     facts: dict[str, Any] = {"format": _FORMAT, **head}
     arrays: dict[str, Array] = {}
     for side, masks in masked.items():
         facts[f"masked_{side}"] = list(masks)
         arrays.update({f"masked_{side}/{i}": np.asarray(m) for i, m in enumerate(masks.values())})
-    _pack(collected, facts, arrays)
+    _pack(accumulator, facts, arrays)
     encoded = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     write_whole(path, npz({"head": encoded, **arrays}))
 
@@ -65,24 +65,25 @@ def read(path: Path) -> tuple[dict[str, Any], Masked, dict[str, Array]]:
     return head, masked, arrays
 
 
-def _pack(collected: Accumulator, head: dict[str, Any], arrays: dict[str, Array]) -> None:
-    keys = list(collected.n_rows)
-    head["n_images"] = collected.n_images
+def _pack(accumulator: Accumulator, head: dict[str, Any], arrays: dict[str, Array]) -> None:
+    keys = list(accumulator.n_rows)
+    head["n_images"] = accumulator.n_images
     head["keys"] = [
-        [*k, collected.n_rows[k], collected.tolerance[k], str(collected.dtype[k])] for k in keys
+        [*k, accumulator.n_rows[k], accumulator.tolerance[k], str(accumulator.dtype[k])]
+        for k in keys
     ]
-    head["exponents"] = [collected.exponents.get(key) for key in keys]
-    rows = collected.kept_rows() if collected.n_images else None
+    head["exponents"] = [accumulator.exponents.get(key) for key in keys]
+    rows = accumulator.kept_rows() if accumulator.n_images else None
     if rows is not None:
         arrays.update({f"rows/{i}": rows[key] for i, key in enumerate(keys)})
     arrays.update(
         {
-            f"sketch/{i}": np.concatenate(collected.sketch.parts[key])
+            f"sketch/{i}": np.concatenate(accumulator.sketch.parts[key])
             for i, key in enumerate(keys)
-            if key in collected.sketch.parts
+            if key in accumulator.sketch.parts
         }
     )
-    stores = [] if collected.store is None else [collected.store, *collected.nulls]
+    stores = [] if accumulator.store is None else [accumulator.store, *accumulator.nulls]
     head["stores"] = len(stores)
     for index, store in enumerate(stores):
         for i, key in enumerate(keys):
@@ -92,34 +93,34 @@ def _pack(collected: Accumulator, head: dict[str, Any], arrays: dict[str, Array]
         for i, pair in enumerate(store.pairs):
             if pair in store.between:
                 arrays[f"between/{index}/{i}"] = store.between[pair]
-    for i, pair in enumerate(collected.pairs):
+    for i, pair in enumerate(accumulator.pairs):
         found: dict[str, Array] = {}
-        if (factor := collected.factors.get(pair)) is not None:
+        if (factor := accumulator.factors.get(pair)) is not None:
             found |= {"factor": factor.factor}
             found |= {"factor_x": factor.shift_x, "factor_y": factor.shift_y}
-        if (sample := collected.samples.get(pair)) is not None:
+        if (sample := accumulator.samples.get(pair)) is not None:
             found |= dict(zip(_SAMPLE, sample.state(), strict=True))
-        if (sums := collected.minibatches.get(pair)) is not None:
+        if (sums := accumulator.minibatches.get(pair)) is not None:
             found |= dict(zip(_BATCH, sums.state(), strict=True))
         arrays.update({f"{name}/{i}": values for name, values in found.items()})
 
 
-def restore(collected: Accumulator, head: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def restore(accumulator: Accumulator, head: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Fill a fresh accumulator of the same pairs, measures and settings with what was read."""
     keys = [Key(side, layer) for side, layer, *_ in head["keys"]]
-    collected.n_images = head["n_images"]
+    accumulator.n_images = head["n_images"]
     for key, (_, _, n_rows, tolerance, dtype) in zip(keys, head["keys"], strict=True):
-        collected.n_rows[key], collected.tolerance[key] = n_rows, tolerance
-        collected.dtype[key] = np.dtype(dtype)
+        accumulator.n_rows[key], accumulator.tolerance[key] = n_rows, tolerance
+        accumulator.dtype[key] = np.dtype(dtype)
     for i, key in enumerate(keys):
         if f"sketch/{i}" in arrays:  # files from before have none
-            collected.sketch.parts[key] = [arrays[f"sketch/{i}"]]
+            accumulator.sketch.parts[key] = [arrays[f"sketch/{i}"]]
     exponents = head.get("exponents", [0] * len(keys))  # files from before: unscaled
-    collected.exponents = {k: e for k, e in zip(keys, exponents, strict=True) if e is not None}
+    accumulator.exponents = {k: e for k, e in zip(keys, exponents, strict=True) if e is not None}
     if "rows/0" in arrays:
-        collected.restore_rows({k: arrays[f"rows/{i}"] for i, k in enumerate(keys)})
+        accumulator.restore_rows({k: arrays[f"rows/{i}"] for i, k in enumerate(keys)})
     for index in range(head["stores"]):
-        store = StreamedMoments(collected.pairs, cross_only=index > 0)
+        store = StreamedMoments(accumulator.pairs, cross_only=index > 0)
         for i, key in enumerate(keys):
             if f"shift/{index}/{i}" in arrays:
                 store.shifts[key] = arrays[f"shift/{index}/{i}"]
@@ -131,17 +132,17 @@ def restore(collected: Accumulator, head: Mapping[str, Any], arrays: Mapping[str
             if f"between/{index}/{i}" in arrays:
                 store.between[pair] = arrays[f"between/{index}/{i}"]
         if index == 0:
-            collected.store = store
+            accumulator.store = store
         else:
-            collected.nulls.append(store)
-    for i, pair in enumerate(collected.pairs):
+            accumulator.nulls.append(store)
+    for i, pair in enumerate(accumulator.pairs):
         if f"factor/{i}" in arrays:
             factor = StreamingR(arrays[f"factor_x/{i}"], arrays[f"factor_y/{i}"])
             factor.factor = arrays[f"factor/{i}"]
-            collected.factors[pair] = factor
+            accumulator.factors[pair] = factor
         if f"sample_keys/{i}" in arrays:
-            collected.samples[pair].restore(*(arrays[f"{part}/{i}"] for part in _SAMPLE))
+            accumulator.samples[pair].restore(*(arrays[f"{part}/{i}"] for part in _SAMPLE))
         if f"batch_values/{i}" in arrays:
-            per_image = collected.per_image[pair[0]]
+            per_image = accumulator.per_image[pair[0]]
             values, x, y = (arrays[f"{part}/{i}"] for part in _BATCH)
-            collected.minibatches[pair].restore(values, x, y, per_image)
+            accumulator.minibatches[pair].restore(values, x, y, per_image)

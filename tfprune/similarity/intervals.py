@@ -11,7 +11,7 @@ from scipy import special
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array, clipped
-from tfprune.similarity.jackknife import Spread, spread_of
+from tfprune.similarity.jackknife import ErrorEstimate, estimate_error
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import with_rows
 from tfprune.similarity.pair import Pair
@@ -41,33 +41,35 @@ PER_DIRECTION, OF_ALL, IN_ALL = 1.75, 0.2, (28, 200)
 WORTH = 1.15
 
 
-class Found(NamedTuple):
+class IntervalAndBias(NamedTuple):
     """A measure's interval and bias, each None where it can't be had, and what to tell."""
 
     interval: Interval | None
     bias: float | None
-    told: list[str]
+    notes: list[str]
 
 
 def interval_of(
     statistics: Statistics, keys: KeyPair, measure: Measure, value: float, directions: int
-) -> Found:
+) -> IntervalAndBias:
     """Return the interval of a measure's value and what the reader must be told about it.
 
     `directions` are those of both layers together that enter the measure.
     """
-    settings = statistics.collected.settings
+    settings = statistics.accumulator.settings
     if settings.blocks == 0:
-        return Found(None, None, [])
+        return IntervalAndBias(None, None, [])
     if measure.is_costly:
-        return _none(f"{measure.name} is too costly to repeat")
+        return _no_interval(f"{measure.name} is too costly to repeat")
     if not measure.is_smooth:
-        return _none(f"{measure.name} counts, and a count moves in steps")
+        return _no_interval(f"{measure.name} counts, and a count moves in steps")
     if measure.is_biased_on_rows:
-        return _none(f"{measure.name} is too high on few data points, and by how much is not known")
+        return _no_interval(
+            f"{measure.name} is too high on few data points, and by how much is not known"
+        )
     copies = statistics.copies
     if copies is not None and copies.n_images > WORTH * copies.worth:
-        return _none(
+        return _no_interval(
             f"{copies.copied} of {copies.n_images} images are all but copies of another one, and "
             f"all together worth {copies.worth:.0f} independent images; leave copies out of the "
             "probe set"
@@ -85,60 +87,60 @@ def interval_of(
 
 def _from_moments(
     statistics: Statistics, keys: KeyPair, measure: Measure, value: float, directions: int
-) -> Found:
-    settings = statistics.collected.settings
+) -> IntervalAndBias:
+    settings = statistics.accumulator.settings
     moments = statistics.moments(measure)
     used = moments.blocks_used(keys[0])
     if used.size < MIN_BLOCKS:
-        return _none(
+        return _no_interval(
             f"{used.size} blocks of images, of at least {MIN_BLOCKS}; use more images, more "
             "blocks, or a larger memory bound"
         )
     try:
-        spread = spread_of(moments, keys, measure, used)
+        estimate = estimate_error(moments, keys, measure, used)
     except InputError as error:
-        return _none(f"it can't be computed on half of the images ({error})")
-    if not np.isfinite(spread).all():
-        return _none("a layer is silent on half of the images; use more images")
+        return _no_interval(f"it can't be computed on half of the images ({error})")
+    if not np.isfinite(estimate).all():
+        return _no_interval("a layer is silent on half of the images; use more images")
     bends = measure.expand is None and directions < FEW_DIRECTIONS
     unsure = UNSURE_BY_PARTS if bends else UNSURE
-    return _around(value, spread, settings.confidence, measure, unsure)
+    return _around(value, estimate, settings.confidence, measure, unsure)
 
 
 def _too_few(
     statistics: Statistics, keys: KeyPair, measure: Measure, directions: int
-) -> Found | None:
+) -> IntervalAndBias | None:
     """Return the refusal of an interval where few images carry a layer's variance, else None."""
-    collected, moments = statistics.collected, statistics.moments(measure)
+    accumulator, moments = statistics.accumulator, statistics.moments(measure)
     if moments.blocks_used(keys[0]).size < MIN_BLOCKS:
         return None  # nothing to tell it by
     carried, key = min(
-        (moments.images_in_effect(k, collected.per_image[k], alike=measure.whitens), k)
+        (moments.images_in_effect(k, accumulator.per_image[k], alike=measure.whitens), k)
         for k in keys
     )
     needed = PER_DIRECTION * directions
     if measure.samples == "any":
-        needed = float(np.clip(OF_ALL * collected.n_images, *IN_ALL))
+        needed = float(np.clip(OF_ALL * accumulator.n_images, *IN_ALL))
     if carried >= needed:
         return None
-    return _none(
+    return _no_interval(
         f"the variance of layer {key.layer!r} of network {key.side} is that of {carried:.0f} "
-        f"images at most, of {collected.n_images}: a few images outweigh the others, or few reach "
-        f"its channels; {measure.name} takes {needed:.0f} here; use more probe images"
+        f"images at most, of {accumulator.n_images}: a few images outweigh the others, or few "
+        f"reach its channels; {measure.name} takes {needed:.0f} here; use more probe images"
     )
 
 
-def _none(why: str) -> Found:
-    return Found(None, None, [f"no interval: {why}"])
+def _no_interval(why: str) -> IntervalAndBias:
+    return IntervalAndBias(None, None, [f"no interval: {why}"])
 
 
 def _around(
-    value: float, spread: Spread, confidence: float, measure: Measure, unsure: float
-) -> Found:
-    corrected, error, change, freedom = spread
+    value: float, estimate: ErrorEstimate, confidence: float, measure: Measure, unsure: float
+) -> IntervalAndBias:
+    corrected, error, change, freedom = estimate
     lowest, highest = measure.value_range
     if abs(change) > UNSTABLE * error + 1e-12:
-        return _none(
+        return _no_interval(
             f"too few images to tell: corrected for bias, {measure.name} is "
             f"{corrected + 4 / 3 * change:.2f} on half of them and {corrected + change / 3:.2f} "
             "on all; use more probe images"
@@ -147,7 +149,7 @@ def _around(
     reach *= float(np.hypot(error, unsure * change))
     low, high = np.clip([corrected - reach, corrected + reach], lowest, highest)
     in_range = float(np.clip(corrected, lowest, highest))
-    return Found((float(low), float(high)), value - in_range, [])
+    return IntervalAndBias((float(low), float(high)), value - in_range, [])
 
 
 def student_t(probability: float, freedom: float) -> float:
@@ -157,13 +159,13 @@ def student_t(probability: float, freedom: float) -> float:
 
 def _over_minibatches(
     statistics: Statistics, keys: KeyPair, measure: Measure, value: float
-) -> Found:
-    settings = statistics.collected.settings
+) -> IntervalAndBias:
+    settings = statistics.accumulator.settings
     pair = statistics.pair(keys, measure)
     assert pair.minibatches is not None
     batches = pair.minibatches
     if len(batches) < MIN_BLOCKS:
-        return _none(f"{len(batches)} minibatches, of at least {MIN_BLOCKS}")
+        return _no_interval(f"{len(batches)} minibatches, of at least {MIN_BLOCKS}")
 
     def replicate(w: Array) -> float:
         repeated = np.repeat(batches, w.astype(int), axis=0)
@@ -177,10 +179,10 @@ def _over_minibatches(
         confidence=settings.confidence,
         value_range=measure.value_range,
     )
-    return Found(found, None, [])
+    return IntervalAndBias(found, None, [])
 
 
-def above_chance(found: Found, null: float, measure: Measure) -> Found:
+def above_chance(found: IntervalAndBias, null: float, measure: Measure) -> IntervalAndBias:
     """Return what was found, without the interval where the value can't be told from chance.
 
     There a sum of absolute values bends: the true value may be its lowest, which no expansion
@@ -191,13 +193,15 @@ def above_chance(found: Found, null: float, measure: Measure) -> Found:
     low, high = (end + (found.bias or 0.0) for end in found.interval)
     if (low > null) if measure.larger_is_more_similar else (high < null):
         return found
-    return _none(
+    return _no_interval(
         f"the value can't be told from that of unrelated layers ({null:.2f}), and there "
         f"{measure.name} can't be corrected for bias"
     )
 
 
-def _jackknife(statistics: Statistics, keys: KeyPair, measure: Measure, value: float) -> Found:
+def _jackknife(
+    statistics: Statistics, keys: KeyPair, measure: Measure, value: float
+) -> IntervalAndBias:
     """Return value +- z s, s the delete-a-group jackknife's deviation over sampled images.
 
     Repeated rows would bias a measure of pairwise distances, so images are left out, not drawn:
@@ -206,19 +210,21 @@ def _jackknife(statistics: Statistics, keys: KeyPair, measure: Measure, value: f
     pair = statistics.pair(keys, measure)
     assert pair.rows is not None
     x, y = pair.rows()
-    sample = statistics.collected.samples[keys]
+    sample = statistics.accumulator.samples[keys]
     if sample.n_images < 2 * _GROUPS:
-        return _none(f"{sample.n_images} images, of at least {2 * _GROUPS}; use more probe images")
+        return _no_interval(
+            f"{sample.n_images} images, of at least {2 * _GROUPS}; use more probe images"
+        )
     group = sample.groups_of_images(_GROUPS)
     left_out = np.array(
         [measure(with_rows(pair, x[group != g], y[group != g])) for g in range(_GROUPS)]
     )
     deviation = float(np.sqrt((_GROUPS - 1) * np.mean((left_out - left_out.mean()) ** 2)))
-    tail = (1 - statistics.collected.settings.confidence) / 2
+    tail = (1 - statistics.accumulator.settings.confidence) / 2
     reach = NormalDist().inv_cdf(1 - tail) * deviation
     low, high = measure.value_range
     ends = clipped(value - reach, low, high), clipped(value + reach, low, high)
-    return Found(ends, None, [])
+    return IntervalAndBias(ends, None, [])
 
 
 #: fewer blocks than this say nothing about spread

@@ -22,7 +22,7 @@ from tfprune.similarity.pair import Pair
 from tfprune.similarity.streaming import KeyPair
 
 
-class Spread(NamedTuple):
+class ErrorEstimate(NamedTuple):
     """What blocks of images say of a measure's number.
 
     `corrected` is the number less its bias, to second order, `error` its standard error. `change`
@@ -44,7 +44,7 @@ GROUPS = 25
 NARROW = 128
 
 
-def spread_of(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> Spread:
+def estimate_error(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:
     """Return a measure's spread over the blocks `used`, from parts of them too.
 
     Raises InputError where the number can't be had from part of the images.
@@ -53,7 +53,7 @@ def spread_of(moments: Moments, keys: KeyPair, measure: Measure, used: Array) ->
     return way(moments, keys, measure, used)
 
 
-def _by_expansion(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> Spread:
+def _by_expansion(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:
     whole = moments.whole_pair(keys)
     expanded = _expand(measure, whole, whole)
     narrow = max(whole.x.width, whole.y.width) <= NARROW
@@ -64,10 +64,10 @@ def _by_expansion(moments: Moments, keys: KeyPair, measure: Measure, used: Array
         part = _expand(measure, moments.part(keys, np.concatenate(half)), whole)
         by_half.append(part.value - _by_derivatives(moments, keys, part, half)[0])
     change = float(np.mean(by_half)) - (expanded.value - bias)
-    return Spread(expanded.value - bias - change / 3, error, change, len(groups) - 1)
+    return ErrorEstimate(expanded.value - bias - change / 3, error, change, len(groups) - 1)
 
 
-def _by_parts(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> Spread:
+def _by_parts(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:
     """Return the spread from leaving out groups of blocks, and from halves and quarters.
 
     2 f(all) - f(halves) is free of bias to first order. Of single blocks left out, the bias would
@@ -81,7 +81,7 @@ def _by_parts(moments: Moments, keys: KeyPair, measure: Measure, used: Array) ->
     change = (2 * half - quarter) - (2 * value - half)
     groups = _split(used, min(used.size, GROUPS))
     error = _by_leaving_out(moments, keys, measure, groups, value)
-    return Spread(2 * value - half - change / 3, error, change, len(groups) - 1)
+    return ErrorEstimate(2 * value - half - change / 3, error, change, len(groups) - 1)
 
 
 def _split(used: Array, parts: int) -> list[Array]:

@@ -32,10 +32,10 @@ def null_of(statistics: Statistics, keys: KeyPair, measure: Measure) -> Null:
     By pairing images at random, so that data points of one image stay together and the layers
     keep their own statistics; without permutations in closed form where there is one.
     """
-    collected = statistics.collected
-    if not collected.settings.null:
+    accumulator = statistics.accumulator
+    if not accumulator.settings.null:
         return Null()
-    n = collected.settings.permutations
+    n = accumulator.settings.permutations
     if measure.is_costly:
         n = min(n, 3)
     if n and measure.source == "moments":
@@ -51,7 +51,7 @@ def null_of(statistics: Statistics, keys: KeyPair, measure: Measure) -> Null:
         return Null(mean, high, f"{len(values)} random pairings of images")
     if measure.null is None:
         return Null()
-    pixels = collected.per_image[keys[0]] > 1
+    pixels = accumulator.per_image[keys[0]] > 1
     caveat = "; takes the pixels of an image as independent, so too low" if pixels else ""
     pair = statistics.pair(keys, measure)
     return Null(measure.expected_null(pair), None, f"closed form{caveat}")
@@ -76,9 +76,9 @@ def _permuted_pairs(statistics: Statistics, keys: KeyPair, measure: Measure, n: 
 def _null_stores(
     statistics: Statistics, keys: KeyPair, measure: Measure, n: int
 ) -> list[StreamedMoments]:
-    collected = statistics.collected
+    accumulator = statistics.accumulator
     if statistics.rows is None:
-        return [store for store in collected.nulls if keys in store.between]
+        return [store for store in accumulator.nulls if keys in store.between]
     compact = measure.is_basis_free
     source = statistics.compact_rows if compact and statistics.wide else statistics.rows
     rows = {k: source[k] for k in keys}
@@ -86,11 +86,11 @@ def _null_stores(
     if cost > _DEAR:
         n = min(n, 3)
     cached = statistics.nulls.setdefault((keys, compact and bool(statistics.wide)), [])
-    per_image = collected.per_image
+    per_image = accumulator.per_image
     while len(cached) < n:
         store = StreamedMoments([keys], cross_only=True)
-        seed = (collected.settings.seed, len(cached))
-        images = collected.n_images
+        seed = (accumulator.settings.seed, len(cached))
+        images = accumulator.n_images
         mixed = permuted_images(rows, per_image, images, seed)
         store.add(mixed, per_image, [Piece(0, images, 0)])
         cached.append(store)
@@ -98,11 +98,11 @@ def _null_stores(
 
 
 def _sampled(statistics: Statistics, keys: KeyPair, measure: Measure, n: int) -> list[float]:
-    pair, sample = statistics.pair(keys, measure), statistics.collected.samples[keys]
+    pair, sample = statistics.pair(keys, measure), statistics.accumulator.samples[keys]
     values = []
     for index in range(n):
         mixed = sample.paired_at_random(
-            np.random.default_rng((statistics.collected.settings.seed, index))
+            np.random.default_rng((statistics.accumulator.settings.seed, index))
         )
         if mixed is not None and len(mixed[0]) >= 4:
             values.append(measure(with_rows(pair, *mixed)))
@@ -113,7 +113,7 @@ def _within_minibatches(statistics: Statistics, keys: KeyPair, measure: Measure)
     pair = statistics.pair(keys, measure)
     return [
         measure(Pair(pair.x, pair.y, pair.moments, names=pair.names, minibatches=mixed))
-        for mixed in statistics.collected.minibatches[keys].nulls()
+        for mixed in statistics.accumulator.minibatches[keys].nulls()
         if len(mixed) and np.isfinite(mixed).all()
     ]
 

@@ -99,12 +99,12 @@ _MATRICES = 12  # about as many (width, width) matrices are held for a pair
 
 
 def assess(
-    collected: Accumulator,
+    accumulator: Accumulator,
     measures: list[Measure],
     masked: Mapping[str, Mapping[str, Array]],
 ) -> dict[tuple[str, str, str], Score]:
     """Return (layer of a, layer of b, measure name) -> Score."""
-    statistics = Statistics(collected)
+    statistics = Statistics(accumulator)
 
     def work(keys: KeyPair) -> list[Score]:
         counts = tuple(statistics.channels(k, masked[k.side].get(k.layer)) for k in keys)
@@ -114,10 +114,10 @@ def assess(
     with single_threaded_blas():
         width = statistics.prepare(measures)
         at_most = max(1, _MEMORY // (_MATRICES * 8 * width**2))
-        found = run_tasks(collected.pairs, work, threaded=True, at_most=at_most)
+        found = run_tasks(accumulator.pairs, work, threaded=True, at_most=at_most)
     return {
         (keys[0].layer, keys[1].layer, score.measure): score
-        for keys, scores in zip(collected.pairs, found, strict=True)
+        for keys, scores in zip(accumulator.pairs, found, strict=True)
         for score in scores
     }
 
@@ -125,7 +125,7 @@ def assess(
 def _score(
     statistics: Statistics, keys: KeyPair, measure: Measure, counts: tuple[ChannelCounts, ...]
 ) -> Score:
-    collected = statistics.collected
+    accumulator = statistics.accumulator
     pair = statistics.pair(keys, measure)
     warnings: list[str] = []
     value, interval, null, live, nominal = float("nan"), None, Null(), None, None
@@ -150,8 +150,8 @@ def _score(
         null = null_of(statistics, keys, measure)
         if null.mean is not None:
             found = above_chance(found, null.mean, measure)
-        interval, bias, told = found
-        warnings += told
+        interval, bias, notes = found
+        warnings += notes
         warnings += _sample_warnings(statistics, keys, measure, pair, directions)
     return Score(
         measure=measure.name,
@@ -160,15 +160,15 @@ def _score(
         null=null.mean,
         null_high=null.high,
         null_method=null.method,
-        n_samples=collected.n_rows[keys[0]],
-        n_images=collected.n_images,
+        n_samples=accumulator.n_rows[keys[0]],
+        n_images=accumulator.n_images,
         rank=min(directions),
         rank_a=directions[0],
         rank_b=directions[1],
         live=live,
         nominal=nominal,
-        layout=collected.settings.layout,
-        dtype=str(np.result_type(*(collected.dtype[k] for k in keys))),
+        layout=accumulator.settings.layout,
+        dtype=str(np.result_type(*(accumulator.dtype[k] for k in keys))),
         definition=_definition(measure),
         warnings=tuple(warnings),
         dense_share=dense_share,
@@ -210,25 +210,27 @@ def _sample_warnings(
     pair: Pair,
     directions: tuple[int, int],
 ) -> list[str]:
-    collected = statistics.collected
-    told = []
-    n_images, needed = collected.n_images, sum(directions)
+    accumulator = statistics.accumulator
+    notes = []
+    n_images, needed = accumulator.n_images, sum(directions)
     if measure.samples != "any" and n_images < IMAGES_PER_DIRECTION * needed:
-        told.append(
+        notes.append(
             f"{n_images / needed:.1f} images per direction ({n_images} images, "
             f"{directions[0]} + {directions[1]} directions): below {IMAGES_PER_DIRECTION}, "
             "unrelated layers look alike; raise the probe size and read the value beside its null"
         )
-    if measure.source == "rows" and collected.n_rows[keys[0]] > collected.settings.sample_size:
-        sample = collected.samples[keys]
-        images = f", pixels of {sample.n_images} images" if collected.per_image[keys[0]] > 1 else ""
-        told.append(
-            f"computed on a random sample of {sample.keys.size} of {collected.n_rows[keys[0]]} "
-            f"data points{images} (seed {collected.settings.seed})"
+    if measure.source == "rows" and accumulator.n_rows[keys[0]] > accumulator.settings.sample_size:
+        sample = accumulator.samples[keys]
+        images = (
+            f", pixels of {sample.n_images} images" if accumulator.per_image[keys[0]] > 1 else ""
+        )
+        notes.append(
+            f"computed on a random sample of {sample.keys.size} of {accumulator.n_rows[keys[0]]} "
+            f"data points{images} (seed {accumulator.settings.seed})"
         )
     if measure.whitens and pair.is_coarse:
-        told.append(
+        notes.append(
             "channels are so nearly dependent that float64 moments lose digits; raise the memory "
             "bound so that rows are kept, or compare on fewer images"
         )
-    return told
+    return notes

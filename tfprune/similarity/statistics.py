@@ -28,9 +28,9 @@ from tfprune.similarity.streaming import (
 class Statistics:
     """Statistics of all layers and pairs of a comparison; each layer is whitened once."""
 
-    def __init__(self, collected: Accumulator) -> None:
-        self.collected = collected
-        self.rows = collected.kept_rows()
+    def __init__(self, accumulator: Accumulator) -> None:
+        self.accumulator = accumulator
+        self.rows = accumulator.kept_rows()
         #: permuted cross-moments by pair and basis, kept for all measures
         self.nulls: dict[tuple[KeyPair, bool], list[StreamedMoments]] = {}
         self._pairs: dict[tuple[KeyPair, bool], Pair] = {}
@@ -42,7 +42,7 @@ class Statistics:
         widths = [
             self.moments(m).store.widths[k]
             for m in measures
-            for pair in self.collected.pairs
+            for pair in self.accumulator.pairs
             for k in pair
         ]
         return max(widths)
@@ -50,22 +50,22 @@ class Statistics:
     @cached_property
     def copies(self) -> Copies | None:
         """Return how many images are copies of one another; None where that can't be said."""
-        return self.collected.sketch.copies()
+        return self.accumulator.sketch.copies()
 
     @cached_property
     def plain(self) -> Moments:
         """Return the moments of the layers' own channels."""
         if self.rows is None:
-            assert self.collected.store is not None
-            return Moments(self.collected.store, self.collected.tolerance)
-        return moments_of_rows(self.rows, self.collected)
+            assert self.accumulator.store is not None
+            return Moments(self.accumulator.store, self.accumulator.tolerance)
+        return moments_of_rows(self.rows, self.accumulator)
 
     @cached_property
     def compact(self) -> Moments:
         """Return moments in which layers wider than the rows are written in n coordinates."""
         if self.rows is None or not self.wide:
             return self.plain
-        return moments_of_rows(self.compact_rows, self.collected)
+        return moments_of_rows(self.compact_rows, self.accumulator)
 
     @cached_property
     def compact_rows(self) -> dict[Key, Array]:
@@ -93,8 +93,8 @@ class Statistics:
 
     def _pair(self, keys: KeyPair, measure: Measure) -> Pair:
         moments = self.moments(measure)
-        sample = self.collected.samples.get(keys)
-        sums = self.collected.minibatches.get(keys)
+        sample = self.accumulator.samples.get(keys)
+        sums = self.accumulator.minibatches.get(keys)
         return Pair(
             moments.side(keys[0]),
             moments.side(keys[1]),
@@ -107,7 +107,7 @@ class Statistics:
 
     def _stand_in(self, keys: KeyPair) -> Rows | None:
         if self.rows is None:
-            factor = self.collected.factors.get(keys)
+            factor = self.accumulator.factors.get(keys)
             return None if factor is None else factor.stand_in
         x, y = (self.rows[k] for k in keys)
         return lambda: stand_in_rows(x, y)
@@ -128,15 +128,15 @@ def _named(key: Key) -> str:
     return f"layer {key.layer!r} of network {key.side}"
 
 
-def moments_of_rows(rows: dict[Key, Array], collected: Accumulator) -> Moments:
+def moments_of_rows(rows: dict[Key, Array], accumulator: Accumulator) -> Moments:
     """Return the moments of kept rows, in as many blocks of images as were asked for and fit."""
-    settings = collected.settings
+    settings = accumulator.settings
     widths = {k: v.shape[1] for k, v in rows.items()}
-    blocks = blocks_that_fit(collected.pairs, widths, settings.blocks, settings.memory)
-    store = StreamedMoments(collected.pairs, n_blocks=blocks)
-    run = run_length(collected.n_images, blocks)
-    store.add(rows, collected.per_image, pieces_of(0, collected.n_images, run, blocks))
-    return Moments(store, collected.tolerance)
+    blocks = blocks_that_fit(accumulator.pairs, widths, settings.blocks, settings.memory)
+    store = StreamedMoments(accumulator.pairs, n_blocks=blocks)
+    run = run_length(accumulator.n_images, blocks)
+    store.add(rows, accumulator.per_image, pieces_of(0, accumulator.n_images, run, blocks))
+    return Moments(store, accumulator.tolerance)
 
 
 class ChannelCounts(NamedTuple):

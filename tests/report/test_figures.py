@@ -259,6 +259,17 @@ def test_a_comparison_is_a_map_of_network_a_down_and_b_across():
     assert {"one", "two", "conv2", "c"} <= set(said)
 
 
+def test_numbers_are_dark_on_bright_cells_and_bright_on_dark_ones():
+    values = np.array([[0.9, 0.1]])
+    chart = comparison_chart(values, measure="cka", a=("a", ("x",)), b=("b", ("y", "z")), key="m")
+    svg = draw(chart, "svg").decode()
+    fills = {
+        text: re.search(r'fill="(\w+)"', given)[1]
+        for given, text in re.findall(r"<text([^>]*)>(0\.\d\d)</text>", svg)
+    }
+    assert fills == {"0.90": "black", "0.10": "white"}
+
+
 def test_every_kind_is_declared_and_completed_in_the_shell(make_data):
     from tfprune_cli.completion import complete_figure
 

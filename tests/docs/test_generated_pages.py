@@ -96,3 +96,11 @@ def test_the_page_of_the_report_lists_every_kind_of_figure():
     page = (pathlib.Path(__file__).parents[2] / "docs/reference/report.md").read_text()
     for kind in FIGURES:
         assert f"`{kind}MEASURE`" in page if kind.endswith("-") else f"`{kind}`" in page, kind
+
+
+def test_examples_in_docstrings_become_blocks_of_code(load_script):
+    fenced = load_script("docs/_hooks/examples.py").fenced
+    text = "The sum.\n\n>>> total = [1, 2]\n>>> total\n[1, 2]\n\nAnd so on."
+    block = "```pycon\n>>> total = [1, 2]\n>>> total\n[1, 2]\n```"
+    assert fenced(text) == f"The sum.\n\n{block}\n\nAnd so on."
+    assert fenced("No example: 3 >>> 2") == "No example: 3 >>> 2"

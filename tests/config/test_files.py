@@ -123,6 +123,14 @@ def test_every_preset_is_valid_and_says_what_it_is():
         assert len(summary) > 20
 
 
+def test_presets_say_whether_the_paper_finds_winning_tickets_in_them():
+    """Frankle & Carbin 2019, section 4: none at rate 0.1 without warm-up."""
+    said = preset_names()
+    none = {name for name, summary in said.items() if "find no winning ticket" in summary}
+    assert none == {base for base, _ in FINDING.values()}
+    assert {name for name, summary in said.items() if "who find tickets" in summary} == set(FINDING)
+
+
 def test_an_unknown_preset_gets_the_nearest_one():
     with pytest.raises(InputError, match=r"unknown preset 'lth-conv5'; did you mean 'lth-conv"):
         load_preset("lth-conv5")

@@ -7,9 +7,11 @@ import io
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import tfprune
 from tfprune.errors import InputError
+from tfprune.report.matrix import print_matrices
 from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 
@@ -42,6 +44,18 @@ def test_every_layer_is_compared_with_every_layer(compared):
     for values in compared.values.values():
         assert values.shape == (3, 3)
         assert ((values > 0) & (values < 1)).all()
+
+
+def test_every_value_comes_with_what_unrelated_layers_would_show(compared):
+    """On the terminal too: each number is followed by its null in brackets."""
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_matrices(compared, console)
+    text = console.export_text()
+    for (a, b, measure), score in compared.scores.items():
+        assert score.null is not None
+        assert 0 <= score.null < 1
+        row, column = compared.layers_a.index(a), compared.layers_b.index(b)
+        assert f"{compared.values[measure][row, column]:.2f} ({score.null:.2f})" in text
 
 
 def test_a_network_is_the_same_as_itself(finished):

@@ -21,7 +21,7 @@ LAYERS = ("conv1", "conv2", "dense1")
 
 def run_of(
     values, *, width=0.01, null=0.1, floor=None, again=None, measure="cka", share=None,
-    accuracies=None, silent=0,
+    accuracies=None, silent=0, warnings="",
 ):  # fmt: skip
     """One level (20% pruned): values[seed][layer], floors by pairs of seeds, and accuracies."""
     template = synthetic(n_levels=1, measures=(measure,)).similarities[0]
@@ -33,6 +33,7 @@ def run_of(
             high=None if width is None else value + width,
             dense_share=None if share is None else share[i],
             dead_a=0, dead_b=silent if i == 1 else 0, masked_b=0, width=32,
+            warnings=warnings,
         )
         for seed, of_seed in enumerate(values)
         for i, value in enumerate(of_seed)
@@ -104,6 +105,20 @@ def test_layers_no_better_than_unrelated_ones_are_named():
     )
     assert "no intervals were taken" in told([[0.9, 0.4, 0.8]], width=None)["null"]
     assert "null" not in told([[0.9, 0.4, 0.8]], null=None)
+
+
+def test_where_intervals_are_refused_no_layer_is_called_more_alike_than_unrelated_ones():
+    """Copies of images, say; a measure that never has intervals is told by its values alone."""
+    refused = {"width": None, "warnings": "no interval: 9 of 9 images are all but copies"}
+    assert told([[0.9, 0.4, 0.8]], **refused)["null"] == (
+        "conv1, conv2 and dense1 can't be told from unrelated layers of this level (0.10)."
+    )
+    assert "stands apart" in told([[0.9, 0.4, 0.8]], **refused)["ranking"]
+    distance = told([[0.1, 0.6, 0.2]], measure="procrustes-distance", null=1.2, **refused)
+    assert distance["null"].startswith("conv1, conv2 and dense1 can't be told")
+    alone = told([[0.9, 0.4, 0.8]], measure="maximum-match", **refused)["null"]
+    assert alone.startswith("Every layer is more alike")
+    assert "values alone" in alone
 
 
 def test_a_rank_losing_measure_is_told_by_the_share_that_is_left():

@@ -166,9 +166,10 @@ def _null(values: LevelValues) -> Parts | None:
         return None
     distance = is_distance(values.measure)
     end = values.high if distance else values.low
-    bounded = bool(np.isfinite(values.low[known]).any())
+    bounded = bool((np.isfinite(values.low) | values.refused)[known].any())
     if not bounded:
         end = values.value
+    end = np.where(values.refused, np.inf if distance else -np.inf, end)  # may lie anywhere
     beyond = (end < values.null) if distance else (end > values.null)
     above = [int(i) for i in layers if beyond[known[:, i], i].all()]
     alike = [int(i) for i in layers if i not in above]

@@ -9,6 +9,8 @@ import numpy as np
 
 from tfprune.report.labels import is_distance
 from tfprune.results import DENSE, SAME_INIT, SEED_FLOOR, SimilarityResult
+from tfprune.similarity.intervals import NO_INTERVAL, why_never
+from tfprune.similarity.measure import MEASURES, find_measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,8 @@ class LevelValues:
 
     `value` is the measure itself; `low` and `high` its interval over images; `null` what unrelated
     layers show at this level; `share` how much of the dense layer's directions is left (CCA
-    family). `silent` counts channels that carry nothing and did in the dense network.
+    family). `silent` counts channels that carry nothing and did in the dense network. `refused`
+    is true where a measure that has intervals could not give one of these images.
     """
 
     measure: str
@@ -141,6 +144,7 @@ class LevelValues:
     share: np.ndarray
     silent: np.ndarray
     width: np.ndarray
+    refused: np.ndarray
 
     @property
     def closeness(self) -> np.ndarray:
@@ -195,6 +199,7 @@ def level_values(
         share=array(lambda row: row.dense_share),
         silent=array(lambda row: _silent(row)),
         width=array(lambda row: row.width),
+        refused=array(_refused) == 1,
     )
 
 
@@ -232,3 +237,10 @@ def floor_matrix(
             i, j = place[row.seed], place[other]
             found[i, j] = found[j, i] = row.similarity
     return found
+
+
+def _refused(row: SimilarityResult) -> bool:
+    """Return whether an interval was asked for and could not be had of these images."""
+    if row.low is not None or NO_INTERVAL not in row.warnings or row.measure not in MEASURES:
+        return False
+    return why_never(find_measure(row.measure)) is None

@@ -41,6 +41,10 @@ PER_DIRECTION, OF_ALL, IN_ALL = 1.75, 0.2, (28, 200)
 WORTH = 1.15
 
 
+#: how the reason for a missing interval begins, among the warnings
+NO_INTERVAL = "no interval: "
+
+
 class IntervalAndBias(NamedTuple):
     """A measure's interval and bias, each None where it can't be had, and what to tell."""
 
@@ -59,14 +63,9 @@ def interval_of(
     settings = statistics.accumulator.settings
     if settings.blocks == 0:
         return IntervalAndBias(None, None, [])
-    if measure.is_costly:
-        return _no_interval(f"{measure.name} is too costly to repeat")
-    if not measure.is_smooth:
-        return _no_interval(f"{measure.name} counts, and a count moves in steps")
-    if measure.is_biased_on_rows:
-        return _no_interval(
-            f"{measure.name} is too high on few data points, and by how much is not known"
-        )
+    never = why_never(measure)
+    if never is not None:
+        return _no_interval(never)
     copies = statistics.copies
     if copies is not None and copies.n_images > WORTH * copies.worth:
         return _no_interval(
@@ -83,6 +82,17 @@ def interval_of(
     if found.interval is None:
         return found
     return _too_few(statistics, keys, measure, directions) or found
+
+
+def why_never(measure: Measure) -> str | None:
+    """Return why a measure has no interval whatever the images, None where it may have one."""
+    if measure.is_costly:
+        return f"{measure.name} is too costly to repeat"
+    if not measure.is_smooth:
+        return f"{measure.name} counts, and a count moves in steps"
+    if measure.is_biased_on_rows:
+        return f"{measure.name} is too high on few data points, and by how much is not known"
+    return None
 
 
 def _from_moments(
@@ -130,8 +140,8 @@ def _too_few(
     )
 
 
-def _no_interval(why: str) -> IntervalAndBias:
-    return IntervalAndBias(None, None, [f"no interval: {why}"])
+def _no_interval(why: str) -> Found:
+    return IntervalAndBias(None, None, [f"{NO_INTERVAL}{why}"])
 
 
 def _around(

@@ -140,7 +140,7 @@ def _too_few(
     )
 
 
-def _no_interval(why: str) -> Found:
+def _no_interval(why: str) -> IntervalAndBias:
     return IntervalAndBias(None, None, [f"{NO_INTERVAL}{why}"])
 
 

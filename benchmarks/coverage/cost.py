@@ -14,9 +14,9 @@ import numpy as np
 
 from benchmarks.coverage.populations import Population
 from tfprune.similarity import Comparison
-from tfprune.similarity.jackknife import estimate_error
 from tfprune.similarity.measure import find_measure
 from tfprune.similarity.parallel import single_threaded_blas
+from tfprune.similarity.resampling import estimate_error
 from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import Key
 

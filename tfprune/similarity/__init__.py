@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tfprune.similarity.comparison import Comparison
     from tfprune.similarity.functions import linear_cka, mean_cca, pwcca, similarity_of, svcca
-    from tfprune.similarity.measure import MEASURES, Measure
-    from tfprune.similarity.probe_size import check_probe_size
+    from tfprune.similarity.measure import MEASURES, Measure, check_probe_size
     from tfprune.similarity.score import Score
 
 _HOME = {
@@ -21,7 +20,7 @@ _HOME = {
     "Comparison": "comparison",
     "Measure": "measure",
     "Score": "score",
-    "check_probe_size": "probe_size",
+    "check_probe_size": "measure",
     "linear_cka": "functions",
     "mean_cca": "functions",
     "pwcca": "functions",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -11,10 +10,16 @@ from scipy import special
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array, clipped
-from tfprune.similarity.jackknife import ErrorEstimate, estimate_error
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import with_rows
 from tfprune.similarity.pair import Pair
+from tfprune.similarity.resampling import (
+    MIN_BLOCKS,
+    ErrorEstimate,
+    bootstrap_interval,
+    estimate_error,
+    resampling_weights,
+)
 from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import KeyPair
 
@@ -235,40 +240,3 @@ def _jackknife(
     low, high = measure.value_range
     ends = clipped(value - reach, low, high), clipped(value + reach, low, high)
     return IntervalAndBias(ends, None, [])
-
-
-#: fewer blocks than this say nothing about spread
-MIN_BLOCKS = 8
-
-
-def resampling_weights(n_blocks: int, replicates: int, seed: int) -> Array:
-    """Return (replicates, n_blocks) counts of how often each block is drawn, with replacement."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=replicates)
-
-
-def bootstrap_interval(
-    value: float,
-    replicate: Callable[[Array], float],
-    weights: Array,
-    *,
-    confidence: float,
-    value_range: tuple[float, float],
-) -> tuple[float, float] | None:
-    """Return the interval at `confidence` around `value` from replicates at the given weights.
-
-    Drawing with replacement repeats images, which raises CCA and CKA as if there were fewer of
-    them; so the replicates' own mean is moved onto `value` before quantiles are taken. Below
-    100 replicates the quantiles are those of a normal law with the replicates' deviation.
-    """
-    draws = np.array([replicate(w.astype(np.float64)) for w in weights])
-    draws = draws[np.isfinite(draws)]
-    if draws.size < 8:
-        return None
-    tail = (1 - confidence) / 2
-    if draws.size < 100:
-        reach = NormalDist().inv_cdf(1 - tail) * float(draws.std(ddof=1))
-        low, high = value - reach, value + reach
-    else:
-        low, high = np.quantile(draws, [tail, 1 - tail]) - draws.mean() + value
-    return clipped(float(low), *value_range), clipped(float(high), *value_range)

@@ -88,6 +88,7 @@ def project(tmp_path, monkeypatch, migrated, found):
     monkeypatch.setattr(comparing, "load_network", lambda *args, **options: SimpleNamespace(
         config=RunConfig()))  # fmt: skip
     monkeypatch.setattr(comparing, "_compare", compare_networks)
+    monkeypatch.setattr("tfprune.report.figures.draw", lambda chart, form: b"drawn")
     monkeypatch.setattr(sender, "QUICK_RETRIES", (0.01,))
     monkeypatch.setattr(local, "SQLITE_SECONDS", 0.05)
     event.listen(Engine, "before_cursor_execute", give_up_at_once, retval=True)

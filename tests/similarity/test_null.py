@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfprune.similarity import Comparison, mean_cca
+from tfprune.similarity import null as nulls
 from tfprune.similarity.accumulator import derangement
 from tfprune.similarity.measures.cca import (
     null_mean_correlation,
@@ -87,6 +88,18 @@ def test_few_images_per_direction_are_warned_of_and_pixels_do_not_count():
     (told,) = score(a, b, "cca", permutations=0).warnings
     assert told.startswith("4.2 images per direction (50 images, 6 + 6 directions): below 10")
     assert score(a, b, "cka", permutations=0).warnings == ()
+
+
+@pytest.mark.parametrize(("name", "n"), [("cka", 5), ("rsa", 5), ("simple-match", 3)])
+@pytest.mark.parametrize("dear", [False, True])
+def test_as_many_pairings_as_asked_for_but_three_where_they_are_dear(monkeypatch, name, n, dear):
+    """Dear are a measure that matches channels, and products beyond a limit; not rows sampled."""
+    rng = np.random.default_rng(11)
+    a, b = rng.normal(size=(2, 60, 4))
+    monkeypatch.setattr(nulls, "_DEAR", 60 * 4 * 4 - 1 if dear else 60 * 4 * 4)
+    found = score(a, b, name, blocks=0, permutations=5)
+    expected = 3 if dear and name == "cka" else n
+    assert found.null_method == f"{expected} random pairings of images"
 
 
 def test_a_measure_of_all_distances_says_that_it_saw_a_sample():

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.disk import UNREADABLE, npz, read_npz, write_whole
 from tfprune.errors import InputError
-from tfprune.pruning.kernels import Mask, Masks
+from tfprune.pruning.kernels import Array, Mask, Masks
 
 FORMAT = "tfprune-masks-1"
 
@@ -22,7 +22,6 @@ def save_masks(path: str | os.PathLike[str], masks: Masks) -> Path:
     and so on hold the layers' flags in C order, eight to a byte, first flag in the highest bit
     (`numpy.packbits`). The same masks give the same bytes: no clock and no file name goes in.
     """
-    path = Path(path)
     header = {
         "format": FORMAT,
         "layers": [{"name": name, "shape": list(mask.shape)} for name, mask in masks.items()],
@@ -30,8 +29,8 @@ def save_masks(path: str | os.PathLike[str], masks: Masks) -> Path:
     entries = {"layers": np.array(json.dumps(header))}
     for i, mask in enumerate(masks.values()):
         entries[f"bits_{i:04d}"] = np.packbits(mask.reshape(-1))
-    write_whole(path, npz(entries, compressed=True), durable=False)
-    return path
+    write_whole(Path(path), npz(entries, compressed=True), durable=False)
+    return Path(path)
 
 
 def load_masks(path: str | os.PathLike[str]) -> dict[str, Mask]:
@@ -42,12 +41,12 @@ def load_masks(path: str | os.PathLike[str]) -> dict[str, Mask]:
     if not Path(path).is_file():
         raise InputError(f"no mask file at {str(path)!r}.")
     try:
-        archive = read_npz(Path(path))
-        header = json.loads(str(archive["layers"]))
+        entries = read_npz(Path(path))
+        header = json.loads(str(entries["layers"]))
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
         return {
-            str(layer["name"]): _unpack(archive[f"bits_{i:04d}"], tuple(layer["shape"]))
+            str(layer["name"]): _unpack(entries[f"bits_{i:04d}"], tuple(layer["shape"]))
             for i, layer in enumerate(header["layers"])
         }
     except UNREADABLE as error:
@@ -56,7 +55,7 @@ def load_masks(path: str | os.PathLike[str]) -> dict[str, Mask]:
         ) from error
 
 
-def _unpack(bits: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], shape: tuple[int, ...]) -> Mask:
+def _unpack(bits: Array, shape: tuple[int, ...]) -> Mask:
     n = int(np.prod(shape, dtype=np.int64))
     if bits.size != -(-n // 8):
         raise ValueError(f"{bits.size} bytes for a mask of shape {shape}")

@@ -21,7 +21,7 @@ LAYERS = ("conv1", "conv2", "dense1")
 
 def run_of(
     values, *, width=0.01, null=0.1, floor=None, again=None, measure="cka", share=None,
-    accuracies=None, silent=0, warnings="",
+    accuracies=None, silent=0, warnings="", left=32,
 ):  # fmt: skip
     """One level (20% pruned): values[seed][layer], floors by pairs of seeds, and accuracies."""
     template = synthetic(n_levels=1, measures=(measure,)).similarities[0]
@@ -33,7 +33,7 @@ def run_of(
             high=None if width is None else value + width,
             dense_share=None if share is None else share[i],
             dead_a=0, dead_b=silent if i == 1 else 0, masked_b=0, width=32,
-            warnings=warnings,
+            warnings=warnings, rank_a=32, rank_b=left if i == 1 else 32,
         )
         for seed, of_seed in enumerate(values)
         for i, value in enumerate(of_seed)
@@ -105,6 +105,20 @@ def test_layers_no_better_than_unrelated_ones_are_named():
     )
     assert "no intervals were taken" in told([[0.9, 0.4, 0.8]], width=None)["null"]
     assert "null" not in told([[0.9, 0.4, 0.8]], null=None)
+
+
+def test_lost_directions_are_counted_where_a_quarter_or_more_are_gone():
+    def died(left, **options):
+        run = {"measure": "svcca", "share": [0.75, 0.3, 0.5], **options}
+        return told([[0.8, 0.9, 0.85]] * 2, left=left, **run).get("died")
+
+    assert died(24) == "Directions that are left: conv2 24 of 32."
+    assert died(25) is None
+    assert died(12, silent=20) == (
+        "Channels that carry nothing any more: conv2 20 of 32. Directions that are left: conv2 12 "
+        "of 32."
+    )
+    assert died(12, measure="cka", share=None) is None
 
 
 def test_where_intervals_are_refused_no_layer_is_called_more_alike_than_unrelated_ones():

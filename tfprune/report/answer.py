@@ -145,18 +145,35 @@ def _missing(values: LevelValues) -> Parts | None:
     return "missing", text, _names(values, layers.tolist()), ()
 
 
+#: of the dense layer's directions, the share whose loss is spoken of
+MANY_LOST = 0.25
+
+
 def _died(values: LevelValues) -> Parts | None:
     silent = np.nan_to_num(values.silent)
-    layers = np.flatnonzero(silent.max(axis=0, initial=0) > 0)
-    if not len(layers):
-        return None
+    channels = np.flatnonzero(silent.max(axis=0, initial=0) > 0).tolist()
+    known = np.isfinite(values.value)
+    lost = known & (values.rank_b <= (1 - MANY_LOST) * values.rank_a)
+    directions = np.flatnonzero(lost.all(axis=0)).tolist() if values.has_share else []
+    texts = []
+    if channels:
+        parts = _counts(values, channels, silent, values.width)
+        texts.append(f"Channels that carry nothing any more: {parts}.")
+    if directions:
+        parts = _counts(values, directions, values.rank_b, values.rank_a)
+        texts.append(f"Directions that are left: {parts}.")
+    named = [i for i in range(len(values.layers)) if i in channels or i in directions]
+    return ("died", " ".join(texts), _names(values, named), ()) if texts else None
+
+
+def _counts(values: LevelValues, layers: Sequence[int], some: np.ndarray, whole: np.ndarray) -> str:
+    """Return 'conv2 9 of 24 and conv3 5 to 7 of 32': the fewest and the most over seeds."""
     parts = []
     for i in layers:
-        fewest, most = (int(end(silent[:, i])) for end in (np.min, np.max))
+        fewest, most = (int(end(some[:, i])) for end in (np.min, np.max))
         count = f"{most}" if fewest == most else f"{fewest} to {most}"
-        parts.append(f"{values.layers[i]} {count} of {int(np.nanmax(values.width[:, i]))}")
-    text = f"Channels that carry nothing any more: {listed(parts)}."
-    return "died", text, _names(values, layers.tolist()), ()
+        parts.append(f"{values.layers[i]} {count} of {int(np.nanmax(whole[:, i]))}")
+    return listed(parts)
 
 
 def _null(values: LevelValues) -> Parts | None:

@@ -129,7 +129,8 @@ class LevelValues:
 
     `value` is the measure itself; `low` and `high` its interval over images; `null` what unrelated
     layers show at this level; `share` how much of the dense layer's directions is left (CCA
-    family). `silent` counts channels that carry nothing and did in the dense network. `refused`
+    family). `silent` counts channels that carry nothing and did in the dense network; `rank_a` and
+    `rank_b` the directions of the dense layer and of the level's. `refused`
     is true where a measure that has intervals could not give one of these images.
     """
 
@@ -144,6 +145,8 @@ class LevelValues:
     share: np.ndarray
     silent: np.ndarray
     width: np.ndarray
+    rank_a: np.ndarray
+    rank_b: np.ndarray
     refused: np.ndarray
 
     @property
@@ -199,6 +202,8 @@ def level_values(
         share=array(lambda row: row.dense_share),
         silent=array(lambda row: _silent(row)),
         width=array(lambda row: row.width),
+        rank_a=array(lambda row: row.rank_a),
+        rank_b=array(lambda row: row.rank_b),
         refused=array(_refused) == 1,
     )
 

@@ -1,6 +1,7 @@
 """Any measure by name on two arrays, and measures that another package brings."""
 
 import importlib.metadata
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,3 +68,23 @@ def test_a_package_can_bring_a_measure_which_gets_interval_and_null_like_ours(mo
     assert float(score) == pytest.approx(expected, abs=1e-12)
     assert score.interval[0] < expected < score.interval[1]
     assert score.null < 0.05 < expected
+
+
+def test_a_measure_that_says_how_many_directions_enter_is_believed():
+    """By its own options, whatever they are called; the warning of too few images counts them."""
+    measure = replace(
+        THEIRS,
+        samples="n > d1 + d2",
+        directions=lambda pair, *, first: (first, first + 1),
+        options={"first": 2},
+        compute=lambda pair, *, first: 0.5,
+    )
+    x = np.random.default_rng(2).normal(size=(40, 6))
+    for first, images in ((2, "8.0"), (4, "4.4")):
+        comparison = Comparison(
+            [("x", "y")], measures=[measure.with_options(first=first)], blocks=0
+        )
+        comparison.update({"x": x}, {"y": x})
+        score = comparison.scores()["x", "y", "first-channels"]
+        assert (score.rank_a, score.rank_b, score.rank) == (first, first + 1, first)
+        assert score.warnings[0].startswith(f"{images} images per direction (40 images, {first} +")

@@ -118,6 +118,8 @@ class Measure:
     #: (pair, the pair over all images, **options) -> the number and its derivatives in the
     #: weights of blocks of images; None: blocks are left out one by one
     expand: Callable[..., Expanded] | None = None
+    #: (pair, **options) -> how many directions of each side enter; None: the live ones
+    directions: Callable[..., tuple[int, int]] | None = None
     #: value expected of unrelated layers, of the pair and the options; None where unknown
     null: Callable[..., float] | None = None
     #: what axes and tables call it (its name where this is empty), and what other papers do

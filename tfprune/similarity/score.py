@@ -190,9 +190,8 @@ def _averages_correlations(measure: Measure) -> bool:
 
 def _directions(pair: Pair, measure: Measure) -> tuple[int, int]:
     """Return how many directions of each side enter the measure."""
-    if "variance" in measure.options:
-        variance = measure.options["variance"]
-        return pair.x.principal(variance).shape[1], pair.y.principal(variance).shape[1]
+    if measure.directions is not None:
+        return measure.directions(pair, **measure.options)
     if measure.whitens:
         return pair.ranks
     return pair.x.whitening.rank, pair.y.whitening.rank

@@ -86,10 +86,14 @@ def mean_kept_correlation(pair: Pair, *, variance: float) -> float:
     return float(correlations_of(kept_x.T @ pair.cross @ kept_y).mean())
 
 
+def kept_ranks(pair: Pair, *, variance: float) -> tuple[int, int]:
+    """Return how many directions of x and of y are kept."""
+    return pair.x.principal(variance).shape[1], pair.y.principal(variance).shape[1]
+
+
 def null_kept(pair: Pair, *, variance: float) -> float:
     """Return the mean correlation expected of unrelated layers of as many kept directions."""
-    ranks = tuple(side.principal(variance).shape[1] for side in (pair.x, pair.y))
-    return null_mean_correlation(ranks[0], ranks[1], pair.n_samples)
+    return null_mean_correlation(*kept_ranks(pair, variance=variance), pair.n_samples)
 
 
 SVCCA = Measure(
@@ -104,6 +108,7 @@ SVCCA = Measure(
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     samples="n > k1 + k2",
     expand=expand_kept_correlation,
+    directions=kept_ranks,
     null=null_kept,
     options={"variance": 0.99},
     bends_at_chance=True,

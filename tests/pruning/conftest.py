@@ -6,14 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from tfprune.pruning.kernels import PrunableTensor, full_masks
 from tfprune.pruning.strategy import PruningContext
-
-# a busy machine is slow, not wrong
-settings.register_profile("pruning", deadline=None)
-settings.load_profile("pruning")
 
 
 @dataclass(frozen=True)

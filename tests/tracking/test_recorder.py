@@ -74,6 +74,30 @@ def test_a_store_that_is_down_costs_no_time_and_no_point(tmp_path, memory) -> No
     assert memory.runs["id1"]["tags"]["mlflow.parentRunId"] == "id0"
 
 
+def test_an_end_that_comes_during_a_failing_try_still_tells_of_the_gap(
+    tmp_path, memory, monkeypatch
+) -> None:
+    """That try is not counted among those that are made for the end."""
+    begun, ending = threading.Event(), threading.Event()
+    told: list[str] = []
+    find_key = memory.find_key
+
+    def slow(key: str) -> str | None:
+        begun.set()
+        ending.wait(10)
+        return find_key(key)
+
+    monkeypatch.setattr(memory, "find_key", slow)
+    memory.available = False
+    recorder = _recorder(memory, tmp_path, told)
+    recorder.start_run("r")
+    assert begun.wait(10)
+    threading.Timer(0.3, ending.set).start()
+    assert recorder.close(timeout=20).left == 1
+    assert len(told) == 1
+    assert told[0].startswith("MLflow does not take records at the moment")
+
+
 def test_a_gap_of_one_quick_retry_is_not_told(tmp_path, memory) -> None:
     told: list[str] = []
     memory.available = False

@@ -42,7 +42,7 @@ class Sender:
         self._stopping = False
         self._hurry = False
         self._n_delivered = self._n_rejected = 0
-        self._n_failures = 0
+        self._n_failures = self._n_failures_before = 0  # all, and those before the last fresh start
         self._ended = False
         self._then: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="tfprune-tracking", daemon=True)
@@ -51,22 +51,28 @@ class Sender:
     def flush(self, timeout: float) -> Delivery:
         """Wait at most `timeout` seconds until all is delivered; return how it stands.
 
-        Returns early when the store fails at a try made for this call.
+        Returns early when the store fails at every try made for this call, which is told by then.
         """
         changed = self._journal.changed
         with changed:
             self._hurry = True
-            failures = self._n_failures
             changed.notify_all()
             changed.wait_for(
                 lambda: (
-                    self._journal.is_delivered
-                    or self._n_failures > failures + len(QUICK_RETRIES)
-                    or not self._thread.is_alive()
+                    self._journal.is_delivered or self._has_failed or not self._thread.is_alive()
                 ),
                 timeout,
             )
         return Delivery(self._n_delivered, self._journal.n_pending(), self._n_rejected)
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether a fresh start was made for the last `flush`, and all its tries failed.
+
+        A try that was on its way when `flush` was called is none of them.
+        """
+        n_failures = self._n_failures - self._n_failures_before
+        return not self._hurry and n_failures > len(QUICK_RETRIES)
 
     def stop(self, timeout: float, *, then: Callable[[], None]) -> None:
         """Deliver what can be within `timeout` seconds, and end; `then` is called at the end.
@@ -95,6 +101,8 @@ class Sender:
         with self._journal.changed:
             self._journal.changed.wait_for(lambda: self._stopping or self._hurry, seconds)
             hurry, self._hurry = self._hurry, False
+            if hurry:
+                self._n_failures_before = self._n_failures
             return hurry
 
     def _run(self) -> None:

@@ -82,7 +82,7 @@ def round_trip(name: str, *, size: int, folder: Path) -> Row:
     """Return what one network of keras.applications looks like after the way in and out."""
     from tfprune.models.files import load_with_origin, write_back
     from tfprune.models.files.export import predict, sparsity
-    from tfprune.models.files.libraries import keras3
+    from tfprune.models.libraries import keras3
     from tfprune.training.prunable import kernel, left_out
 
     keras = keras3()

@@ -158,3 +158,15 @@ def check_unmasked(values: object, label: str) -> None:
             "would be ignored. Leave out the rows that hold masked values, or fill them with "
             ".filled(value)."
         )
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+LENGTH = 300
+
+
+def reason(error: BaseException) -> str:
+    """Return an error's message on one line, without terminal colours, at most 300 characters."""
+    text = " ".join(_COLOURS.sub("", str(error)).split()).rstrip(".")
+    if len(text) > LENGTH:
+        text = f"{text[:LENGTH]}..."
+    return text or type(error).__name__

@@ -7,7 +7,7 @@ import pytest
 
 from tfprune.activations import collect_activations, hidden_layers
 from tfprune.data import normalization
-from tfprune.models.graph import NetworkGraph
+from tfprune.models.flow import NetworkGraph
 
 SHAPE = (6, 6, 2)
 
@@ -87,7 +87,7 @@ KERAS3 = ["relu", "relu6", "silu", "leaky_relu", "softplus", "softsign", "hard_s
 @pytest.mark.parametrize("name", KERAS3)
 def test_keras_3_files_that_compute_the_same_are_read_alike(keras, images, name):
     from tfprune.models.files.convert import convert_to_keras2
-    from tfprune.models.files.libraries import keras3
+    from tfprune.models.libraries import keras3
 
     k3 = keras3()
     function = getattr(k3.ops, name, None)

@@ -18,7 +18,7 @@ SCALE = 3.0  # of the file's kernels above Glorot's, so that they are told from 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory, keras):
     """Return a network saved by Keras 3 and its file; it answers with probabilities."""
-    from tfprune.models.files.libraries import keras3
+    from tfprune.models.libraries import keras3
 
     layers = keras3().layers
     keras3().utils.set_random_seed(3)

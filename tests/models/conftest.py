@@ -36,7 +36,7 @@ def masked_copy():
     """A function that returns the oracle: a plain copy, its kernels multiplied by the masks."""
 
     def masked_copy(model, masks):
-        from tfprune.models.nested import leaf_layers
+        from tfprune.models.graph import leaf_layers
         from tfprune.training.prunable import kernel, plain_copy
 
         copy = plain_copy(model)

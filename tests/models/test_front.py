@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfprune.models.front import front_of
+from tfprune.models.fits import front_of
 
 SHAPE = (8, 8, 3)
 

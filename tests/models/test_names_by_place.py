@@ -9,7 +9,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models import build_model
-from tfprune.models.own_copy import layer_names
+from tfprune.models.build import layer_names
 
 MODULE = """
 import itertools

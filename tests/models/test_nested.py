@@ -7,7 +7,8 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models import build_model
-from tfprune.models.nested import leaf_layers, unfolded
+from tfprune.models.copying import unfolded
+from tfprune.models.graph import leaf_layers
 from tfprune.models.shrink import shrink, tied_layers
 from tfprune.models.topology import channel_graph
 from tfprune.pruning.kernels import full_masks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfprune.models import build_model
-from tfprune.models.shrink_cost import LayerFlops, flops
+from tfprune.models.shrink import LayerFlops, flops
 
 
 def test_flops_are_two_per_weight_and_position(keras):

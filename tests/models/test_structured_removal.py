@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tfprune.models import MODELS, build_model
+from tfprune.models.flow import norms_after
 from tfprune.models.shrink import shrink, tied_layers
 from tfprune.pruning.amounts import Rates
 from tfprune.pruning.facts import filter_masks
 from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.masks import prune
 from tfprune.pruning.strategy import PruningContext
-from tfprune.training.followers import norms_after
 from tfprune.training.prunable import PrunableNetwork
 
 QUICK = ("digits-cnn", "lenet5", "conv2")

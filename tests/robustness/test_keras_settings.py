@@ -51,7 +51,7 @@ def test_settings_that_keras_itself_refuses_get_one_message(program, tmp_path, t
 def test_what_is_set_while_the_process_runs_is_set_back(keras):
     import keras as keras3
 
-    from tfprune.models.files.libraries import replaced_settings, settle_keras
+    from tfprune.models.libraries import replaced_settings, settle_keras
 
     for library in (keras, keras3):
         library.backend.set_floatx("float64")

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import unknown_name
-from tfprune.models.graph import PASSED, NetworkGraph, has_kernel
+from tfprune.models.flow import PASSED, NetworkGraph, has_kernel
+from tfprune.models.graph import Call
 from tfprune.models.pointwise import is_affine
 
 if TYPE_CHECKING:
@@ -52,32 +53,30 @@ class HiddenLayer:
         return n_pixels
 
 
-def _after_activation(graph: NetworkGraph, node: Any) -> Any:
+def _after_activation(graph: NetworkGraph, call: Call) -> Any:
     """Return the tensor that holds a layer's values after its activation."""
-    own = getattr(node.layer, "activation", None)
+    own = getattr(call.layer, "activation", None)
     curved = own is not None and not is_affine(own)
-    tensor = node.outputs
+    tensor = call.output
     while True:
         tensor, bent = graph.activated(tensor)
         if curved or bent:
             return tensor
-        followers = graph.consumers(tensor)
-        if len(followers) != 1 or type(followers[0].layer).__name__ not in PASSED:
+        follower = graph.only_consumer(tensor)
+        if follower is None or follower.kind not in PASSED:
             return tensor
-        tensor = followers[0].outputs
+        tensor = follower.output
 
 
 def hidden_tensors(network: tf_keras.Model) -> list[tuple[HiddenLayer, Any]]:
     """Return the compared layers of a network, input side first, each with its graph tensor."""
     graph = NetworkGraph(network)
     points: dict[int, tuple[Any, Any]] = {}
-    for node in graph.nodes:
-        layer = node.layer
-        if not has_kernel(layer) or not hasattr(node.outputs, "shape"):
+    for call in graph.calls:
+        layer = call.layer
+        if not (has_kernel(layer) and call.makes_one and graph.kernel_behind(call)):
             continue
-        if not graph.kernel_behind(node):
-            continue
-        tensor = _after_activation(graph, node)
+        tensor = _after_activation(graph, call)
         known = points.get(id(tensor))
         if known is None or layer.count_params() > known[0].count_params():
             points[id(tensor)] = (layer, tensor)

@@ -29,7 +29,7 @@ def graph_facts(
     network: tf_keras.Model, tensors: Sequence[PrunableTensor], masks: Masks
 ) -> dict[str, float]:
     """Return the facts for which channels are followed through the network's graph."""
-    from tfprune.models.shrink_cost import flops
+    from tfprune.models.shrink import flops
     from tfprune.models.topology import channel_graph
 
     cost = flops(network, masks)
@@ -43,7 +43,7 @@ def graph_facts(
 
 def why_unfollowed(network: tf_keras.Model, tensors: Sequence[PrunableTensor]) -> str | None:
     """Return why channels can't be followed through a network, None where they can."""
-    from tfprune.models.files.reasons import reason
+    from tfprune.errors import reason
 
     try:
         graph_facts(network, tensors, full_masks(tuple(tensors)))

@@ -135,7 +135,7 @@ def find_inputs(
     """
     from tfprune.data import normalization
     from tfprune.data.images import MODES
-    from tfprune.models.front import front_of
+    from tfprune.models.fits import front_of
 
     split = "validation" if len(dataset.validation) else "train"
     examples = _sample(getattr(dataset, split))

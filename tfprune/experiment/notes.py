@@ -9,7 +9,7 @@ from tfprune.config import ConfigError, RunConfig
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.models.files.leaving import Leaving
+    from tfprune.models.files.export import Leaving
 
 _SHOWN = 5  # names in one line
 
@@ -28,7 +28,7 @@ def check_trainable(network: tf_keras.Model) -> None:
 def leaving_of(network: tf_keras.Model, name: str) -> Leaving:
     """Return the forms in which a network can be stored, found by trying unless it is built in."""
     from tfprune.models import MODELS
-    from tfprune.models.files.leaving import Leaving, try_leaving
+    from tfprune.models.files.export import Leaving, try_leaving
 
     return Leaving() if name in MODELS else try_leaving(network)
 
@@ -42,7 +42,7 @@ def notes_on(
     unfollowed: str | None = None,
 ) -> tuple[str, ...]:
     """Return what to say about a network before it is trained."""
-    from tfprune.models.files.libraries import replaced_settings
+    from tfprune.models.libraries import replaced_settings
 
     notes = []
     replaced = replaced_settings()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tfprune.activations import HiddenLayer
     from tfprune.data import Dataset, Examples, Normalization
     from tfprune.experiment.tickets import Ticket
-    from tfprune.models.files.leaving import Leaving
+    from tfprune.models.files.export import Leaving
     from tfprune.pruning.amounts import Rates
     from tfprune.pruning.kernels import PrunableTensor
     from tfprune.pruning.projection import Projection
@@ -251,8 +251,8 @@ def make_plan(
     from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
     from tfprune.models.build import build
+    from tfprune.models.build import layer_names as names_of_layers
     from tfprune.models.files import output_kind
-    from tfprune.models.own_copy import layer_names as names_of_layers
     from tfprune.training.prunable import PrunableNetwork, left_out
 
     dataset = load_data(config, seed=config.seed)

@@ -3,15 +3,28 @@
 Keras rebuilds a layer from its configuration, where a function of the user's (an activation, an
 initializer, a regularizer, a constraint) is no more than a name that leads nowhere. Here such
 objects are taken out before the configuration is read, and handed to the copy as they are.
+Models within a model can be unfolded on the way: every layer stands in one graph then.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfprune.models.nested import leaf_layers
+from tfprune.models.graph import (
+    functional,
+    has_graph,
+    is_model,
+    leaf_layers,
+    maker,
+    map_tree,
+    walk,
+)
+from tfprune.models.layer_names import unique
+from tfprune.models.libraries import keras2
+from tfprune.models.weights import copy_layer
 
 if TYPE_CHECKING:
     import tf_keras
@@ -49,8 +62,7 @@ def clone(
     import tf_keras
 
     def copied(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        graph = getattr(layer, "_is_graph_network", False)
-        if graph or isinstance(layer, tf_keras.Sequential):
+        if has_graph(layer) or isinstance(layer, tf_keras.Sequential):
             return clone(layer, change)
         return copied_layer(layer, change)
 
@@ -128,3 +140,119 @@ def _classes_within(layer: tf_keras.layers.Layer) -> dict[str, type]:
         for _, part in _parts(layer)
         if part is not layer and not type(part).__module__.startswith("tf_keras.")
     }
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted network: `pairs` holds each source layer beside its new layer, in graph order.
+
+    Layers that are shared in the source appear once and are shared in `model` too.
+    """
+
+    source: Any
+    model: Any
+    pairs: tuple[tuple[Any, Any], ...]
+
+    @classmethod
+    def of(cls, source: Any, model: Any, pairs: Sequence[tuple[Any, Any]]) -> Conversion:
+        """Return the conversion after giving each new layer the weights of its source layer."""
+        for old, new in pairs:
+            copy_layer(old, new)
+        return cls(source, model, tuple(pairs))
+
+
+def unfold(model: Any) -> Conversion:
+    """Return a tf_keras model with its nested models unfolded, as a copy; same weights."""
+    return replay(model)
+
+
+def replay(
+    model: Any,
+    *,
+    change: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda layer, config: config,
+    leaf: Callable[[Any], Any] | None = None,
+) -> Conversion:
+    """Return a tf_keras model as a copy without nested models; same weights.
+
+    change: layer, its configuration -> the copy's. leaf: what becomes of the constants and types
+    that the calls in the graph are given.
+    """
+    graph = functional(model)
+    library = keras2()
+    taken: set[str] = set()
+    inputs = [
+        library.Input(
+            batch_shape=tuple(t.shape),
+            dtype=leaf(t.dtype) if leaf else t.dtype,
+            name=unique(maker(t).name, taken),
+        )
+        for t in graph.inputs
+    ]
+    layers = _Copies(taken, change)
+
+    def apply(layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if leaf is not None:
+            args, kwargs = map_tree(leaf, args), map_tree(leaf, kwargs)
+        return layers.of(layer)(*args, **kwargs)
+
+    outputs = walk(model, inputs, apply)
+    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=model.name)
+    return Conversion.of(model, new, layers.pairs)
+
+
+class _Copies:
+    """New layers of the same library and class, custom ones included, made once for each."""
+
+    def __init__(
+        self, taken: set[str], change: Callable[[Any, dict[str, Any]], dict[str, Any]]
+    ) -> None:
+        self._taken, self._change = taken, change
+        self._made: dict[int, Any] = {}
+        self.pairs: list[tuple[Any, Any]] = []
+
+    def of(self, layer: Any) -> Any:
+        """Return the copy of a layer."""
+        if id(layer) not in self._made:
+            name = unique(layer.name, self._taken)
+            new = copied_layer(layer, lambda one, old: self._change(one, old) | {"name": name})
+            self._made[id(layer)] = new
+            self.pairs.append((layer, new))
+        return self._made[id(layer)]
+
+
+def one_or_all(tensors: list[Any]) -> Any:
+    """Return the tensor of a list that holds one, the list of others."""
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+@dataclass(frozen=True, eq=False)
+class Unfolded:
+    """A model without models inside, and what its layers are called in the model it came from.
+
+    names: layer -> its name in the nested model; they differ where two nested models have a layer
+    of one name.
+    """
+
+    model: tf_keras.Model
+    names: Mapping[str, str]
+
+
+def unfolded(model: tf_keras.Model) -> Unfolded:
+    """Return the model itself where it has no models inside, else an unfolded copy of it.
+
+    The copy computes the same and shares no variable. Layers of a model that is called twice are
+    shared by both places. Where a model without a graph of layers (a subclass of Model) is among
+    the inner ones, all of them stay.
+    """
+    inner = list(_inner_models(model))
+    if not inner or not all(has_graph(one) for one in inner):
+        return Unfolded(model, {layer.name: layer.name for layer in model.layers})
+    conversion = unfold(model)
+    return Unfolded(conversion.model, {new.name: old.name for old, new in conversion.pairs})
+
+
+def _inner_models(model: tf_keras.Model) -> Iterator[tf_keras.Model]:
+    for layer in model.layers:
+        if is_model(layer):
+            yield layer
+            yield from _inner_models(layer)

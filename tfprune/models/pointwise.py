@@ -6,12 +6,12 @@ under any name. What they share is that every value comes out of the values at i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from tfprune.models.files.graph2 import map_tree
+from tfprune.models.graph import Call
 
 Kind = Literal["affine", "curved"]
 
@@ -20,31 +20,33 @@ _SPREAD = 3.0  # reaches both sides of every usual threshold (relu6, hard sigmoi
 _TOLERANCE = 1e-3
 
 
-def kind_of_step(node: Any) -> Kind | None:
-    """Return what one node of a graph does to its inputs, all of the output's shape.
+def kind_of_step(call: Call) -> Kind | None:
+    """Return what one call of a graph does to its inputs, all of the output's shape.
 
     affine: every value a multiple of the value at its place, plus a constant; curved: another
     function of it, or a softmax; None: values at other places matter too, or chance does.
     """
-    return kind_of(lambda values: _call(node, values), node.keras_inputs)
+    return kind_of(call.answer, call.inputs)
 
 
-def is_straight_step(node: Any) -> Literal["moves", "leaves"] | None:
-    """Return what one node makes of values: scaled or shifted ones, or the same; None for else."""
-    if len(node.keras_inputs) != 1 or not hasattr(node.outputs, "shape"):
+def is_straight_step(call: Call) -> Literal["moves", "leaves"] | None:
+    """Return what one call makes of values: scaled or shifted ones, or the same; None for else."""
+    if len(call.inputs) != 1 or not call.makes_one:
         return None
-    tensor = node.keras_inputs[0]
+    import tensorflow as tf
+
+    tensor = call.inputs[0]
     dtype = np.dtype(tensor.dtype.as_numpy_dtype)
     if dtype.kind in "iu":  # whole numbers: a step that makes floats of them, or scales them
         dtype = np.dtype("float32")
     for most in (4, None):
         size = [(_size(tuple(tensor.shape), most), dtype)]
         try:
-            kind = _classified(lambda values: _call(node, values), size)
+            kind = _classified(call.answer, size)
             if kind != "affine":
                 return None
             values = _draw(np.random.default_rng(1), size[0][0], dtype)
-            found = np.asarray(_tried(node, values))
+            found = np.asarray(call.answer([tf.constant(values)]))
             return "leaves" if _same(found, values) else "moves"
         except Exception:  # a layer that is built for its own shape raises anything on another
             continue
@@ -132,23 +134,3 @@ def _is_softmax(values: np.ndarray) -> bool:
         if (shares >= 0).all() and np.allclose(shares.sum(axis=-1), 1, atol=1e-2):
             return True
     return False
-
-
-def _tried(node: Any, values: np.ndarray) -> Any:
-    import tensorflow as tf
-
-    return _call(node, [tf.constant(values)])
-
-
-def _call(node: Any, values: Sequence[Any]) -> Any:
-    """Return what a node's layer answers when its symbolic inputs are these tensors."""
-    known: Mapping[int, Any] = {
-        id(tensor): value for tensor, value in zip(node.keras_inputs, values, strict=True)
-    }
-
-    def given(leaf: Any) -> Any:
-        return known.get(id(leaf), leaf)
-
-    args = [map_tree(given, argument) for argument in node.call_args]
-    kwargs = {name: map_tree(given, value) for name, value in node.call_kwargs.items()}
-    return node.layer(*args, **kwargs)

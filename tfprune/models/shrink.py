@@ -1,4 +1,7 @@
-"""A network without the channels that pruning has made useless: smaller, and the same function."""
+"""A network without the channels that pruning has made useless: smaller, and the same function.
+
+And what networks cost: floating point operations per image.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.errors import InputError, unknown_name
-from tfprune.models.nested import leaf_layers, unfolded
+from tfprune.models.copying import unfolded
+from tfprune.models.graph import Call, calls, has_graph, leaf_layers
 from tfprune.models.shrink_build import build_smaller
 from tfprune.models.shrink_channels import Channels
-from tfprune.models.shrink_cost import flops
-from tfprune.models.shrink_rules import MASKED, transposed, values_of
+from tfprune.models.shrink_rules import DEPTHWISE, MASKED, READERS, transposed, values_of
 
 if TYPE_CHECKING:
     import tf_keras
@@ -64,7 +67,7 @@ def shrink(model: tf_keras.Model, masks: Mapping[str, np.ndarray] | None = None)
     """
     import tf_keras
 
-    if not isinstance(model, tf_keras.Model) or not getattr(model, "_is_graph_network", False):
+    if not isinstance(model, tf_keras.Model) or not has_graph(model):
         raise InputError(
             f"shrinking needs a functional or sequential Keras model with a known input shape, got "
             f"{type(model).__name__}: channels are followed through the graph of its layers."
@@ -78,7 +81,7 @@ def shrink(model: tf_keras.Model, masks: Mapping[str, np.ndarray] | None = None)
     readers = list(channels.of_kind("reader"))
     return Shrunk(
         model=smaller,
-        kept={node.layer.name: channels.kept(node.flat_output_ids[0]) for node in readers},
+        kept={call.layer.name: channels.kept(call.output_ids[0]) for call in readers},
         parameters=(int(model.count_params()), int(smaller.count_params())),
         flops=(_total(model), _total(smaller)),
     )
@@ -93,9 +96,9 @@ def tied_layers(model: tf_keras.Model) -> list[tuple[str, ...]]:
     flat = unfolded(model)
     channels = Channels(flat.model, {})
     found: dict[tuple[int, ...], list[str]] = {}
-    for node in channels.of_kind("reader"):
-        key = tuple(int(group) for group in channels.groups(node.flat_output_ids[0]))
-        found.setdefault(key, []).append(flat.names[node.layer.name])
+    for call in channels.of_kind("reader"):
+        key = tuple(int(group) for group in channels.groups(call.output_ids[0]))
+        found.setdefault(key, []).append(flat.names[call.layer.name])
     return [tuple(names) for names in found.values() if len(names) > 1]
 
 
@@ -128,3 +131,62 @@ def _check_masks(model: tf_keras.Model, masks: Mapping[str, np.ndarray]) -> None
                 f"mask of {name!r}: expected the kernel's shape {shape} or one flag for each of "
                 f"its {n_filters} filters, got shape {np.shape(mask)}."
             )
+
+
+@dataclass(frozen=True)
+class LayerFlops:
+    """Floating point operations of one layer for one image.
+
+    `dense` counts every weight, `sparse` only those that are not 0.
+    """
+
+    dense: int
+    sparse: int
+
+
+def flops(
+    model: tf_keras.Model, masks: Mapping[str, np.ndarray] | None = None
+) -> dict[str, LayerFlops]:
+    """Return layer name -> FLOPs for one image, for all convolutions and dense layers.
+
+    Two operations, a multiplication and an addition, for each use of a weight: a kernel is used
+    once for each output position (transposed convolutions: input position), also where padded
+    zeros are multiplied. Biases, batch norm, activations and pooling are not counted. Without
+    masks, zeros among the weights count as pruned. masks: layer -> mask of the kernel's shape or
+    one value per filter. Layers inside nested models are included, those of one without a graph of
+    layers (a subclass of Model) are not.
+
+    Heights and widths that the model leaves open count as 1.
+    """
+    found: dict[str, LayerFlops] = {}
+    _add_flops(model, masks or {}, found)
+    return found
+
+
+def _add_flops(
+    model: tf_keras.Model, masks: Mapping[str, np.ndarray], found: dict[str, LayerFlops]
+) -> None:
+    import tf_keras
+
+    for call in calls(model):
+        layer = call.layer
+        if isinstance(layer, tf_keras.Model):
+            if has_graph(layer):
+                _add_flops(layer, masks, found)
+        elif type(layer).__name__ in READERS | DEPTHWISE:
+            values = values_of(layer, masks)
+            uses = 2 * _positions(call)
+            kernels = [values[role] for role in MASKED if role in values]
+            before = found.get(layer.name, LayerFlops(0, 0))  # a shared layer works several times
+            found[layer.name] = LayerFlops(
+                before.dense + uses * sum(k.size for k in kernels),
+                before.sparse + uses * sum(int(np.count_nonzero(k)) for k in kernels),
+            )
+
+
+def _positions(call: Call) -> int:
+    shape = call.inputs[0].shape if transposed(call.layer) else call.output.shape
+    positions = 1
+    for size in shape[1:-1]:
+        positions *= 1 if size is None else int(size)
+    return positions

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.models.graph import Call
+
 if TYPE_CHECKING:
     import tf_keras
 
@@ -41,37 +43,37 @@ MASKED = ("pointwise_kernel", "kernel", "depthwise_kernel")  # the first of thes
 Values = Mapping[str, np.ndarray]
 
 
-def kind_of(node: Any) -> str:
-    """Return how the layer of a graph node carries channels.
+def kind_of(call: Call) -> str:
+    """Return how the layer of a graph call carries channels.
 
     reader: every output channel is a weighted sum of input channels. depthwise: output channel
     i * m + d comes from input channel i. channelwise, merge: channel by channel. flatten and
     concat put channels in another place. opaque: anything else; it keeps all its channels.
     """
-    layer, name = node.layer, type(node.layer).__name__
+    layer, name = call.layer, call.kind
     if name == "InputLayer":
         return "input"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return "opaque"
     if name == "TFOpLambda":
-        return _kind_of_op(node)
+        return _kind_of_op(call)
     if not type(layer).__module__.startswith("tf_keras."):
         return "opaque"
     if mixes_outputs(layer) and name not in READERS:
         return "opaque"
-    if name in READERS | DEPTHWISE | CHANNELWISE and len(node.keras_inputs) == 1:
-        rank = len(node.keras_inputs[0].shape)
+    if name in READERS | DEPTHWISE | CHANNELWISE and len(call.inputs) == 1:
+        rank = len(call.inputs[0].shape)
         if name == "BatchNormalization" and list(layer.axis) != [rank - 1]:
             return "opaque"
         if name in READERS:
             return "reader" if getattr(layer, "groups", 1) == 1 else "opaque"
         return "depthwise" if name in DEPTHWISE else "channelwise"
     if name in MERGES:
-        return "merge" if _one_width(node) else "opaque"
+        return "merge" if _one_width(call) else "opaque"
     if name == "Flatten":
-        return "flatten" if node.outputs.shape[-1] is not None else "opaque"
+        return "flatten" if call.output.shape[-1] is not None else "opaque"
     if name == "Concatenate":
-        last = layer.axis in (-1, len(node.outputs.shape) - 1)
+        last = layer.axis in (-1, len(call.output.shape) - 1)
         return "concat" if last else "opaque"
     return "opaque"
 
@@ -81,15 +83,15 @@ def mixes_outputs(layer: tf_keras.layers.Layer) -> bool:
     return getattr(getattr(layer, "activation", None), "__name__", "linear") not in _FUNCTIONS
 
 
-def _one_width(node: Any) -> bool:
-    return len({tensor.shape[-1] for tensor in (*node.keras_inputs, node.outputs)}) == 1
+def _one_width(call: Call) -> bool:
+    return len({tensor.shape[-1] for tensor in (*call.inputs, call.output)}) == 1
 
 
-def _kind_of_op(node: Any) -> str:
+def _kind_of_op(call: Call) -> str:
     """TensorFlow operations that Keras wrapped: activation functions, and sums of two tensors."""
-    name = str(getattr(node.layer, "symbol", "")).rpartition(".")[2]
-    n_inputs = len(node.keras_inputs)
-    if name not in _OPS or n_inputs != (2 if name == "add" else 1) or not _one_width(node):
+    name = str(getattr(call.layer, "symbol", "")).rpartition(".")[2]
+    n_inputs = len(call.inputs)
+    if name not in _OPS or n_inputs != (2 if name == "add" else 1) or not _one_width(call):
         return "opaque"
     return "merge" if name == "add" else "channelwise"
 
@@ -142,9 +144,9 @@ class Padding:
     merges: bool
 
 
-def padding_of(node: Any) -> Padding:
+def padding_of(call: Call) -> Padding:
     """Return the padding of a reader or a depthwise layer; unknown sizes count as padded."""
-    layer, name = node.layer, type(node.layer).__name__
+    layer, name = call.layer, call.kind
     if name == "Dense":
         return Padding(zeros=False, merges=False)
     if transposed(layer):
@@ -152,7 +154,7 @@ def padding_of(node: Any) -> Padding:
     merges = name.startswith("Conv")
     if layer.padding == "valid":
         return Padding(zeros=False, merges=merges)
-    sizes = node.keras_inputs[0].shape[1:-1]
+    sizes = call.inputs[0].shape[1:-1]
     steps = zip(sizes, layer.kernel_size, layer.strides, layer.dilation_rate, strict=True)
     return Padding(zeros=any(_padded(*step) for step in steps), merges=merges)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tfprune.models.nested import unfolded
+from tfprune.models.copying import unfolded
+from tfprune.models.graph import Call, calls
 from tfprune.pruning.paths import Node
 
 if TYPE_CHECKING:
@@ -26,43 +27,36 @@ def channel_graph(network: tf_keras.Model, prunable: set[str]) -> tuple[Node, ..
     tensors = {new: old for new, old in flat.names.items() if old in prunable}
     found: list[Node] = []
     producer: dict[int, str] = {}
-    for depth in sorted(flat.model._nodes_by_depth, reverse=True):
-        for node in flat.model._nodes_by_depth[depth]:
-            outputs = _tensors(node.outputs)
-            if node.is_input:
-                name = f"{node.layer.name}/{len(found)}"
-                found.append(Node(name, "input", channels=int(outputs[0].shape[-1])))
-            else:
-                sources = tuple(producer[id(tensor)] for tensor in node.keras_inputs)
-                name = node.layer.name
-                if any(known.name == name for known in found):  # a layer used more than once
-                    name = f"{name}/{len(found)}"
-                found += _nodes(name, node, sources, tensors.get(node.layer.name))
-            for tensor in outputs:
-                producer[id(tensor)] = found[-1].name
+    for call in calls(flat.model):
+        if call.is_input:
+            name = f"{call.layer.name}/{len(found)}"
+            found.append(Node(name, "input", channels=int(call.output.shape[-1])))
+        else:
+            sources = tuple(producer[key] for key in call.input_ids)
+            name = call.layer.name
+            if any(known.name == name for known in found):  # a layer used more than once
+                name = f"{name}/{len(found)}"
+            found += _nodes(name, call, sources, tensors.get(call.layer.name))
+        producer |= dict.fromkeys(call.output_ids, found[-1].name)
     return tuple(found)
 
 
-def _tensors(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-
-
-def _nodes(name: str, node: Any, sources: tuple[str, ...], tensor: str | None) -> tuple[Node, ...]:
+def _nodes(name: str, call: Call, sources: tuple[str, ...], tensor: str | None) -> tuple[Node, ...]:
     """Return the nodes of one layer call; `tensor` is the layer's kernel where it is pruned."""
     if tensor is None:
-        return (_unpruned(name, node, sources),)
-    if not type(node.layer).__name__.startswith("Separable"):
+        return (_unpruned(name, call, sources),)
+    if not call.kind.startswith("Separable"):
         return (Node(name, "kernel", sources, tensor=tensor),)
     spread = Node(
-        f"{name}/depthwise", "repeat", sources, positions=int(node.layer.depth_multiplier)
+        f"{name}/depthwise", "repeat", sources, positions=int(call.layer.depth_multiplier)
     )
     return (spread, Node(name, "kernel", (spread.name,), tensor=tensor))
 
 
-def _unpruned(name: str, node: Any, sources: tuple[str, ...]) -> Node:
-    layer, kind = node.layer, type(node.layer).__name__
-    before = [int(tensor.shape[-1]) for tensor in node.keras_inputs]
-    after = int(_tensors(node.outputs)[0].shape[-1])
+def _unpruned(name: str, call: Call, sources: tuple[str, ...]) -> Node:
+    layer, kind = call.layer, call.kind
+    before = [int(tensor.shape[-1]) for tensor in call.inputs]
+    after = int(call.output.shape[-1])
     if kind in _SUMS:
         return Node(name, "add", sources)
     if kind == "Concatenate" and sum(before) == after:

@@ -49,8 +49,8 @@ def inputs_of(
     Raises InputError where a network can't take the images, or the two can't be given the same.
     """
     from tfprune.data import normalization, probe_set
+    from tfprune.models.build import settled
     from tfprune.models.files import check_fits
-    from tfprune.models.own_copy import settled
 
     read: dict[tuple[DataConfig, int], Any] = {}
 

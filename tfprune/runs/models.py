@@ -114,9 +114,9 @@ class ModelKeeper(Observer):
         return written
 
     def _write_one(self, network: Any, target: Path, facts: Mapping[str, Any]) -> Path | None:
+        from tfprune.errors import reason
         from tfprune.models.files import to_keras3
-        from tfprune.models.files.reasons import reason
-        from tfprune.models.files.reproducible import without_clock
+        from tfprune.models.files.write import without_clock
         from tfprune.tracking.client import save_keras_model
 
         if self._plan.leaving.keras3 is None:

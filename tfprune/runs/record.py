@@ -150,7 +150,7 @@ class RunRecord(Observer):
 
         A network that no Keras file can hold is stored as its weights alone.
         """
-        from tfprune.models.files.reproducible import without_clock
+        from tfprune.models.files.write import without_clock
 
         with tempfile.TemporaryDirectory() as folder:
             masks = Path(folder) / "mask.npz"

@@ -56,7 +56,7 @@ def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> No
         taken as it is needed. Raises InputError where it is not there, or where the process
         already uses TensorFlow on another.
     """
-    from tfprune.models.files.libraries import choose_backend, imported, keras2, settle_keras
+    from tfprune.models.libraries import choose_backend, imported, keras2, settle_keras
 
     if "tensorflow_model_optimization" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

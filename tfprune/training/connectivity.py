@@ -11,7 +11,7 @@ import numpy as np
 from tfprune.data import Normalization
 from tfprune.data.dataset import stratified_batches
 from tfprune.errors import InputError
-from tfprune.models.nested import leaf_layers
+from tfprune.models.graph import leaf_layers
 from tfprune.training.state import check_variables, lent_network, reset_generators
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 
 from tfprune.data.dataset import stratified_batches
 from tfprune.errors import InputError
+from tfprune.models.flow import Followers, norms_after
 from tfprune.pruning.kernels import Arrays, Masks
 from tfprune.pruning.strategy import MaskHook, PruningContext
 from tfprune.training.backend import unrewritten_graphs
-from tfprune.training.followers import Followers, norms_after
 from tfprune.training.state import lent_network, reset_generators
 from tfprune.training.synflow import synflow
 

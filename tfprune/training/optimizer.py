@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config import TrainingConfig
-from tfprune.models.kernels import is_kernel
+from tfprune.models.weights import is_kernel
 
 if TYPE_CHECKING:
     import tf_keras

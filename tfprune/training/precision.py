@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import unknown_name
 from tfprune.models.copying import clone
+from tfprune.models.graph import leaf_layers, maker
 from tfprune.training.backend import gpu
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def computing_in(precision: str, model: tf_keras.Model) -> Iterator[None]:
     if precision == "float32":
         yield
         return
-    last = {id(tensor._keras_history.layer) for tensor in model.outputs}
+    last = {id(maker(tensor)) for tensor in model.outputs}
     outer = [layer for layer in _layers(model) if id(layer) not in last]
     wrapped = [layer.layer for layer in outer if hasattr(layer, "layer")]  # tfmot's wrappers
     changed = [*outer, *wrapped]
@@ -93,10 +94,5 @@ def _layers(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
     """Return the layers of a model and of nested ones, but no input layers and no models."""
     import tf_keras
 
-    found: list[tf_keras.layers.Layer] = []
-    for layer in model.layers:
-        if isinstance(layer, tf_keras.Model):
-            found += _layers(layer)
-        elif not isinstance(layer, tf_keras.layers.InputLayer):
-            found.append(layer)
-    return found
+    leaves = leaf_layers(model)
+    return [one for one in leaves if not isinstance(one, tf_keras.layers.InputLayer)]

@@ -16,9 +16,9 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.models.copying import plain_copy
-from tfprune.models.graph import NetworkGraph
-from tfprune.models.kernels import is_kernel
-from tfprune.models.nested import leaf_layers
+from tfprune.models.flow import NetworkGraph
+from tfprune.models.graph import leaf_layers
+from tfprune.models.weights import is_kernel
 from tfprune.pruning.kernels import PrunableTensor
 from tfprune.training.precision import castable_copy, check_precision
 
@@ -192,9 +192,9 @@ def output_layers(network: tf_keras.Model) -> frozenset[str]:
     """Return the names of the prunable layers that reach the output without another kernel."""
     graph = NetworkGraph(network)
     found = {
-        node.layer.name
-        for node in graph.nodes
-        if is_prunable(node.layer) and not graph.kernel_behind(node)
+        call.layer.name
+        for call in graph.calls
+        if is_prunable(call.layer) and not graph.kernel_behind(call)
     }
     nested = any(hasattr(layer, "layers") for layer in network.layers)
     if nested or not found:  # found: what comes last may be of a kind that is not pruned

@@ -16,7 +16,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.models.copying import clone
-from tfprune.models.nested import leaf_layers
+from tfprune.models.graph import leaf_layers
 
 if TYPE_CHECKING:
     import tf_keras

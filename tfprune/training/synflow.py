@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.models.copying import copied_layer
-from tfprune.models.nested import leaf_layers
+from tfprune.models.flow import is_activation
+from tfprune.models.graph import leaf_layers
 from tfprune.pruning.kernels import Masks
 from tfprune.pruning.strategy import MaskHook
-from tfprune.training.followers import is_activation
 from tfprune.training.prunable import kernel
 from tfprune.training.state import lent_network
 

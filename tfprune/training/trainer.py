@@ -16,7 +16,7 @@ import numpy as np
 from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
 from tfprune.errors import InputError, RunError
-from tfprune.models.kernels import is_kernel
+from tfprune.models.weights import is_kernel
 from tfprune.training.backend import compiles, gpu
 from tfprune.training.optimizer import learning_rates, make_optimizer
 from tfprune.training.precision import computing_in

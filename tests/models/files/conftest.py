@@ -15,10 +15,10 @@ from tfprune.errors import InputError
 @pytest.fixture(scope="session")
 def keras3(keras: Any) -> Any:
     """Keras 3, beside the tf_keras of the fixture `keras`."""
-    from tfprune.models.files import activations
-    from tfprune.models.files.libraries import keras3
+    from tfprune.models.files.layer_config import register_activations
+    from tfprune.models.libraries import keras3
 
-    activations.register()
+    register_activations()
     return keras3()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfprune.models.files.compare import gradient_scales
 from tfprune.models.files.convert import convert_to_keras2
-from tfprune.models.files.lockstep import Mismatch, compare_operations
+from tfprune.models.files.lockstep import Mismatch, compare_operations, gradient_scales
 
 
 def test_a_gradient_that_cancels_is_held_against_the_largest_of_its_operation():

@@ -10,7 +10,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models.files import load_model
-from tfprune.models.files.weights import values
+from tfprune.models.weights import values
 
 
 def damage(data: bytes, rng: np.random.Generator) -> bytes:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError, InvariantError
-from tfprune.models.files import export, export_model, load_with_origin, saving
-from tfprune.models.files.weights import values
+from tfprune.models.files import export, export_model, load_with_origin, write
+from tfprune.models.weights import values
 
 NAMES = {
     "keras": "out.keras",
@@ -157,7 +157,7 @@ def test_a_folder_that_can_not_be_replaced_stays_as_it_was(tmp_path, monkeypatch
     place = tmp_path / "saved"
     place.mkdir()
     (place / "saved_model.pb").write_text("old")
-    rename = saving.os.rename
+    rename = write.os.rename
 
     def refuse_the_new(source, target):
         if Path(source).name == "saved" and Path(source) != place:
@@ -165,16 +165,16 @@ def test_a_folder_that_can_not_be_replaced_stays_as_it_was(tmp_path, monkeypatch
         rename(source, target)
 
     def put(text: str) -> None:
-        with saving.replacing(place) as new:
+        with write.replacing(place) as new:
             new.mkdir()
             (new / "saved_model.pb").write_text(text)
 
-    monkeypatch.setattr(saving.os, "rename", refuse_the_new)
+    monkeypatch.setattr(write.os, "rename", refuse_the_new)
     with pytest.raises(OSError, match="Input/output"):
         put("new")
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
     assert (place / "saved_model.pb").read_text() == "old"
-    monkeypatch.setattr(saving.os, "rename", rename)
+    monkeypatch.setattr(write.os, "rename", rename)
     put("new")
     assert (place / "saved_model.pb").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]

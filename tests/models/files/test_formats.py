@@ -10,7 +10,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models.files import Origin, load_model, load_with_origin, to_keras3, write_back
-from tfprune.models.files.weights import values
+from tfprune.models.weights import values
 
 KINDS = ("keras3.keras", "keras3.h5", "keras2.keras", "keras2.h5")
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.models.files import examine, load_model
+from tfprune.models.files import load_model
+from tfprune.models.files import sandbox as examine
 
 _spec = importlib.util.spec_from_file_location("hostile", Path(__file__).with_name("hostile.py"))
 assert _spec is not None

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.models.files.convert import convert_to_keras2, convert_to_keras3, unfold
+from tfprune.models.copying import unfold
+from tfprune.models.files.convert import convert_to_keras2, convert_to_keras3
 from tfprune.models.files.load import adopt
 from tfprune.models.files.verify import verify
-from tfprune.models.files.weights import values
+from tfprune.models.weights import values
 
 
 def kernels(model: Any) -> dict[str, np.ndarray]:

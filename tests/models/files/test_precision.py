@@ -11,7 +11,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models.files import export_model, load_with_origin, write_back
-from tfprune.models.files.weights import values
+from tfprune.models.weights import values
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 FORMS = ("keras3.keras", "keras3.h5", "keras2.keras", "keras2.h5")
@@ -127,7 +127,7 @@ def test_nested_models_keep_their_nesting_and_precision(
 def test_casts_and_constants_in_the_graph_follow(keras: Any) -> None:
     import tensorflow as tf
 
-    from tfprune.models.files.float32 import in_float32
+    from tfprune.models.files.convert import in_float32
 
     x = keras.Input((4,), dtype="float64")
     y = tf.cast(x, tf.float16) * tf.constant(2.0, tf.float16)

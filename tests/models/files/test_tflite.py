@@ -10,7 +10,7 @@ import pytest
 
 from tfprune.errors import InvariantError
 from tfprune.models.files import export_model, tflite
-from tfprune.models.files.probes import random_inputs
+from tfprune.models.files.lockstep import random_inputs
 
 N = 16  # as many values in the input as in each kernel
 

@@ -3,18 +3,20 @@
 The functional graph is replayed with the layers of the other library in place of the originals.
 Nested models are unfolded on the way, so that every layer of a pretrained base can be pruned and
 compared; their layers keep their names, with a number appended where two would clash.
+
+Models of another precision (`mixed_float16`, `float16`, `bfloat16`, `float64`) become copies that
+compute in float32, in which tfprune trains and compares; the user's own object keeps its
+precision, and the pruned weights go back into it.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tfprune.errors import InputError
-from tfprune.models.copying import copied_layer
-from tfprune.models.files import graph2, graph3, operations
+from tfprune.models.copying import Conversion, one_or_all, replay
+from tfprune.models.files import operations
 from tfprune.models.files.layer_config import (
     Direction,
     no_counterpart,
@@ -22,23 +24,12 @@ from tfprune.models.files.layer_config import (
     to_keras2_direction,
     to_keras3_direction,
 )
-from tfprune.models.files.libraries import keras2, keras3
-from tfprune.models.files.names import clean, unique
-from tfprune.models.files.weights import copy_layer
+from tfprune.models.graph import functional, leaf_layers, maker, operations_behind, walk
+from tfprune.models.layer_names import clean, unique
+from tfprune.models.libraries import is_keras3_model, keras2, keras3
+from tfprune.models.weights import values
 
 OPERATION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A converted network: `pairs` holds each source layer beside its new layer, in graph order.
-
-    Layers that are shared in the source appear once and are shared in `model` too.
-    """
-
-    source: Any
-    model: Any
-    pairs: tuple[tuple[Any, Any], ...]
 
 
 class _Layers:
@@ -131,16 +122,16 @@ def convert_to_keras2(model: Any) -> Conversion:
 
     Raises InputError for subclassed models, custom layers and options without counterpart.
     """
-    graph = graph3.functional(model)
+    graph = functional(model)
     library = keras2()
     taken: set[str] = set()
     inputs = [
         library.Input(
             batch_shape=tuple(t.shape),
             dtype=str(t.dtype),
-            name=unique(t._keras_history.operation.name, taken),
+            name=unique(maker(t).name, taken),
         )
-        for t in graph._inputs
+        for t in graph.inputs
     ]
     layers = _Layers(to_keras2_direction(), taken)
 
@@ -149,9 +140,9 @@ def convert_to_keras2(model: Any) -> Conversion:
         new = layers.of(operation) if is_layer else None
         return apply_to_keras2(new, operation, args, kwargs)
 
-    outputs = graph3.walk(model, inputs, apply)
-    new = library.Model(_one(inputs), _one(outputs), name=clean(model.name))
-    return _with_weights(model, new, layers)
+    outputs = walk(model, inputs, apply)
+    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=clean(model.name))
+    return Conversion.of(model, new, layers.pairs)
 
 
 def convert_to_keras3(model: Any) -> Conversion:
@@ -160,14 +151,14 @@ def convert_to_keras3(model: Any) -> Conversion:
     A `training=` fixed in the graph is dropped: Keras 3 has no such thing. Raises InputError
     for subclassed models, custom layers and options without counterpart.
     """
-    graph = graph2.functional(model)
+    graph = functional(model)
     library = keras3()
     taken: set[str] = set()
     inputs = [
         library.Input(
-            batch_shape=tuple(t.shape), dtype=t.dtype.name, name=unique(t.node.layer.name, taken)
+            batch_shape=tuple(t.shape), dtype=t.dtype.name, name=unique(maker(t).name, taken)
         )
-        for t in graph2.flatten(graph._nested_inputs)
+        for t in graph.inputs
     ]
     layers = _Layers(to_keras3_direction(), taken)
 
@@ -176,91 +167,81 @@ def convert_to_keras3(model: Any) -> Conversion:
         kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         return apply_to_keras3(new, layer, args, kwargs)
 
-    outputs = graph2.walk(model, inputs, apply)
+    outputs = walk(model, inputs, apply)
     _name_apart(outputs, taken)
-    new = library.Model(_one(inputs), _one(outputs), name=clean(model.name))
-    return _with_weights(model, new, layers)
+    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=clean(model.name))
+    return Conversion.of(model, new, layers.pairs)
 
 
 def _name_apart(outputs: list[Any], taken: set[str]) -> None:
     """Give Keras 3 operations, which name themselves, names that no layer of the model has."""
-    seen: set[int] = set()
-    tensors = list(outputs)
-    while tensors:
-        operation = tensors.pop()._keras_history.operation
-        if id(operation) in seen:
-            continue
-        seen.add(id(operation))
+    for operation in operations_behind(outputs):
         if not isinstance(operation, keras3().layers.Layer):
             operation.name = unique(operation.name, taken)
-        for node in operation._inbound_nodes:
-            tensors += node.input_tensors
 
 
-def unfold(model: Any) -> Conversion:
-    """Return a tf_keras model with its nested models unfolded, as a copy; same weights."""
-    return replay(model)
+_OTHER = ("float16", "bfloat16", "float64", "half", "double")
 
 
-def replay(
-    model: Any,
-    *,
-    change: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda layer, config: config,
-    leaf: Callable[[Any], Any] | None = None,
-) -> Conversion:
-    """Return a tf_keras model as a copy without nested models; same weights.
-
-    change: layer, its configuration -> the copy's. leaf: what becomes of the constants and types
-    that the calls in the graph are given.
-    """
-    graph = graph2.functional(model)
-    library = keras2()
-    taken: set[str] = set()
-    inputs = [
-        library.Input(
-            batch_shape=tuple(t.shape),
-            dtype=leaf(t.dtype) if leaf else t.dtype,
-            name=unique(t.node.layer.name, taken),
-        )
-        for t in graph2.flatten(graph._nested_inputs)
-    ]
-    layers = _Copies(taken, change)
-
-    def apply(layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        if leaf is not None:
-            args, kwargs = graph2.map_tree(leaf, args), graph2.map_tree(leaf, kwargs)
-        return layers.of(layer)(*args, **kwargs)
-
-    outputs = graph2.walk(model, inputs, apply)
-    new = library.Model(_one(inputs), _one(outputs), name=model.name)
-    return _with_weights(model, new, layers)
+def precision_of(model: Any) -> str:
+    """Return the precisions other than float32 in a model of either library, as `mixed_float16`."""
+    layers = model._flatten_layers() if is_keras3_model(model) else leaf_layers(model)
+    policies = {layer.dtype_policy.name for layer in layers if _computes(layer)}
+    return ", ".join(sorted(policies - {"float32"}))
 
 
-class _Copies(_Layers):
-    """New layers of the same library and class, custom ones included."""
-
-    def __init__(
-        self, taken: set[str], change: Callable[[Any, dict[str, Any]], dict[str, Any]]
-    ) -> None:
-        self.taken = taken
-        self.change = change
-        self.made = {}
-        self.pairs = []
-
-    def of(self, layer: Any) -> Any:
-        if id(layer) not in self.made:
-            name = unique(layer.name, self.taken)
-            new = copied_layer(layer, lambda one, old: self.change(one, old) | {"name": name})
-            self.made[id(layer)] = new
-            self.pairs.append((layer, new))
-        return self.made[id(layer)]
+def in_float32(model: Any) -> Conversion:
+    """Return a tf_keras model as a copy whose inputs, weights and arithmetic are float32."""
+    return replay(model, change=_changed, leaf=_as_float32)
 
 
-def _one(tensors: list[Any]) -> Any:
-    return tensors[0] if len(tensors) == 1 else tensors
+def in_float32_keras3(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Return a Keras 3 model as a float32 copy, and its layers beside those of the original."""
+    copy = type(model).from_config(_without("", model.get_config()))
+    pairs = list(zip(model._flatten_layers(), copy._flatten_layers(), strict=True))
+    for theirs, ours in zip(model.weights, copy.weights, strict=True):
+        ours.assign(values(theirs).astype("float32"))
+    return copy, pairs
 
 
-def _with_weights(source: Any, new: Any, layers: _Layers) -> Conversion:
-    for old_layer, new_layer in layers.pairs:
-        copy_layer(old_layer, new_layer)
-    return Conversion(source, new, tuple(layers.pairs))
+def _computes(layer: Any) -> bool:
+    """Whether a layer's precision touches floating numbers (an input's of integers does not)."""
+    return layer.dtype_policy.name is not None and "float" in layer.dtype_policy.name
+
+
+def _changed(layer: Any, config: dict[str, Any]) -> dict[str, Any]:
+    return {key: _without(key, value) for key, value in config.items()}
+
+
+def _without(key: str, value: Any) -> Any:
+    """Return a part of a configuration with float32 in place of every other precision."""
+    if key == "dtype":
+        return "float32" if _names_other(value) else value
+    if isinstance(value, dict):
+        return {inner: _without(inner, part) for inner, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_without("", part) for part in value)
+    if isinstance(value, list):  # Keras's own kind of list too
+        return [_without("", part) for part in value]
+    return value
+
+
+def _names_other(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = (value.get("config") or {}).get("name", "")
+    name = str(getattr(value, "name", value)).removeprefix("mixed_")
+    return name in _OTHER
+
+
+def _as_float32(value: Any) -> Any:
+    """Return an argument of a call: types and constants of other precisions become float32."""
+    import tensorflow as tf
+
+    if isinstance(value, tf.DType):
+        return tf.float32 if value.name in _OTHER else value
+    if isinstance(value, str):
+        return "float32" if value in _OTHER else value
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and getattr(dtype, "name", "") in _OTHER:
+        return tf.cast(value, tf.float32)
+    return value

@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfprune.errors import InputError, unknown_name
+from tfprune.errors import InputError, reason, unknown_name
 from tfprune.models.files import origin
-from tfprune.models.files.examine import examine
-from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras3, settle_keras
 from tfprune.models.files.load import adopt
 from tfprune.models.files.origin import Origin
-from tfprune.models.files.reasons import reason
+from tfprune.models.files.sandbox import examine
+from tfprune.models.libraries import is_keras2_model, is_keras3_model, keras3, settle_keras
 
 PREFIX = "applications/"
 

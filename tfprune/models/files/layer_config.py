@@ -2,47 +2,129 @@
 
 A key that the other library does not know may be dropped only when it steers execution or has
 its default value. Everything else raises: a silently dropped option changes the network.
+
+Some activation functions one library lacks or defines differently: Keras 3's hard_sigmoid is
+relu6(x + 3) / 6, Keras 2's is clip(0.2 x + 0.5, 0, 1); a dozen others exist in Keras 3 alone. They
+are given to the other library as registered functions named `<name>_keras3` or `<name>_keras2`, so
+that a saved tf_keras model loads again.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.models.files import activations, allowed
-from tfprune.models.files.libraries import keras2, keras3
+from tfprune.models.files import allowed
+from tfprune.models.files.allowed import ACTIVATIONS_BOTH
+from tfprune.models.libraries import keras2, keras3
+
+_PACKAGE = "tfprune"
+
+
+@cache
+def for_keras2() -> dict[str, Callable[[Any], Any]]:
+    """Return Keras 3's own activations, by their Keras 3 name, for use in tf_keras layers."""
+    import tensorflow as tf
+
+    def hard_sigmoid(x: Any) -> Any:
+        return tf.nn.relu6(x + 3.0) / 6.0
+
+    functions: dict[str, Callable[[Any], Any]] = {
+        "hard_sigmoid": hard_sigmoid,
+        "hard_silu": lambda x: x * hard_sigmoid(x),
+        "leaky_relu": lambda x: tf.nn.leaky_relu(x, alpha=0.2),
+        "relu6": lambda x: tf.nn.relu6(x),
+        "log_softmax": lambda x: tf.nn.log_softmax(x, axis=-1),
+        "log_sigmoid": lambda x: tf.math.log_sigmoid(x),
+        "celu": lambda x: tf.maximum(x, 0.0) + tf.math.expm1(tf.minimum(x, 0.0)),
+        "hard_tanh": lambda x: tf.clip_by_value(x, -1.0, 1.0),
+        "hard_shrink": lambda x: tf.where(tf.abs(x) > 0.5, x, tf.zeros_like(x)),
+        "soft_shrink": lambda x: tf.sign(x) * tf.maximum(tf.abs(x) - 0.5, 0.0),
+        "tanh_shrink": lambda x: x - tf.tanh(x),
+        "sparse_plus": lambda x: tf.where(
+            x <= -1.0, tf.zeros_like(x), tf.where(x < 1.0, 0.25 * tf.square(x + 1.0), x)
+        ),
+        "squareplus": lambda x: (x + tf.sqrt(tf.square(x) + 4.0)) / 2.0,
+    }
+    functions = {k: _registered(keras2(), f"{k}_keras3", f) for k, f in functions.items()}
+    functions["hard_swish"] = functions["hard_silu"]
+    return functions
+
+
+@cache
+def hard_sigmoid_keras2() -> Callable[[Any], Any]:
+    """Return Keras 2's hard_sigmoid, clip(0.2 x + 0.5, 0, 1), for use in Keras 3 layers."""
+    ops = keras3().ops
+    return _registered(keras3(), "hard_sigmoid_keras2", lambda x: ops.clip(0.2 * x + 0.5, 0.0, 1.0))
+
+
+def _registered(library: Any, name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    function.__name__ = function.__qualname__ = name
+    registered: Callable[[Any], Any] = library.saving.register_keras_serializable(_PACKAGE)(
+        function
+    )
+    return registered
+
+
+def register_activations() -> None:
+    """Make the functions above known to both libraries, so that their loaders find them."""
+    for_keras2()
+    hard_sigmoid_keras2()
+
+
+def activation_in_keras2(name: str) -> Any:
+    """Return what tf_keras takes for the Keras 3 activation `name`; InputError if nothing does."""
+    name = name.rpartition(">")[2]
+    if name in ACTIVATIONS_BOTH:
+        return name
+    if name in ("silu", "swish"):
+        return "swish"
+    if name == "hard_sigmoid_keras2":
+        return "hard_sigmoid"
+    if name in for_keras2():
+        return for_keras2()[name]
+    raise _unknown(name, "tf_keras")
+
+
+def activation_in_keras3(name: str) -> Any:
+    """Return what Keras 3 takes for the tf_keras activation `name`; InputError if nothing does."""
+    name = name.rpartition(">")[2]
+    if name in ACTIVATIONS_BOTH:
+        return name
+    if name in ("silu", "swish"):
+        return "silu"
+    if name == "hard_sigmoid":
+        return hard_sigmoid_keras2()
+    if name in ("relu6", "leaky_relu"):  # saved by name from tf.nn; same meaning
+        return name
+    if name.removesuffix("_keras3") in for_keras2():
+        return name.removesuffix("_keras3")
+    raise _unknown(name, "Keras 3")
+
+
+def _unknown(name: str, library: str) -> InputError:
+    return InputError(
+        f"activation {name!r} has no counterpart in {library}, so the model can't be converted. "
+        "Use an activation that both have, for instance relu, or build the model in tf_keras."
+    )
+
 
 # Same meaning, other name: class -> {Keras 3 key: Keras 2 key}
 RENAMED = {
     "LeakyReLU": {"negative_slope": "alpha"},
 }
 # Keys that steer how a number is computed, never which: safe to lose on the way.
-EXECUTION = frozenset(
-    [
-        "implementation",
-        "use_cudnn",
-        "optional",
-        "seed",
-        "autocast",
-        "unroll",
-        "fused",
-        "rng_type",
-        "force_generator",
-        "batch_input_shape",
-        "input_length",
-        "query_shape",
-        "key_shape",
-        "value_shape",
-        "lora_rank",
-        "lora_alpha",
-        "flash_attention",
-    ]
-) - {"zero_output_for_mask"}
+EXECUTION = frozenset({
+    "implementation", "use_cudnn", "optional", "seed", "autocast", "unroll", "fused", "rng_type",
+    "force_generator", "batch_input_shape", "input_length", "query_shape", "key_shape",
+    "value_shape", "lora_rank", "lora_alpha", "flash_attention",
+})  # fmt: skip
 # Keys that a class inherits and never uses.
 UNUSED = {
     f"SeparableConv{n}D": {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
@@ -64,7 +146,7 @@ class Direction:
         return "tf_keras" if self.to_keras2 else "Keras 3"
 
     def activation(self, name: str) -> Any:
-        return (activations.to_keras2 if self.to_keras2 else activations.to_keras3)(name)
+        return (activation_in_keras2 if self.to_keras2 else activation_in_keras3)(name)
 
     def key(self, class_name: str, key: str) -> str:
         names = RENAMED.get(class_name, {})

@@ -10,19 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.errors import InputError
-from tfprune.models.files import activations, origin
-from tfprune.models.files.convert import Conversion, convert_to_keras2, unfold
-from tfprune.models.files.float32 import in_float32, in_float32_keras3, precision_of
-from tfprune.models.files.graph2 import functional
-from tfprune.models.files.guard import at_most
-from tfprune.models.files.libraries import is_keras2_model, is_keras3_model, keras2, keras3
+from tfprune.errors import InputError, reason
+from tfprune.models.copying import Conversion, unfold
+from tfprune.models.files import origin
+from tfprune.models.files.convert import (
+    convert_to_keras2,
+    in_float32,
+    in_float32_keras3,
+    precision_of,
+)
+from tfprune.models.files.layer_config import register_activations
+from tfprune.models.files.lockstep import check_sizes
 from tfprune.models.files.origin import Link, Origin
-from tfprune.models.files.probes import check_sizes
-from tfprune.models.files.reasons import reason
+from tfprune.models.files.sandbox import at_most
 from tfprune.models.files.scan import inspect_file
 from tfprune.models.files.verify import verify
-from tfprune.models.files.weights import short_name, values
+from tfprune.models.graph import functional
+from tfprune.models.libraries import is_keras2_model, is_keras3_model, keras2, keras3
+from tfprune.models.weights import short_name, values
 
 H5_OPERATIONS = " (Keras 3 can't read back bare operations such as x + y from .h5: save as .keras.)"
 
@@ -47,7 +52,7 @@ def load_with_origin(path: str | os.PathLike[str], *, trust: bool = False) -> tu
     """Return the model in a file as in `load_model`, and the form in which it came."""
     inspected = inspect_file(path, trust=trust)
     detected, file = inspected.detected, os.fspath(path)
-    activations.register()
+    register_activations()
     with at_most(inspected.n_weights, file=file):
         model = _load(Path(path), detected.kind, trust=trust)
     _check_finite(model, file)

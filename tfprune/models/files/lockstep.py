@@ -3,24 +3,24 @@
 Each operation of the source and its counterpart are given the source's own intermediate values,
 so a difference belongs to that operation alone. By the chain rule the gradient of the network is
 the product of what is compared here. Compared whole it would tell little: batch norm over few
-values magnifies rounding on the way back until correct conversions look wrong.
+values magnifies rounding on the way back until correct conversions look wrong. Random layers are
+held still meanwhile.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from tfprune.models.files import graph2, graph3
-from tfprune.models.files.compare import difference, gradient_scales, scale
-from tfprune.models.files.convert import (
-    OPERATION_LAYERS,
-    Conversion,
-    apply_to_keras2,
-    apply_to_keras3,
-)
-from tfprune.models.files.libraries import is_keras3_model
+from tfprune.errors import InputError
+from tfprune.models.copying import Conversion
+from tfprune.models.files.convert import OPERATION_LAYERS, apply_to_keras2, apply_to_keras3
+from tfprune.models.graph import calls, takes_training, walk
+from tfprune.models.libraries import is_keras3_model
 
 
 class Mismatch(Exception):  # noqa: N818 - not an error of the user's: it becomes one in `verify`
@@ -50,7 +50,6 @@ def compare_operations(
     import tensorflow as tf
 
     from_keras3 = is_keras3_model(conversion.source)
-    graph: Any = graph3 if from_keras3 else graph2
     apply_new = apply_to_keras2 if from_keras3 else apply_to_keras3
     counterparts = {id(old): new for old, new in conversion.pairs}
     rng = np.random.default_rng(seed)
@@ -84,7 +83,7 @@ def compare_operations(
                     raise Mismatch(operation, "learns", found)
         return result
 
-    graph.walk(conversion.source, [tf.constant(x) for x in inputs], apply)
+    walk(conversion.source, [tf.constant(x) for x in inputs], apply)
     return worst
 
 
@@ -97,7 +96,7 @@ def _is_float(value: Any) -> bool:
 def _with_mode(layer: Any, kwargs: dict[str, Any], training: bool) -> dict[str, Any]:
     if type(layer).__name__ in OPERATION_LAYERS or not hasattr(layer, "weights"):
         return kwargs
-    return {"training": training, **kwargs} if graph2.takes_training(layer) else kwargs
+    return {"training": training, **kwargs} if takes_training(layer) else kwargs
 
 
 class _Pass:
@@ -143,3 +142,123 @@ def _outputs(run: Any, tensors: list[Any], layer: Any, training: bool) -> tuple[
 def _variable(weight: Any) -> Any:
     """Return the TensorFlow variable in a weight of either library."""
     return weight.value if type(weight).__module__.startswith("keras.") else weight
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value).astype("float64")
+
+
+def difference(ours: Any, theirs: Any) -> float:
+    """Return the largest absolute difference of two arrays.
+
+    Infinite when their shapes differ or either holds a value that is not finite.
+    """
+    a, b = _array(ours), _array(theirs)
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    return float(np.abs(a - b).max(initial=0.0))
+
+
+def scale(value: Any) -> float:
+    """Return the largest absolute value in an array, at least 1e-3."""
+    return max(1e-3, float(np.abs(_array(value)).max(initial=0.0)))
+
+
+def gradient_scales(gradients: Sequence[Any]) -> list[float]:
+    """Return the size that each gradient of one operation is compared by.
+
+    It is the gradient's largest absolute value, but at least a tenth of the largest among all of
+    the operation's: a gradient may be a sum of terms as large as those of the others that cancel.
+    That by the bias of an attention's keys is zero in exact arithmetic, since a softmax does not
+    see a constant added to its row; what is found is the rounding of its terms, and no two
+    libraries agree on that.
+    """
+    sizes = [scale(gradient) for gradient in gradients]
+    return [max(size, 0.1 * max(sizes)) for size in sizes]
+
+
+UNKNOWN_SIZE = 96
+MAX_INPUT = 1 << 26
+MAX_ACTIVATION = 1 << 28
+BATCH = 4
+
+
+def random_inputs(model: Any, *, n: int = BATCH, seed: int = 0) -> list[np.ndarray]:
+    """Return one random batch for each input of a tf_keras model; unknown sizes become 96.
+
+    Floats lie in [0, 1), integers are 0 or 1. A batch size fixed in the model is kept. Raises
+    InputError where a network asks for more than any image holds.
+    """
+    check_sizes(model)
+    rng = np.random.default_rng(seed)
+    batches = []
+    for tensor in model.inputs:
+        sizes = [UNKNOWN_SIZE if d is None else int(d) for d in tensor.shape[1:]]
+        shape = (n if tensor.shape[0] is None else int(tensor.shape[0]), *sizes)
+        drawn = rng.random(shape) if tensor.dtype.is_floating else rng.integers(0, 2, shape)
+        batches.append(drawn.astype(tensor.dtype.as_numpy_dtype))
+    return batches
+
+
+def check_sizes(model: Any) -> None:
+    """Raise InputError if an input or an activation of a tf_keras model is absurdly large."""
+    for tensor in model.inputs:
+        if _size(tensor.shape) > MAX_INPUT:
+            raise InputError(
+                f"model {model.name!r}: one input of shape {tuple(tensor.shape[1:])} has more "
+                f"than {MAX_INPUT:,} values; no image has. Refused."
+            )
+    for call in calls(model):
+        for tensor in call.outputs:
+            if _size(tensor.shape) > MAX_ACTIVATION:
+                raise InputError(
+                    f"layer {call.layer.name!r} puts out {tuple(tensor.shape[1:])}, more than "
+                    f"{MAX_ACTIVATION:,} values for one image: absurd. Refused."
+                )
+
+
+def _size(shape: Any) -> int:
+    return math.prod(UNKNOWN_SIZE if d is None else int(d) for d in tuple(shape)[1:])
+
+
+_RANDOM = ("Dropout", "Noise", "Random")
+_RATES = ("dropout", "recurrent_dropout")
+
+
+@contextmanager
+def quiet(model: Any) -> Iterator[dict[int, list[bool]]]:
+    """Within this context, the random layers of `model` act as in inference.
+
+    Yields a dictionary that fills while the model runs: for each random layer (by `id`), whether
+    each of its calls was meant as training. So a dropout that a conversion has frozen off shows,
+    although its output is the same.
+    """
+    modes: dict[int, list[bool]] = {}
+    patched: list[Any] = []
+    rates: list[tuple[Any, str, float]] = []
+    for layer in model._flatten_layers():
+        if any(word in type(layer).__name__ for word in _RANDOM) and hasattr(layer, "call"):
+            _hold(layer, modes.setdefault(id(layer), []))
+            patched.append(layer)
+        for name in _RATES:  # recurrent cells drop on their own
+            rate = vars(layer).get(name)
+            if isinstance(rate, float | int) and rate:
+                rates.append((layer, name, rate))
+                object.__setattr__(layer, name, 0.0)
+    try:
+        yield modes
+    finally:
+        for layer in patched:
+            vars(layer).pop("call", None)
+        for layer, name, rate in rates:
+            object.__setattr__(layer, name, rate)
+
+
+def _hold(layer: Any, modes: list[bool]) -> None:
+    original = layer.call
+
+    def call(inputs: Any, training: Any = None, **kwargs: Any) -> Any:
+        modes.append(bool(training))
+        return original(inputs, training=False, **kwargs)
+
+    object.__setattr__(layer, "call", call)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.errors import InputError
-from tfprune.models.files.reasons import reason
+from tfprune.errors import InputError, reason
 
 
 def convert(model: Any, *, quantize: bool) -> bytes:

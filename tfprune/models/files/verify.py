@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.models.files.compare import difference, scale
-from tfprune.models.files.convert import Conversion
-from tfprune.models.files.libraries import is_keras3_model
-from tfprune.models.files.lockstep import Mismatch, compare_operations
-from tfprune.models.files.probes import random_inputs
-from tfprune.models.files.quiet import quiet
-from tfprune.models.files.weights import short_name, values
+from tfprune.models.copying import Conversion
+from tfprune.models.files.lockstep import (
+    Mismatch,
+    compare_operations,
+    difference,
+    quiet,
+    random_inputs,
+    scale,
+)
+from tfprune.models.libraries import is_keras3_model
+from tfprune.models.weights import short_name, values
 
 # Largest difference of two float32 results of one formula, as a share of the largest value.
 TOLERANCE = 1e-4

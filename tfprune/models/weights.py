@@ -1,4 +1,7 @@
-"""Copy of weights from one layer to its counterpart, whichever library each is from."""
+"""Weights of either library's layers: which are kernels, their names, copies of them.
+
+Which are kernels follows from what their layer calls them, not from their shape.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,18 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
+
+
+def is_kernel(weight: Any) -> bool:
+    """Whether a weight is a kernel: one that its layer multiplies its inputs by.
+
+    Layers of Keras call these `kernel`, `depthwise_kernel`, `pointwise_kernel` and
+    `recurrent_kernel`. Biases, scales of normalisation, slopes of PReLU and tables of embeddings
+    are none, of whatever shape. A layer of the user's own says so by the same names.
+    """
+    name = str(weight.name).partition(":")[0].rpartition("/")[2]
+    return name == "kernel" or name.endswith("_kernel")
+
 
 # The same weight under two names.
 _ALIASES = {"depthwise_kernel": "kernel"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tfprune.config.words import LAYOUTS, NORMALIZATIONS
 from tfprune_cli.completion import (
     complete_dataset,
     complete_folder,
@@ -19,7 +20,7 @@ from tfprune_cli.output import print_run
 @click.option("--measure", "measures", multiple=True, default=("cka",), show_default=True,
               metavar="NAME", shell_complete=complete_measure,
               help="similarity measure, repeatable")  # fmt: skip
-@click.option("--layout", type=click.Choice(["mean", "pixels", "flatten"]), default="mean",
+@click.option("--layout", type=click.Choice(LAYOUTS), default="mean",
               show_default=True, help="how a convolutional layer becomes a matrix")  # fmt: skip
 @click.option("--probe-size", type=click.IntRange(min=2), default=500, show_default=True,
               help="test images on which layers are compared")  # fmt: skip
@@ -32,7 +33,7 @@ from tfprune_cli.output import print_run
 @click.option("--train-split", metavar="SPLIT", help="what normalisation is taken from")
 @click.option("--test-split", metavar="SPLIT", help="where the probe set is drawn from")
 @click.option("--image-size", type=click.IntRange(min=1), help="pixels images are resized to")
-@click.option("--normalization", type=click.Choice(["auto", "standard", "scale", "none"]),
+@click.option("--normalization", type=click.Choice(["auto", *NORMALIZATIONS]),
               help="how images are prepared  [default: the run's; what suits a file]")  # fmt: skip
 @click.option("--trust-model", is_flag=True, help="load a model file although it may run code")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")

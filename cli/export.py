@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from tfprune.config.words import EXPORT_FORMATS
 from tfprune_cli.completion import complete_run_or_file
 
 
 @click.command()
 @click.argument("run", shell_complete=complete_run_or_file)
 @click.option("--format", "format", default="keras", show_default=True,
-              type=click.Choice(["keras", "keras3", "h5", "savedmodel", "tflite"]),
+              type=click.Choice(list(EXPORT_FORMATS)),
               help="keras and h5 are written by the Keras that the model came from")  # fmt: skip
 @click.option("--out", type=click.Path(), help="the file to write  [default: run and level]")
 @click.option("--quantize", is_flag=True, help="8-bit weights, for tflite")

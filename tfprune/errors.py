@@ -161,12 +161,12 @@ def check_unmasked(values: object, label: str) -> None:
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-LENGTH = 300
+_LONGEST = 300
 
 
 def reason(error: BaseException) -> str:
     """Return an error's message on one line, without terminal colours, at most 300 characters."""
     text = " ".join(_COLOURS.sub("", str(error)).split()).rstrip(".")
-    if len(text) > LENGTH:
-        text = f"{text[:LENGTH]}..."
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}..."
     return text or type(error).__name__

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfprune.pruning.amounts import SCOPES
+from tfprune.config.words import SCOPES
 from tfprune.pruning.controls import shuffled_filters
 from tfprune.pruning.facts import dead_filters, filter_masks
 from tfprune.pruning.kernels import FILTER, PrunableTensor, full_masks

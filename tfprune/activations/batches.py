@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfprune.similarity.arrays import Layout
+from tfprune.config.words import Layout
 from tfprune.similarity.samples import derangement
 from tfprune.similarity.streaming import KeyPair, Piece, pieces_of, run_length
 

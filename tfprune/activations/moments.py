@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.activations.batches import BatchPlan, MomentRequest, plan_batch, plan_shapes
+from tfprune.config.words import Layout
 from tfprune.errors import InputError
-from tfprune.similarity.arrays import Layout
 from tfprune.similarity.streaming import Key, KeyPair, StreamedMoments
 
 if TYPE_CHECKING:

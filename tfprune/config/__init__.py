@@ -13,7 +13,7 @@ from tfprune.config.files import (
     to_dict,
     to_yaml,
 )
-from tfprune.config.pruning import CONTROLS, PruningConfig
+from tfprune.config.pruning import PruningConfig
 from tfprune.config.schema import (
     SECTIONS,
     ComparisonConfig,
@@ -23,6 +23,7 @@ from tfprune.config.schema import (
     settings,
 )
 from tfprune.config.training import TrainingConfig
+from tfprune.config.words import CONTROLS
 
 __all__ = [
     "CONTROLS",

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 
 from tfprune.config import check
 from tfprune.config.check import setting
+from tfprune.config.words import CONTROLS, SCOPES, SCORED
 
 _ONE_SHARE = (
     "scope {scope!r} has one share for all layers. Use --scope layer, or --exclude to leave "
     "layers out."
 )
-
-
-# siblings of a ticket at its sparsity, and of the dense network (same-init); see
-# tfprune.experiment.controls
-CONTROLS = ("random-mask", "shuffled-mask", "reinitialised", "sparse-scratch", "same-init")
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class PruningConfig:
         "which weights the strategy ranks: trained, or rewound (those that training goes back "
         "to: pruning before training); auto: rewound for snip, grasp and synflow",
         "--scored",
-        choices=("auto", "trained", "rewound"),
+        choices=("auto", *SCORED),
     )
     levels: int = setting(5, "levels of pruning after the dense network (level 0)", "--levels")
     fraction: float = setting(
@@ -41,7 +37,7 @@ class PruningConfig:
         "global: weights of all layers are ranked together; layer: each layer by itself; erk, "
         "uniform: layer budgets set by Erdos-Renyi-kernel densities, or the same for all",
         "--scope",
-        choices=("global", "layer", "erk", "uniform"),
+        choices=tuple(SCOPES),
     )
     conv_fraction: float | None = setting(
         None, "share for convolutional layers, in [0, 1); with --scope layer", "--conv-fraction"

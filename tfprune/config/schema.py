@@ -15,6 +15,7 @@ from tfprune.config import check
 from tfprune.config.check import setting
 from tfprune.config.pruning import PruningConfig
 from tfprune.config.training import TrainingConfig
+from tfprune.config.words import LAYOUTS, NORMALIZATIONS
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DataConfig:
         "built-ins, for a given model what its first layers and its answers on validation images "
         "show it to be made for",
         "--normalization",
-        choices=("auto", "standard", "scale", "none"),
+        choices=("auto", *NORMALIZATIONS),
     )
     augment: bool = setting(
         False, "random crop (padded by 4 pixels) and horizontal flip while training", "--augment"
@@ -106,7 +107,7 @@ class ComparisonConfig:
         "how a convolutional layer becomes a matrix. pixels: every pixel is a data point; mean: "
         "spatial mean; flatten: every pixel is a neuron",
         "--layout",
-        choices=("pixels", "mean", "flatten"),
+        choices=LAYOUTS,
     )
     probe_size: int | None = setting(
         None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tfprune.config import check
 from tfprune.config.check import Duration, setting
+from tfprune.config.words import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TrainingConfig:
         "what training steps compute in; weights, evaluation and comparison stay in float32. "
         "bfloat16 is faster where the processor has it",
         "--precision",
-        choices=("float32", "bfloat16"),
+        choices=tuple(PRECISIONS),
     )
     l1: float = setting(0.0, "L1 penalty on the kernels, times their absolute sum", "--l1")
     data_order: str = setting(

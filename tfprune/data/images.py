@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfprune.config.words import NORMALIZATIONS
 from tfprune.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-
-MODES = ("standard", "scale", "none")
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Normalization:
 
 def normalization(
     images: np.ndarray,
-    mode: Literal["standard", "scale", "none"] | str = "standard",
+    mode: str = "standard",
     *,
     chunk: int = 1024,
 ) -> Normalization:
@@ -72,8 +70,8 @@ def normalization(
         `none`: raw values as float32.
     chunk: images worked on at a time; changes memory, not the result beyond rounding.
     """
-    if mode not in MODES:
-        raise unknown_name("normalization", mode, MODES)
+    if mode not in NORMALIZATIONS:
+        raise unknown_name("normalization", mode, NORMALIZATIONS)
     if images.ndim != 4 or images.size == 0:
         raise InputError(
             "normalization needs training images of shape (n, height, width, channels) with "

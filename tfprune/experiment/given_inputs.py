@@ -133,15 +133,15 @@ def find_inputs(
     ConfigError where the setting would leave nothing of the images, as whole numbers do of
     standardised ones.
     """
+    from tfprune.config.words import NORMALIZATIONS
     from tfprune.data import normalization
-    from tfprune.data.images import MODES
     from tfprune.models.fits import front_of
 
     split = "validation" if len(dataset.validation) else "train"
     examples = _sample(getattr(dataset, split))
-    scales = {mode: normalization(dataset.train.images, mode) for mode in MODES}
+    scales = {mode: normalization(dataset.train.images, mode) for mode in NORMALIZATIONS}
     front = front_of(model)
-    modes = tuple(MODES)
+    modes: tuple[str, ...] = NORMALIZATIONS
     if not model.inputs[0].dtype.is_floating:
         modes = ("none",)
         if asked not in ("auto", "none"):

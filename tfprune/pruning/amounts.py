@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from tfprune.config.words import SCOPES
 from tfprune.errors import InputError, nearest, unknown_name
 
 if TYPE_CHECKING:
@@ -101,14 +102,6 @@ def _matches(pattern: str, names: Sequence[str]) -> list[str]:
     hint = f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else "."
     listed = f" Prunable layers: {', '.join(names)}." if len(names) <= 40 else ""
     raise InputError(f"model has no prunable layer {pattern!r}{hint}{listed}")
-
-
-SCOPES = {
-    "global": "all weights ranked together, one rate",
-    "layer": "each layer ranked alone, at its own rate",
-    "uniform": "one rate overall, every layer brought to the same density",
-    "erk": "one rate overall, densities by Erdős-Rényi-Kernel (Evci et al. 2020)",
-}
 
 
 @dataclass(frozen=True)

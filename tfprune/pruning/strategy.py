@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from tfprune.config.words import SCORED, Scored
 from tfprune.errors import InputError
 from tfprune.pruning.kernels import (
     WEIGHT,
@@ -118,7 +119,7 @@ class Strategy:
     unit: Unit = WEIGHT
     needs: frozenset[str] = frozenset()
     rounds: int = 1
-    scored: Literal["trained", "rewound"] = "trained"
+    scored: Scored = "trained"
     floor: Callable[[PrunableTensor], int] | None = None
     protect: Callable[[Array, Mask, PrunableTensor], Mask] | None = None
 
@@ -133,7 +134,7 @@ class Strategy:
             raise InputError(
                 f"strategy {self.name!r}: rounds is a whole number from 1; got {self.rounds}."
             )
-        if self.scored not in ("trained", "rewound"):
+        if self.scored not in SCORED:
             raise InputError(
                 f"strategy {self.name!r}: scored is 'trained' or 'rewound'; got {self.scored!r}."
             )

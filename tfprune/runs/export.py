@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfprune.config.words import EXPORT_FORMATS
 from tfprune.models.build import is_file as is_model_file
 from tfprune.runs.networks import is_file, load_network
 from tfprune.tracking import open_store, resolve_store
@@ -14,8 +15,6 @@ from tfprune.tracking import open_store, resolve_store
 if TYPE_CHECKING:
     from tfprune.models.files import ExportReport, Origin
     from tfprune.runs.networks import Network
-
-FORMATS = ("keras", "keras3", "h5", "savedmodel", "tflite")
 
 
 def export(
@@ -48,7 +47,6 @@ def export(
     ('keras', 0.5)
     """
     from tfprune.models.files import export_model
-    from tfprune.models.files.export import SUFFIX
     from tfprune.training.backend import start_tensorflow
 
     start_tensorflow()
@@ -65,7 +63,7 @@ def export(
 
         model = shrink_model(model).model
     if path is None:
-        path = f"{network.title.replace(' ', '-')}{SUFFIX.get(format, '')}"
+        path = f"{network.title.replace(' ', '-')}{EXPORT_FORMATS.get(format, '')}"
     trusted = trust or (network.config is not None and network.config.model.trust)
     return export_model(model, path, format=format, origin=origin, quantize=quantize, trust=trusted)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.config.words import Layout
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import (
     SAFE_EXPONENT,
     Array,
-    Layout,
     divided,
     excess,
     exponent_of_span,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfprune.config.words import LAYOUTS, Layout
 from tfprune.errors import InputError, check_unmasked, unknown_name
 
 Array = NDArray[Any]
@@ -88,16 +89,12 @@ def rank_tolerance(dtype: np.dtype[Any]) -> float:
     return 1e-11 if np.dtype(dtype).itemsize == 8 else 4e-6
 
 
-Layout = Literal["pixels", "mean", "flatten"]
-
-
 def check_layout(layout: str) -> Layout:
     """Return `layout` if it is one; raise InputError with the nearest names if not."""
-    known: tuple[Layout, ...] = get_args(Layout)
-    for name in known:
+    for name in LAYOUTS:
         if name == layout:
             return name
-    raise unknown_name("layout", layout, known)
+    raise unknown_name("layout", layout, LAYOUTS)
 
 
 def as_rows(activations: object, layout: Layout, layer: str) -> tuple[Array, int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfprune.config.words import PRECISIONS
 from tfprune.errors import unknown_name
 from tfprune.models.copying import clone
 from tfprune.models.graph import leaf_layers, maker
@@ -19,12 +20,6 @@ from tfprune.training.backend import gpu
 
 if TYPE_CHECKING:
     import tf_keras
-
-PRECISIONS = {
-    "float32": "every number in 32 bits",
-    "bfloat16": "training steps compute in bfloat16, weights and all else stay in float32",
-}
-
 
 #: flags of /proc/cpuinfo, x86 and ARM
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}

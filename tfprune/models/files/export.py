@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.config.words import EXPORT_FORMATS
 from tfprune.errors import InputError, InvariantError, reason, unknown_name
 from tfprune.models.files import tflite
 from tfprune.models.files.load import load_model
@@ -26,8 +27,6 @@ from tfprune.models.files.write import in_source, replacing, save, to_keras3
 from tfprune.models.libraries import is_keras3_model, keras2, keras3
 from tfprune.models.weights import is_kernel, values
 
-SUFFIX = {"keras": ".keras", "keras3": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite"}
-FORMATS = tuple(SUFFIX)
 TOLERANCE = 1e-4
 HALF_TOLERANCE = 3e-2  # of a file that computes in 16 bits, as the user's model did
 
@@ -119,15 +118,15 @@ def export_model(
 
 
 def _checked(path: str | os.PathLike[str], format: str, quantize: bool) -> Path:
-    if format not in SUFFIX:
-        raise unknown_name("export format", format, FORMATS)
+    if format not in EXPORT_FORMATS:
+        raise unknown_name("export format", format, EXPORT_FORMATS)
     if quantize and format != "tflite":
         raise InputError(f"quantize is for format 'tflite'; got format {format!r}.")
     path = Path(path)
-    if path.suffix != SUFFIX[format] and not (format == "savedmodel" and not path.is_file()):
+    suffix = EXPORT_FORMATS[format]
+    if path.suffix != suffix and not (format == "savedmodel" and not path.is_file()):
         raise InputError(
-            f"format {format!r} is written to a name ending in {SUFFIX[format]!r}; "
-            f"got {str(path)!r}."
+            f"format {format!r} is written to a name ending in {suffix!r}; got {str(path)!r}."
         )
     return path
 

@@ -34,6 +34,7 @@ _CHILD = """
 import json, sys
 request = json.loads(sys.stdin.read())
 sys.path[:] = request["search"]
+from tfprune.models.files.sandbox import answer
 answer(request)
 """
 

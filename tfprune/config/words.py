@@ -1,0 +1,40 @@
+"""The words that settings are written in, each list once: whoever acts on them reads it from here.
+
+Where a word needs a sentence, it stands beside it. Names that packages may add (strategies,
+measures, models, data sets) are registries in their own rooms instead.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+#: how images (n, height, width, channels) become a matrix; see `similarity.arrays.as_rows`
+Layout = Literal["pixels", "mean", "flatten"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+#: see `data.images.normalization`
+NORMALIZATIONS = ("standard", "scale", "none")
+
+SCOPES = {
+    "global": "all weights ranked together, one rate",
+    "layer": "each layer ranked alone, at its own rate",
+    "erk": "one rate overall, densities by Erdős-Rényi-Kernel (Evci et al. 2020)",
+    "uniform": "one rate overall, every layer brought to the same density",
+}
+
+#: which weights a strategy ranks: those of the level's end, or those that training goes back to
+Scored = Literal["trained", "rewound"]
+SCORED: tuple[Scored, ...] = get_args(Scored)
+
+#: siblings of a ticket at its sparsity, and of the dense network (same-init)
+CONTROLS = ("random-mask", "shuffled-mask", "reinitialised", "sparse-scratch", "same-init")
+
+PRECISIONS = {
+    "float32": "every number in 32 bits",
+    "bfloat16": "training steps compute in bfloat16, weights and all else stay in float32",
+}
+
+#: forms in which a network leaves -> how the file's name ends
+EXPORT_FORMATS = {
+    "keras": ".keras", "keras3": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite",
+}  # fmt: skip

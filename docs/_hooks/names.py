@@ -7,6 +7,15 @@ from mkdocs.structure.files import File, Files
 
 from tfprune.similarity.measure import MEASURES, Measure, find_measure
 
+_OWN = """**One's own.** A package offers a measure through an entry point; it then works by name everywhere:
+
+    [project.entry-points."tfprune.measures"]
+    rank-ratio = "mypackage.measures:RANK_RATIO"
+
+where `RANK_RATIO` is a `tfprune.similarity.Measure`. What it says of itself is what is used: its
+`label` and direction by charts and tables, its `paper` by the report's citations, its `null` and
+`options` beside every value."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the page to the site."""
@@ -23,6 +32,7 @@ def page() -> str:
         "directions that a measure keeps. What they mean and where they fail: "
         "[The CCA family](../explanation/cca-family.md).",
         *(_measure(find_measure(entry.name)) for entry in MEASURES),
+        _OWN,
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -7,7 +7,7 @@ from mkdocs.structure.files import File, Files
 
 from tfprune.similarity.measure import MEASURES, Measure, find_measure
 
-_OWN = """**One's own.** A package offers a measure through an entry point; it then works by name everywhere:
+_OWN = """**One's own.** A package offers a measure through an entry point; it then works by name:
 
     [project.entry-points."tfprune.measures"]
     rank-ratio = "mypackage.measures:RANK_RATIO"

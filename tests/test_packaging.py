@@ -56,6 +56,18 @@ def test_every_direct_dependency_is_locked():
         assert f"\n{name}==" in f"\n{text}", requirement
 
 
+def test_ci_runs_the_numeric_tests_without_onednn_and_on_one_thread_where_they_lie():
+    """A folder that moved would else be left out, or stop CI at its end."""
+    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    named = re.findall(r"\btests/[\w/.]+", text)
+    assert {"tests/training", "tests/activations", "tests/similarity"} <= set(named)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    runs = text.replace("\\\n", " ").splitlines()
+    for setting in ("TF_ENABLE_ONEDNN_OPTS=0", "TF_NUM_INTRAOP_THREADS=1"):
+        (run,) = (line for line in runs if setting in line)
+        assert '"${tensorflow[@]}"' in run
+
+
 @pytest.mark.slow
 def test_the_wheel_holds_every_module_and_data_file(tmp_path):
     subprocess.run(

@@ -14,12 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import DamagedError, RunError
 from tfprune.interrupts import finishing_first
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _MAGIC = b"tfprune checkpoint 1\n"
 _FACTS = "facts"
@@ -67,6 +68,8 @@ def flush(path: Path) -> None:
 
 def npz(arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> memoryview:
     """Return arrays as the content of a file that `numpy.load` reads."""
+    import numpy as np
+
     buffer = io.BytesIO()
     members: dict[str, Any] = dict(arrays)
     (np.savez_compressed if compressed else np.savez)(buffer, **members)
@@ -78,6 +81,8 @@ def read_npz(source: Path | bytes | memoryview) -> dict[str, np.ndarray]:
 
     Raises one of UNREADABLE where it is something else.
     """
+    import numpy as np
+
     content = source.read_bytes() if isinstance(source, Path) else source
     with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
         return {name: loaded[name] for name in loaded.files}
@@ -85,6 +90,8 @@ def read_npz(source: Path | bytes | memoryview) -> dict[str, np.ndarray]:
 
 def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
     """Return arrays and facts (what JSON holds) with a checksum over both, for `unpack`."""
+    import numpy as np
+
     body = npz({**arrays, _FACTS: np.frombuffer(json.dumps(facts).encode(), np.uint8)})
     return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 

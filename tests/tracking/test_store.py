@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tfprune.errors import InputError, RunError
-from tfprune.tracking import Store, open_store, resolve_store
+from tfprune.tracking import Delivery, Store, open_store, resolve_store
 
 
 def _fail(message: str) -> None:
@@ -150,7 +150,7 @@ def test_a_process_that_was_killed_leaves_no_run_running_after_sync(store, proje
     assert store.find_run("killed").status == "RUNNING"
     assert store.sync(project / "journal").left == 0
     assert store.find_run("killed").status == "KILLED"
-    assert store.sync(project / "journal") == (0, 0, 0)
+    assert store.sync(project / "journal") == Delivery(0, 0, 0)
 
 
 def test_sync_refuses_a_folder_without_a_journal_and_one_in_use(store, project) -> None:

@@ -107,3 +107,13 @@ def test_files_that_the_pages_name_are_there(page):
     ]
     elsewhere = ("plots/", "mlruns/", "test-output/")  # what runs and tests leave
     assert [name for name in missing if not name.startswith(elsewhere)] == []
+
+
+def test_what_keras_keeps_to_itself_of_a_graph_is_read_in_one_file():
+    private = re.compile(r"\._(?:inbound_nodes|outbound_nodes|nodes_by_depth|keras_history)\b")
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tfprune").rglob("*.py")
+        if private.search(path.read_text(encoding="utf-8"))
+    }
+    assert readers == {"tfprune/models/graph.py"}

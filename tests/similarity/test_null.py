@@ -102,6 +102,16 @@ def test_as_many_pairings_as_asked_for_but_three_where_they_are_dear(monkeypatch
     assert found.null_method == f"{expected} random pairings of images"
 
 
+@pytest.mark.parametrize("name", ["cka", "rsa", "cka-minibatch"])
+@pytest.mark.parametrize("memory", [0, 2**29], ids=["streamed", "rows kept"])
+def test_the_seed_decides_which_images_are_paired(name, memory):
+    a, b = np.random.default_rng(12).normal(size=(2, 80, 4))
+    options = {"blocks": 0, "permutations": 2, "memory": memory}
+    first, again, other = (score(a, b, name, seed=s, **options).null for s in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
 def test_a_measure_of_all_distances_says_that_it_saw_a_sample():
     rng = np.random.default_rng(10)
     a = rng.normal(size=(90, 3))

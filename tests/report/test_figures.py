@@ -75,6 +75,7 @@ def test_a_png_has_the_size_of_the_paper_at_300_dots_per_inch(make_data):
 
     chart = accuracy_chart(make_data(n_levels=1), key="k")
     picture = Image.open(io.BytesIO(draw(chart, "png")))
+    assert picture.mode == "RGB"
     assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-3)
     width, height = size(draw(chart, "svg"))
     assert picture.size == pytest.approx((width * 300 / 72, height * 300 / 72), abs=1.5)

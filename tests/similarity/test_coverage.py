@@ -60,9 +60,9 @@ def test_no_interval_rests_on_copies_on_few_strong_images_or_on_channels_that_fe
 
     Without the refusal these intervals hold the truth in 12 to 90% of draws.
     """
-    found = simulate(HARSH[name], 12, ("cca", "pwcca", "procrustes", "cka"), seed=3)
+    found = simulate(HARSH[name], 8, ("cca", "procrustes", "cka"), seed=3)
     for measure, sums in found.items():
-        assert sums.told <= 2, measure
+        assert sums.told <= 1, measure
 
 
 @pytest.mark.slow
@@ -90,9 +90,9 @@ def test_pwcca_holds_at_five_images_per_direction_and_in_eight_channels():
     ],
 )
 def test_the_simulated_truth_is_that_of_very_many_images(changes, kind):
-    """The closed forms against 400,000 images: every covariance within six of its deviations."""
+    """The closed forms against 100,000 images: every covariance within six of its deviations."""
     population = Population(kind, 4, 4, **changes)
-    a, b = population.draw(400_000, np.random.default_rng(0))
+    a, b = population.draw(100_000, np.random.default_rng(0))
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     for (x, y), exact in zip(((a, a), (b, b), (a, b)), population.covariances, strict=True):
         products = x[:, :, None] * y[:, None, :]

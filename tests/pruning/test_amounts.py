@@ -174,5 +174,5 @@ def test_an_unknown_scope_is_refused_with_the_nearest(mixed):
     with pytest.raises(InputError) as caught:
         prune(mixed, scope="layers")
     assert str(caught.value) == (
-        "unknown scope 'layers'; did you mean 'layer'? Known: global, layer, uniform, erk."
+        "unknown scope 'layers'; did you mean 'layer'? Known: global, layer, erk, uniform."
     )

@@ -157,7 +157,6 @@ PWCCA_SYMMETRIC = replace(
     compute=symmetric_projection_weighted,
     definition="mean of PWCCA weighted by side a and PWCCA weighted by side b",
     is_symmetric=True,
-    bends_at_chance=True,
 )
 
 

@@ -115,7 +115,6 @@ PROCRUSTES_DISTANCE = replace(
     definition="arccos of the Procrustes similarity (angular Procrustes distance)",
     larger_is_more_similar=False,
     identical=0.0,
-    bends_at_chance=True,
 )
 
 

@@ -78,8 +78,8 @@ def experiment(options: argparse.Namespace, way: Way) -> dict[str, Any]:
 
     Of a comparison that takes its moments on the device, also those until they were in memory.
     """
-    import tfprune.experiment.execute as executing
-    from tfprune.experiment.observer import Observer
+    import tfprune.experiment.loop as executing
+    from tfprune.experiment.events import EpochFinished, Event, LevelStarted
     from tfprune.experiment.on_device import DeviceMoments
 
     epochs: list[float] = []
@@ -99,14 +99,13 @@ def experiment(options: argparse.Namespace, way: Way) -> dict[str, Any]:
         comparisons.append(time.perf_counter() - start)
         return found
 
-    class Clock(Observer):
-        def level_started(self, seed: int, level: int) -> None:
-            self.start = time.perf_counter()
-
-        def epoch_finished(self, seed: int, level: int, report: Any) -> None:
+    class Clock:
+        def __call__(self, event: Event) -> None:
             now = time.perf_counter()
-            epochs.append(now - self.start)
-            self.start = now
+            if isinstance(event, EpochFinished):
+                epochs.append(now - self.start)
+            if isinstance(event, (LevelStarted, EpochFinished)):
+                self.start = now
 
     plan = plan_of(options, way)
     start = time.perf_counter()

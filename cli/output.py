@@ -9,11 +9,11 @@ import click
 
 if TYPE_CHECKING:
     from tfprune.experiment.comparison import ComparisonResult
-    from tfprune.experiment.observer import Observer
+    from tfprune.experiment.events import Watch
     from tfprune.results import RunResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Experiment = Callable[["Observer", Callable[[str], None]], "RunResult"]
+Experiment = Callable[["Watch", Callable[[str], None]], "RunResult"]
 
 
 def output_options(command: Command) -> Command:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import (
+    ControlFinished,
+    EpochFinished,
+    Event,
+    LevelFinished,
+    LevelStarted,
+    RunStarted,
+    StepsTaken,
+)
 
 if TYPE_CHECKING:
-    from tfprune.experiment.observer import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.results import ControlResult, Ledger, LevelResult, SimilarityResult
-    from tfprune.training.trainer import EpochReport
+    from tfprune.results import EpochResult, LevelResult
 
 
-class Progress(Observer):
+class Progress:
     """A rich progress bar with level, epoch, accuracy and the time left.
 
     Where stderr is not a terminal nothing is drawn.
@@ -28,7 +34,27 @@ class Progress(Observer):
         self._task: Any = None
         self._levels = 0
 
-    def run_started(self, plan: Plan, ledger: Ledger) -> None:
+    def __call__(self, event: Event) -> None:
+        """Show what happened."""
+        if isinstance(event, RunStarted):
+            self._begin(event.plan)
+        elif isinstance(event, LevelStarted):
+            self._update(
+                description=f"seed {event.seed}  level {event.level}/{self._levels}",
+                note="tracing ...",
+            )
+        elif isinstance(event, StepsTaken):
+            if self._bar is not None:
+                self._bar.advance(self._task, event.n_steps)
+        elif isinstance(event, EpochFinished):
+            self._show_epoch(event.result)
+        elif isinstance(event, LevelFinished):
+            self._show_level(event.result, event.trained.seconds)
+        elif isinstance(event, ControlFinished):
+            row = event.result
+            self._update(note=f"{row.control}: test {row.accuracy_test:.1%}")
+
+    def _begin(self, plan: Plan) -> None:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
@@ -47,35 +73,20 @@ class Progress(Observer):
         self._bar.start()
         self._task = self._bar.add_task("start", total=plan.total_steps, note="")
 
-    def level_started(self, seed: int, level: int) -> None:
-        self._update(description=f"seed {seed}  level {level}/{self._levels}", note="tracing ...")
-
-    def steps_taken(self, n_steps: int) -> None:
-        if self._bar is not None:
-            self._bar.advance(self._task, n_steps)
-
-    def epoch_finished(self, seed: int, level: int, report: EpochReport) -> None:
+    def _show_epoch(self, report: EpochResult) -> None:
         note = f"epoch {report.epoch + 1}: train {report.accuracy:.1%}"
         if report.validation_accuracy is not None:
             note += f", validation {report.validation_accuracy:.1%}"
         self._update(note=note)
 
-    def level_finished(
-        self,
-        result: LevelResult,
-        similarities: tuple[SimilarityResult, ...],
-        trained: TrainedLevel,
-    ) -> None:
+    def _show_level(self, result: LevelResult, seconds: float) -> None:
         if self._bar is not None:
             self._console.print(
                 f"seed {result.seed}  level {result.level}: sparsity {result.sparsity:.1%}, "
-                f"test accuracy {result.accuracy_test:.1%}, {trained.seconds:.1f} s",
+                f"test accuracy {result.accuracy_test:.1%}, {seconds:.1f} s",
                 highlight=False,
             )
             self._update(note="writing the report ..." if self._bar.finished else "")
-
-    def control_finished(self, result: ControlResult) -> None:
-        self._update(note=f"{result.control}: test {result.accuracy_test:.1%}")
 
     def tell(self, message: str) -> None:
         """Print a line that the user should know, beside the bar."""

@@ -19,7 +19,7 @@ def resume(run: str, as_json: bool, quiet: bool) -> int:
     from tfprune.runs.run import resume as resume_experiment
 
     return watched(
-        lambda observer, tell: resume_experiment(run, observer=observer, tell=tell),
+        lambda watch, tell: resume_experiment(run, watch=watch, tell=tell),
         as_json=as_json,
         quiet=quiet,
     )

@@ -62,12 +62,12 @@ def run(
     from tfprune.runs.run import run as run_experiment
 
     return watched(
-        lambda observer, tell: run_experiment(
+        lambda watch, tell: run_experiment(
             config,
             name=name,
             experiment=experiment,
             tracking_uri=tracking_uri,
-            observer=observer,
+            watch=watch,
             tell=tell,
             checkpoint_every=checkpoint_every,
             fresh=fresh,

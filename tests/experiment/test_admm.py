@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from tfprune.config import from_dict
-from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate, draw_toward_sparsity
 
@@ -29,7 +28,7 @@ def test_targets_follow_the_three_steps_of_the_method(small):
     import tensorflow as tf
 
     config = from_dict({**small, "pruning": {"levels": 1, "fraction": 0.5, "admm": RHO}})
-    replicate = Replicate(make_plan(config), seed=0, observer=Observer())
+    replicate = Replicate(make_plan(config), seed=0)
     kernels, pull = replicate.prunable.kernels(), replicate._pull
     replicate._rewind = replicate.initial
     replicate.level = 1

@@ -15,7 +15,7 @@ from tfprune.config import from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.checkpoint import CheckpointFolder, Position
 from tfprune.experiment.controls import train_controls
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import EpochFinished
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 from tfprune.results import Ledger
@@ -23,7 +23,7 @@ from tfprune.results import Ledger
 # attribute -> why it needs no saving
 NO_STATE = {
     "plan": "what the run was asked for; never changes",
-    "observer": "who listens",
+    "on_steps": "who listens",
     "_save": "where checkpoints go",
     "dataset": "read again from the source",
     "n_traces": "counts compilations, which a new process makes anew",
@@ -91,17 +91,17 @@ def test_a_replicate_from_a_checkpoint_has_all_that_the_first_one_had(small, tmp
     plan = make_plan(from_dict({**small, **CASES[case]}))
     folder, states = CheckpointFolder(tmp_path), []
 
-    def save(position):
+    first = Replicate(plan, seed=0)
+    for event in first.events():
+        if not isinstance(event, EpochFinished):
+            continue
+        position = event.position()
         if position.level == 1 and position.state.step < plan.n_steps:
             folder.save(position, Ledger())
             states.append(state_of(first))
-
-    first = Replicate(plan, seed=0, observer=Observer(), save=save)
-    for _ in first.levels():
-        pass
     assert len(states) == 1
     position, _ = folder.load()
-    second = state_of(Replicate(plan, seed=0, observer=Observer(), position=position))
+    second = state_of(Replicate(plan, seed=0, position=position))
     assert different(states[0], second) == set()
     assert any("_rates" in name for name in second)  # the search goes deep enough
     assert any("order_seed" in name for name in second)
@@ -139,9 +139,7 @@ def flat(value):
 def test_a_reinitialised_control_starts_with_an_untouched_optimizer(small):
     """Not with the moments of the rewind step, which belong to other weights."""
     pruning = {"levels": 1, "rewind_to": "2it", "controls": ["random-mask", "reinitialised"]}
-    replicate = Replicate(
-        make_plan(from_dict({**small, "pruning": pruning})), seed=0, observer=Observer()
-    )
+    replicate = Replicate(make_plan(from_dict({**small, "pruning": pruning})), seed=0)
     replicate.trainer.train(until=2)
     replicate._rewind, replicate.level = replicate.trainer.state(), 1
     starts = []
@@ -177,7 +175,7 @@ def test_a_fine_tune_rate_is_what_every_pruned_level_trains_at(small):
         "training": {"epochs": "2it", "batch_size": 256, "schedule": "cosine"},
         "pruning": {"levels": 1, "rewind_to": "final", "fine_tune_rate": 5e-4},
     }
-    replicate = Replicate(make_plan(from_dict(config)), seed=0, observer=Observer())
+    replicate = Replicate(make_plan(from_dict(config)), seed=0)
     np.testing.assert_allclose(replicate.trainer._rates.numpy(), replicate.trainer.rates)
     replicate.level = 1
     replicate.hold_level()

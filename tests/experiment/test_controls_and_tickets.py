@@ -13,8 +13,7 @@ import tfprune
 from tfprune.config import from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.controls import train_controls
-from tfprune.experiment.execute import random_within_layers
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.loop import random_within_layers
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate, draw_toward_sparsity
 from tfprune.pruning.controls import random_masks
@@ -75,7 +74,7 @@ def test_controls_keep_exactly_as_many_weights_as_the_ticket(small, strategy):
     pruning = {"levels": 1, "fraction": 0.5, "scope": "layer", "strategy": strategy,
                "controls": CONTROLS}  # fmt: skip
     config = from_dict({**small, "pruning": pruning})
-    replicate = Replicate(make_plan(config), seed=0, observer=Observer())
+    replicate = Replicate(make_plan(config), seed=0)
     _, ticket = replicate.levels()
     kept = count_kept(ticket.masks)
     assert 0 < kept["conv2"] < 3456
@@ -114,7 +113,7 @@ def test_a_run_goes_on_with_the_random_masks_that_it_began_with(small, within):
     assert not random_within_layers(Ledger())
 
     config = {**small, "pruning": {"levels": 1, "fraction": 0.5, "controls": ["random-mask"]}}
-    replicate = Replicate(make_plan(from_dict(config)), seed=0, observer=Observer())
+    replicate = Replicate(make_plan(from_dict(config)), seed=0)
     _, ticket = replicate.levels()
     replicate.trainer.train = lambda **options: None
     (trained,) = train_controls(replicate, random_within_layers=within)
@@ -239,7 +238,7 @@ def test_admm_draws_weights_toward_zero_before_they_are_cut(tmp_path, small):
              "pruning": {"levels": 1, "fraction": 0.5, "admm": admm, "rewind_to": "final"}}
         )  # fmt: skip
         plan = make_plan(config)
-        replicate = Replicate(plan, seed=0, observer=Observer())
+        replicate = Replicate(plan, seed=0)
         levels = replicate.levels()
         next(levels)
         before = replicate.prunable.weights()
@@ -263,7 +262,7 @@ def test_admm_refuses_a_strategy_that_looks_at_more_than_weights(tmp_path, small
 def test_sixteen_bits_train_under_exact_masks_and_keep_weights_in_32(small):
     config = from_dict({**small, "training": {**small["training"], "precision": "bfloat16"},
                         "pruning": {"levels": 1, "fraction": 0.5}})  # fmt: skip
-    replicate = Replicate(make_plan(config), seed=0, observer=Observer())
+    replicate = Replicate(make_plan(config), seed=0)
     _, pruned = replicate.levels()
     for name, weight in replicate.prunable.weights().items():
         assert weight.dtype == np.float32

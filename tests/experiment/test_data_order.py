@@ -11,7 +11,7 @@ import pytest
 from tfprune.config import config_hash, from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.controls import same_init
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import EpochFinished
 from tfprune.experiment.orders import order_seed, same_init_order, second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
@@ -58,13 +58,13 @@ def test_settings_that_came_later_leave_the_names_of_earlier_runs_alone(small):
 def test_the_second_training_has_the_same_start_and_another_order(small):
     """Oracle: a replicate of its own that is given this order from the beginning."""
     short = {**small, "training": {"epochs": "2it", "batch_size": 256}}
-    replicate = Replicate(make_plan(from_dict(short)), seed=0, observer=Observer())
+    replicate = Replicate(make_plan(from_dict(short)), seed=0)
     next(replicate.levels())
     dense = replicate.trainer.state()
     with same_init(replicate):
         found = replicate.trainer.state()
 
-    other = Replicate(make_plan(from_dict(short)), seed=0, observer=Observer())
+    other = Replicate(make_plan(from_dict(short)), seed=0)
     for a, b in zip(replicate.initial.variables, other.initial.variables, strict=True):
         np.testing.assert_array_equal(a, b)
     other.trainer.order_by(same_init_order(replicate.plan.config, seed=0))
@@ -129,18 +129,18 @@ def test_every_seed_has_a_row_for_each_layer_and_measure_against_its_second_trai
 def test_a_resumed_run_goes_on_in_the_orders_that_it_began_with(
     tmp_path, with_floor, silent, level, n
 ):
-    class Stop(Observer):
+    class Stop:
         def __init__(self):
             self.epochs = 0
 
-        def epoch_finished(self, seed, level, report):
-            self.epochs += 1
+        def __call__(self, event):
+            self.epochs += isinstance(event, EpochFinished)
             if self.epochs > n:
                 raise KeyboardInterrupt
 
     config, whole = with_floor
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=Stop(), tell=silent)
+        run(config, folder=tmp_path, watch=Stop(), tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     result = resume(folder.name, folder=tmp_path, tell=silent)
     assert result.levels == whole.levels

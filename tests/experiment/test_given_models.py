@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tfprune.config import ConfigError, from_dict
-from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 
@@ -48,7 +47,7 @@ def replicate_of(small, path, *, start, seed=0, **pruning):
         "model": {"name": str(path), "start": start},
         "pruning": {"levels": 1, "fraction": 0.5, **pruning},
     }
-    return Replicate(make_plan(from_dict(config)), seed=seed, observer=Observer())
+    return Replicate(make_plan(from_dict(config)), seed=seed)
 
 
 def kernels(model):

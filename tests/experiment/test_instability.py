@@ -7,8 +7,8 @@ import pytest
 
 from tfprune.config import ConfigError, config_hash, from_dict
 from tfprune.experiment.controls import second_child
+from tfprune.experiment.events import EpochFinished
 from tfprune.experiment.level import instability
-from tfprune.experiment.observer import Observer
 from tfprune.experiment.orders import second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
@@ -21,7 +21,7 @@ PRUNING = {"levels": 1, "fraction": 0.5, "rewind_to": "2it"}
 def replicate_of(small, **pruning):
     short = {**small, "training": {"epochs": "4it", "batch_size": 256, "learning_rate": 0.01},
              "pruning": {**PRUNING, **pruning}}  # fmt: skip
-    return Replicate(make_plan(from_dict(short)), seed=0, observer=Observer())
+    return Replicate(make_plan(from_dict(short)), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +149,14 @@ def test_a_network_that_comes_trained_has_no_instability_at_level_0(keras, tmp_p
     assert plan.total_steps == 4 + 4
 
 
-class Stop(Observer):
+class Stop:
     """Ends a run at its n-th epoch."""
 
     def __init__(self, n):
         self.left = n
 
-    def epoch_finished(self, seed, level, report):
-        self.left -= 1
+    def __call__(self, event):
+        self.left -= isinstance(event, EpochFinished)
         if self.left == 0:
             raise KeyboardInterrupt
 
@@ -214,7 +214,7 @@ def test_every_level_has_its_instability_and_is_otherwise_as_without(unstable):
 def test_a_resumed_run_finds_the_same_instability(tmp_path, unstable, silent, n):
     config, whole, _ = unstable
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=Stop(n), tell=silent)
+        run(config, folder=tmp_path, watch=Stop(n), tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     result = resume(folder.name, folder=tmp_path, tell=silent)
     assert result.levels == whole.levels

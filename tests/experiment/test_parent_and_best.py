@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tfprune.experiment.events import LevelFinished, RunStarted
 from tfprune.results import (
     DENSE,
     SAME_INIT,
@@ -64,12 +65,12 @@ def test_of_equally_accurate_levels_the_sparser_is_the_best(
         models, "write_network", lambda path, network, facts: written.update({path: facts})
     )
     ledger, keeper = Ledger(), ModelKeeper(tmp_path)
-    keeper.run_started(SimpleNamespace(config=SimpleNamespace(seed=0)), ledger)
+    keeper(RunStarted(SimpleNamespace(config=SimpleNamespace(seed=0)), ledger))
     scale = SimpleNamespace(mode="none", mean=(0.0,), std=(1.0,))
     trained = SimpleNamespace(normalization=scale, network=None)
     for number, accuracy in enumerate([0.99, *accuracies]):
         row = level(0, number, accuracy)
         ledger.levels.append(row)
-        keeper.level_finished(row, (), trained)
+        keeper(LevelFinished(row, (), (), trained))
     assert written[tmp_path / "best.npz"]["level"] == best
     assert written[tmp_path / "final.npz"]["level"] == 3

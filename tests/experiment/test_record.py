@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tfprune.config import from_dict
-from tfprune.results import ControlResult
+from tfprune.experiment.events import ControlFinished, EpochFinished, LevelStarted
+from tfprune.results import ControlResult, EpochResult
 from tfprune.runs.record import RunRecord
-from tfprune.training.trainer import EpochReport
 
 
 class Logged:
@@ -44,30 +44,30 @@ def record(logged) -> RunRecord:
     return made
 
 
-def epoch(validation: float | None) -> EpochReport:
-    return EpochReport(
-        epoch=0, loss=0.5, accuracy=0.8, validation_loss=validation,
+def epoch(validation: float | None) -> EpochFinished:
+    result = EpochResult(
+        seed=0, level=1, epoch=0, loss=0.5, accuracy=0.8, validation_loss=validation,
         validation_accuracy=validation, learning_rate=0.1,
     )  # fmt: skip
+    return EpochFinished(result, lambda: None)  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.parametrize(
     ("validation", "first"), [(0.7, "epoch/validation_accuracy"), (None, "epoch/accuracy")]
 )
 def test_the_first_metric_of_a_child_is_an_accuracy(record, logged, validation, first):
-    record.level_started(0, 1)
-    record.epoch_finished(0, 1, epoch(validation))
+    record(LevelStarted(0, 1))
+    record(epoch(validation))
     assert logged.metrics[0] == first
     assert len(logged.metrics) == (3 if validation is None else 5)
 
 
 def test_a_control_is_called_by_its_level_and_seed_and_gray(record, logged):
-    record.control_finished(
-        ControlResult(
-            control="random-mask", seed=1, level=2, sparsity=0.36, accuracy_test=0.8,
-            accuracy_validation=None, loss_test=0.4, similarity={"cka": {"conv1": 0.9}},
-        )
+    result = ControlResult(
+        control="random-mask", seed=1, level=2, sparsity=0.36, accuracy_test=0.8,
+        accuracy_validation=None, loss_test=0.4, similarity={"cka": {"conv1": 0.9}},
     )  # fmt: skip
+    record(ControlFinished(result))
     name, given = logged.runs[-1]
     assert name == "L2 s1 random-mask"
     colour = given["tags"]["mlflow.runColor"]
@@ -76,8 +76,8 @@ def test_a_control_is_called_by_its_level_and_seed_and_gray(record, logged):
 
 
 def test_a_level_is_called_by_the_sparsity_that_its_plan_projects(record, logged):
-    record.level_started(0, 1)
-    record.level_started(0, 2)
+    record(LevelStarted(0, 1))
+    record(LevelStarted(0, 2))
     (first, given), (second, without) = logged.runs[-2:]
     assert (first, given["params"]["target_sparsity"]) == ("L1 s0 63.0%", 0.63)
     assert (second, "target_sparsity" in without["params"]) == ("L2 s0", False)

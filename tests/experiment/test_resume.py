@@ -9,7 +9,7 @@ import pytest
 
 from tfprune.errors import InputError, RunError
 from tfprune.experiment.checkpoint import CheckpointFolder
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import EpochFinished, LevelFinished, LevelStarted
 from tfprune.results import mask_overlap_csv
 from tfprune.runs import workspace
 from tfprune.runs.run import resume, run, sync
@@ -18,7 +18,7 @@ from tfprune.tracking import open_store, resolve_store
 CONFIG = {"pruning": {"levels": 2, "fraction": 0.5, "rewind_to": "7it"}}
 
 
-class StopAt(Observer):
+class StopAt:
     """Ends the process's work, as Ctrl-C does, at the n-th event of a kind."""
 
     def __init__(self, kind: str, n: int) -> None:
@@ -30,14 +30,9 @@ class StopAt(Observer):
             if self._left == 0:
                 raise KeyboardInterrupt
 
-    def level_started(self, seed, level):
-        self._count("level")
-
-    def epoch_finished(self, seed, level, report):
-        self._count("epoch")
-
-    def level_finished(self, result, similarities, trained):
-        self._count("done")
+    def __call__(self, event):
+        kinds = {LevelStarted: "level", EpochFinished: "epoch", LevelFinished: "done"}
+        self._count(kinds.get(type(event)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,7 +92,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     tmp_path, config, silent, uninterrupted, kind, n
 ):
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=StopAt(kind, n), tell=silent)
+        run(config, folder=tmp_path, watch=StopAt(kind, n), tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     result = resume(folder.name, folder=tmp_path, tell=silent)
     check_resumed(tmp_path, result, uninterrupted, silent)
@@ -112,7 +107,7 @@ def test_a_second_replicate_goes_on_with_the_first_one_as_its_floor(
     whole = run(config, folder=tmp_path_factory.mktemp("whole"), tell=silent)
     cut = tmp_path_factory.mktemp("cut")
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=cut, observer=StopAt(kind, n), tell=silent)
+        run(config, folder=cut, watch=StopAt(kind, n), tell=silent)
     (folder,) = (cut / "mlruns" / "runs").iterdir()
     check_resumed(cut, resume(folder.name, folder=cut, tell=silent), whole, silent)
 
@@ -137,7 +132,7 @@ def test_a_third_replicate_goes_on_with_the_masks_of_the_two_before(
     config, whole = three
     assert len(whole.overlaps) == 2 * (1 + 2)
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=StopAt(kind, n), tell=silent)
+        run(config, folder=tmp_path, watch=StopAt(kind, n), tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     result = resume(folder.name, folder=tmp_path, tell=silent)
     check_resumed(tmp_path, result, whole, silent)
@@ -150,7 +145,7 @@ def test_an_interrupted_run_is_marked_killed_and_the_same_command_goes_on_with_i
     tmp_path, config, silent, uninterrupted
 ):
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=StopAt("epoch", 3), tell=silent)
+        run(config, folder=tmp_path, watch=StopAt("epoch", 3), tell=silent)
     store = open_store(resolve_store(folder=tmp_path))
     assert sorted(info.status for info in store.search_runs()) == [
         "FINISHED", "KILLED", "KILLED",
@@ -169,7 +164,7 @@ def test_an_interrupted_run_is_marked_killed_and_the_same_command_goes_on_with_i
 
 def test_changed_libraries_are_refused_with_what_differs(tmp_path, config, silent):
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=StopAt("epoch", 1), tell=silent)
+        run(config, folder=tmp_path, watch=StopAt("epoch", 1), tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     facts = json.loads((folder / "run.json").read_text())
     now = facts["environment"]["numpy"]
@@ -218,7 +213,7 @@ def test_a_finished_or_unknown_run_is_refused(finished):
 
 def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
-        run(config, folder=tmp_path, observer=StopAt("epoch", 4), tell=silent)
+        run(config, folder=tmp_path, watch=StopAt("epoch", 4), tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     state = folder / "checkpoint" / "state"
     state.write_bytes(state.read_bytes()[:-100])

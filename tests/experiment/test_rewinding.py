@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tfprune.config import from_dict
-from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 
@@ -17,7 +16,7 @@ def replicate_of(small, **pruning):
         "training": {"epochs": "2ep", "batch_size": 256, "schedule": "cosine"},
         "pruning": {"levels": 1, "fraction": 0.5, **pruning},
     }
-    return Replicate(make_plan(from_dict(config)), seed=0, observer=Observer())
+    return Replicate(make_plan(from_dict(config)), seed=0)
 
 
 def starts_of(replicate):

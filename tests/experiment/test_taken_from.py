@@ -9,7 +9,6 @@ import tfprune.data
 from tfprune.config import from_dict
 from tfprune.data import probe_set
 from tfprune.errors import InputError
-from tfprune.experiment.observer import Observer
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.seed_floor import DenseNetworks
@@ -36,7 +35,7 @@ def taken(monkeypatch):
 
 
 def test_a_replicate_is_normalised_by_its_training_images(plan, taken):
-    replicate = Replicate(plan, seed=0, observer=Observer())
+    replicate = Replicate(plan, seed=0)
     images = plan.dataset.train.images.astype(np.float64)
     np.testing.assert_allclose(replicate.normalization.mean, images.mean(axis=(0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(replicate.normalization.std, images.std(axis=(0, 1, 2)), rtol=1e-4)
@@ -88,9 +87,7 @@ def test_two_networks_are_compared_on_it_too(plan, monkeypatch):
         raise InputError("seen enough")
 
     monkeypatch.setattr(comparing, "compare_layers", caught)
-    network = Network(
-        "a network", Replicate(plan, seed=0, observer=Observer()).network, config=plan.config
-    )
+    network = Network("a network", Replicate(plan, seed=0).network, config=plan.config)
     with pytest.raises(InputError, match="seen enough"):
         comparing._compare(
             [network, network], plan.config, {}, ("cka",), "pixels", 100, False, print

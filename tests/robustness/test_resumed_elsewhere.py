@@ -9,7 +9,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.experiment import plan
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import LevelStarted
 from tfprune.runs import run as runs
 from tfprune.runs import workspace
 from tfprune.runs.run import resume, run
@@ -22,9 +22,9 @@ CONFIG = {
 }
 
 
-class StopAtLevelOne(Observer):
-    def level_started(self, seed, level):
-        if level == 1:
+class StopAtLevelOne:
+    def __call__(self, event):
+        if isinstance(event, LevelStarted) and event.level == 1:
             raise KeyboardInterrupt
 
 
@@ -35,7 +35,7 @@ def interrupted(tmp_path_factory):
     patch.setattr(workspace, "code_digest", lambda: "0" * 12)
     folder = tmp_path_factory.mktemp("interrupted")
     with pytest.raises(KeyboardInterrupt):
-        run(CONFIG, folder=folder, observer=StopAtLevelOne(), tell=lambda message: None)
+        run(CONFIG, folder=folder, watch=StopAtLevelOne(), tell=lambda message: None)
     (home,) = (folder / "mlruns" / "runs").iterdir()
     yield folder, home
     patch.undo()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfprune.errors import RunError
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import LevelFinished
 from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
 from tfprune.training.trainer import Trainer
@@ -55,18 +55,19 @@ def resident_bytes() -> int:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
 
 
-class Memory(Observer):
+class Memory:
     def __init__(self) -> None:
         self.after: list[int] = []
 
-    def level_finished(self, result, similarities, trained):
-        self.after.append(resident_bytes())
+    def __call__(self, event):
+        if isinstance(event, LevelFinished):
+            self.after.append(resident_bytes())
 
 
 @pytest.mark.slow
 def test_memory_stays_flat_over_ten_levels(tmp_path):
     memory = Memory()
     config = {**CONFIG, "pruning": {"levels": 12, "fraction": 0.1}}
-    run(config, folder=tmp_path, observer=memory, tell=lambda message: None)
+    run(config, folder=tmp_path, watch=memory, tell=lambda message: None)
     assert len(memory.after) == 13
     assert memory.after[12] < 1.05 * memory.after[2], memory.after

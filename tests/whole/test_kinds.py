@@ -13,7 +13,6 @@ import pytest
 
 from tfprune.activations import hidden_layers
 from tfprune.config import from_dict
-from tfprune.experiment.observer import Observer
 
 pytestmark = pytest.mark.slow
 
@@ -203,7 +202,7 @@ def test_every_kind_trains_and_is_compared_in_every_form(
     plan = make_plan(config)
     assert (len(plan.hidden), plan.output) == (n_hidden, output)
     assert plan.config.data.normalization == mode
-    replicate = Replicate(plan, seed=0, observer=Observer())
+    replicate = Replicate(plan, seed=0)
     assert hidden_layers(replicate.network) == plan.hidden
     assert hidden_layers(replicate.dense) == plan.hidden
     for trained in replicate.levels():

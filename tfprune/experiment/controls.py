@@ -110,7 +110,7 @@ def train_controls(
                 check_counts(masks, kept)
             prunable.set_masks(masks)
             trainer.restore(_fresh(replicate) if fresh else replicate.start_state)
-            trainer.train(on_steps=replicate.observer.steps_taken)
+            trainer.train(on_steps=replicate.on_steps)
             yield _evaluated(replicate, control, masks)
 
 
@@ -128,7 +128,7 @@ def same_init(replicate: Replicate) -> Iterator[TrainedControl]:
         replicate.prunable.set_masks(masks)
         trainer.order_by(same_init_order(replicate.plan.config, seed=replicate.seed))
         trainer.restore(replicate.initial)
-        trainer.train(on_steps=replicate.observer.steps_taken)
+        trainer.train(on_steps=replicate.on_steps)
         yield _evaluated(replicate, SAME_INIT_CONTROL, masks)
 
 
@@ -147,7 +147,7 @@ def second_child(replicate: Replicate) -> list[np.ndarray]:
             second_child_order(replicate.plan.config, seed=replicate.seed, level=level)
         )
         trainer.restore(replicate.start_state)
-        trainer.train(on_steps=replicate.observer.steps_taken)
+        trainer.train(on_steps=replicate.on_steps)
         return [variable.numpy() for variable in replicate.network.variables]
 
 

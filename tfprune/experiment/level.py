@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfprune.experiment.events import TrainedLevel
 from tfprune.experiment.facts import balance_facts, graph_facts
-from tfprune.experiment.observer import TrainedLevel
 from tfprune.experiment.plan import Plan
 from tfprune.pruning.facts import (
     dead_filters,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from tfprune.errors import InputError, RunError
 from tfprune.experiment.checkpoint import Position
-from tfprune.experiment.observer import Observer, TrainedLevel
+from tfprune.experiment.events import EpochFinished, LevelStarted, TrainedLevel
 from tfprune.experiment.orders import order_seed
 from tfprune.experiment.plan import Plan, rates_of
 from tfprune.experiment.workbench import assign_all, open_seed
@@ -26,6 +27,7 @@ from tfprune.pruning.checks import (
 from tfprune.pruning.kernels import count_kept, full_masks
 from tfprune.pruning.masks import prune
 from tfprune.pruning.strategy import PruningContext
+from tfprune.results import EpochResult
 
 if TYPE_CHECKING:
     from tfprune.training.optimizer import Pull
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 class Replicate:
     """The network of one seed with its trainer, and the levels that come out of it.
 
-    `save` is called at the end of every epoch with where the replicate stands; given such a
-    `position`, another Replicate goes on from there, bit for bit.
+    Given a `position` of another Replicate it goes on from there, bit for bit. `on_steps` is
+    called with the number of optimizer steps taken since it was last called.
     """
 
     def __init__(
@@ -45,16 +47,15 @@ class Replicate:
         plan: Plan,
         *,
         seed: int,
-        observer: Observer,
         position: Position | None = None,
-        save: Callable[[Position], None] = lambda position: None,
+        on_steps: Callable[[int], None] = lambda n_steps: None,
     ) -> None:
         from tfprune.models.copying import plain_copy
 
         bench = open_seed(plan, seed)
         self.plan = plan
         self.seed = seed
-        self.observer = observer
+        self.on_steps = on_steps
         self.dataset, self.normalization = bench.dataset, bench.normalization
         self.prunable, self.network = bench.prunable, bench.network
         self.trainer, self._pull = bench.trainer, bench.pull
@@ -62,7 +63,6 @@ class Replicate:
         self.dense = plain_copy(self.network)  # takes the dense weights once they are trained
         self.dense_predictions: np.ndarray | None = None
         self.reader, self.dense_reader = bench.reader(self.network), bench.reader(self.dense)
-        self._save = save
         self.level = 0
         self.masks: Mapping[str, np.ndarray] = full_masks(self.prunable.tensors)
         self.initial = self.trainer.state()
@@ -98,21 +98,25 @@ class Replicate:
         )
 
     def levels(self) -> Iterator[TrainedLevel]:
-        """Yield every level from where the replicate stands, dense first.
+        """Yield every level from where the replicate stands, dense first; see `events`."""
+        return (event for event in self.events() if isinstance(event, TrainedLevel))
+
+    def events(self) -> Iterator[LevelStarted | EpochFinished | TrainedLevel]:
+        """Yield what happens from where the replicate stands: levels, dense first, and epochs.
 
         Raises InvariantError when a promise is broken.
         """
         for level in range(self.level, self.plan.config.pruning.levels + 1):
             started = time.perf_counter()
             self.level = level
-            self.observer.level_started(self.seed, level)
+            yield LevelStarted(self.seed, level)
             self.hold_level()
             if level > 0 and not self._under_way:
                 self._prune()
                 self._go_back()
             self._under_way = False
             self.hold_level()
-            self._train_level()
+            yield from self._train_level()
             self._check()
             yield self._trained(started)
 
@@ -184,25 +188,34 @@ class Replicate:
                 self.prunable.weights(), self.kernels_of(self._rewind), self.masks
             )
 
-    def _train_level(self) -> None:
+    def _train_level(self) -> Iterator[EpochFinished]:
         """Train to the level's end; on the way of level 0, keep the state to go back to.
 
         A network that comes trained is its own level 0 as it is.
         """
         if self._rewind is None:
-            self._train(until=self.plan.rewind_step or 0)
+            yield from self._train(until=self.plan.rewind_step or 0)
             self._rewind = self.trainer.state()
         if self.level > 0 or self.plan.start != "trained":
-            self._train()
+            yield from self._train(until=self.plan.n_steps)
         if self.level == 0:
             self._remember_dense([variable.numpy() for variable in self.network.variables])
 
-    def _train(self, until: int | None = None) -> None:
-        def on_epoch(report: EpochReport) -> None:
-            self.observer.epoch_finished(self.seed, self.level, report)
-            self._save(self.position())
-
-        self.trainer.train(until=until, on_epoch=on_epoch, on_steps=self.observer.steps_taken)
+    def _train(self, until: int) -> Iterator[EpochFinished]:
+        """Train to the step `until`, an epoch at a time: what goes on in between may be kept."""
+        per_epoch = self.plan.steps_per_epoch
+        reports: list[EpochReport] = []
+        while True:
+            epoch_end = (self.trainer.step // per_epoch + 1) * per_epoch
+            self.trainer.train(
+                until=min(until, epoch_end), on_epoch=reports.append, on_steps=self.on_steps
+            )
+            for report in reports:
+                result = EpochResult(self.seed, self.level, **dataclasses.asdict(report))
+                yield EpochFinished(result, self.position)
+            reports.clear()
+            if epoch_end >= until:
+                return
 
     def _remember_dense(self, values: Sequence[np.ndarray]) -> None:
         assign_all(self.dense.variables, values)
@@ -285,7 +298,7 @@ def draw_toward_sparsity(replicate: Replicate, pull: Pull) -> None:
 
     weights = prunable.weights()
     pull.set(_project(replicate, weights))
-    trainer.train(on_epoch=lambda report: update(), on_steps=replicate.observer.steps_taken)
+    trainer.train(on_epoch=lambda report: update(), on_steps=replicate.on_steps)
     pull.set(None)
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.disk import pack, unpack, write_whole
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import Event, LevelFinished, RunStarted
 
 if TYPE_CHECKING:
-    from tfprune.experiment.observer import TrainedLevel
-    from tfprune.experiment.plan import Plan
-    from tfprune.results import Ledger, LevelResult, SimilarityResult
+    from tfprune.experiment.events import TrainedLevel
+    from tfprune.results import LevelResult
 
 BEST, FINAL = "best", "final"
 NETWORK_FILE = "network.npz"  # of a level whose network no model file can hold
@@ -39,7 +38,7 @@ def read_network(path: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
     return [arrays[name] for name in sorted(arrays)], facts
 
 
-class ModelKeeper(Observer):
+class ModelKeeper:
     """Keeps two pruned networks of the first replicate in `folder`, replaced as levels finish.
 
     final: the last level's. best: of the pruned levels the one with the highest validation
@@ -51,16 +50,14 @@ class ModelKeeper(Observer):
         self._folder = folder
         self._tell = tell
 
-    def run_started(self, plan: Plan, ledger: Ledger) -> None:
-        self._plan = plan
-        self._ledger = ledger
+    def __call__(self, event: Event) -> None:
+        """Keep what a level leaves."""
+        if isinstance(event, RunStarted):
+            self._plan, self._ledger = event.plan, event.ledger
+        elif isinstance(event, LevelFinished):
+            self._keep(event.result, event.trained)
 
-    def level_finished(
-        self,
-        result: LevelResult,
-        similarities: tuple[SimilarityResult, ...],
-        trained: TrainedLevel,
-    ) -> None:
+    def _keep(self, result: LevelResult, trained: TrainedLevel) -> None:
         if result.seed != self._plan.config.seed or result.level == 0:
             return
         kept = [FINAL]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.data import Examples
-    from tfprune.experiment.observer import TrainedLevel
+    from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
     from tfprune.pruning.kernels import PrunableTensor
 

@@ -14,7 +14,15 @@ import numpy as np
 
 from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
 from tfprune.experiment.comparison import attribution_csv
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import (
+    ControlFinished,
+    EpochFinished,
+    Event,
+    FloorMeasured,
+    LevelFinished,
+    LevelStarted,
+    RunStarted,
+)
 from tfprune.experiment.tickets import REWIND_FILE, write_rewind
 from tfprune.pruning.mask_files import save_masks
 from tfprune.report.summary import markdown_note
@@ -43,14 +51,13 @@ from tfprune.tracking import (
 
 if TYPE_CHECKING:
     from tfprune.experiment.comparison import ComparisonResult
-    from tfprune.experiment.observer import TrainedLevel
+    from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
     from tfprune.runs.workspace import Workspace
     from tfprune.tracking import Recorder, Run, Store
-    from tfprune.training.trainer import EpochReport
 
 
-class RunRecord(Observer):
+class RunRecord:
     """Writes what an experiment shows into MLflow runs, as CONTRIBUTING's map names them."""
 
     def __init__(
@@ -75,7 +82,22 @@ class RunRecord(Observer):
                   **{f"tfprune.{fact}": value for fact, value in computed.items()}},
         )  # fmt: skip
 
-    def run_started(self, plan: Plan, ledger: Ledger) -> None:
+    def __call__(self, event: Event) -> None:
+        """Log what happened."""
+        if isinstance(event, RunStarted):
+            self._begin(event.plan, event.ledger)
+        elif isinstance(event, LevelStarted):
+            self._begin_level(event.seed, event.level)
+        elif isinstance(event, EpochFinished):
+            self._log_epoch(event.result)
+        elif isinstance(event, LevelFinished):
+            self._log_level(event.result, event.similarities, event.trained)
+        elif isinstance(event, ControlFinished):
+            self._log_control(event.result)
+        elif isinstance(event, FloorMeasured):
+            self._log_floor(event.similarities)
+
+    def _begin(self, plan: Plan, ledger: Ledger) -> None:
         self._plan = plan
         self._ledger = ledger
         facts: dict[str, Any] = {
@@ -90,7 +112,7 @@ class RunRecord(Observer):
         self.parent.log_params({**flatten(to_dict(self._config)), **facts})
         self.parent.log_text(to_yaml(self._config), "config.yaml")
 
-    def level_started(self, seed: int, level: int) -> None:
+    def _begin_level(self, seed: int, level: int) -> None:
         n_levels = self._config.pruning.levels
         target = self._plan.sparsity_at(level)
         known = {} if target is None else {"target_sparsity": round(target, 6)}
@@ -106,9 +128,6 @@ class RunRecord(Observer):
             if (row.seed, row.level) == (seed, level):
                 self._log_epoch(row)
 
-    def epoch_finished(self, seed: int, level: int, report: EpochReport) -> None:
-        self._log_epoch(EpochResult(seed=seed, level=level, **dataclasses.asdict(report)))
-
     def _log_epoch(self, row: EpochResult) -> None:
         # accuracy first: MLflow's compare page opens on the metric that runs logged first, and
         # similarity is known only when the level has finished
@@ -122,7 +141,7 @@ class RunRecord(Observer):
         known = {name: value for name, value in points.items() if value is not None}
         self._children[row.seed, row.level].log_metrics(known, step=row.epoch)
 
-    def level_finished(
+    def _log_level(
         self,
         result: LevelResult,
         similarities: tuple[SimilarityResult, ...],
@@ -187,7 +206,7 @@ class RunRecord(Observer):
         means = {name: float(np.mean(values)) for name, values in named.items()}
         self.parent.log_metrics(means, step=level)
 
-    def control_finished(self, result: ControlResult) -> None:
+    def _log_control(self, result: ControlResult) -> None:
         n_levels = self._config.pruning.levels
         run = self._recorder.start_run(
             control_run_name(result.control, result.level, seed=result.seed, n_levels=n_levels),
@@ -210,7 +229,7 @@ class RunRecord(Observer):
                 run.log_metrics({f"profile/{measure}": value}, step=index)
         run.finish("FINISHED")
 
-    def floor_measured(self, similarities: tuple[SimilarityResult, ...]) -> None:
+    def _log_floor(self, similarities: tuple[SimilarityResult, ...]) -> None:
         child = self._children[similarities[0].seed, 0]
         for row in similarities:
             kind = "floor" if row.against == SEED_FLOOR else f"floor-{row.against}"

@@ -9,38 +9,31 @@ from typing import TYPE_CHECKING
 
 from tfprune.config import to_yaml
 from tfprune.errors import InputError
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import Event, LevelFinished, RunStarted
 from tfprune.report.data import ControlRow, ReportData, read_data, write_data
 from tfprune.runs.computed import computed_on
 from tfprune.runs.pictures import level_pictures
 from tfprune.runs.workspace import environment
 
 if TYPE_CHECKING:
-    from tfprune.experiment.observer import TrainedLevel
-    from tfprune.experiment.plan import Plan
-    from tfprune.results import ControlResult, Ledger, LevelResult, SimilarityResult
+    from tfprune.results import ControlResult
     from tfprune.tracking import Store
 
 
-class Reporter(Observer):
+class Reporter:
     """Keeps each level's pictures in `folder`, so that a resumed run still has them."""
 
     def __init__(self, folder: Path, *, name: str) -> None:
         self._folder = folder
         self._name = name
 
-    def run_started(self, plan: Plan, ledger: Ledger) -> None:
-        self._plan = plan
-        self._ledger = ledger
-
-    def level_finished(
-        self,
-        result: LevelResult,
-        similarities: tuple[SimilarityResult, ...],
-        trained: TrainedLevel,
-    ) -> None:
-        pictures = level_pictures(self._plan, trained)
-        write_data(self._pictures(result.seed, result.level), pictures)
+    def __call__(self, event: Event) -> None:
+        """Keep a level's pictures."""
+        if isinstance(event, RunStarted):
+            self._plan, self._ledger = event.plan, event.ledger
+        elif isinstance(event, LevelFinished):
+            pictures = level_pictures(self._plan, event.trained)
+            write_data(self._pictures(event.result.seed, event.result.level), pictures)
 
     def _pictures(self, seed: int, level: int) -> Path:
         return self._folder / "pictures" / f"seed{seed}-level{level}.npz"

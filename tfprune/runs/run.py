@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.config import RunConfig, from_dict, run_name
 from tfprune.errors import MASK, InputError, RunError
-from tfprune.experiment.execute import execute
-from tfprune.experiment.observer import Observer, Observers
+from tfprune.experiment.loop import execute
 from tfprune.experiment.plan import make_plan
 from tfprune.results import RunResult
 from tfprune.runs import workspace as workspaces
@@ -26,6 +25,7 @@ from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
     from tfprune.experiment.dry_run import DryRun
+    from tfprune.experiment.events import Watch
     from tfprune.experiment.plan import Plan
     from tfprune.tracking import Delivery, Store, StoreLocation
 
@@ -41,7 +41,7 @@ def run(
     experiment: str | None = None,
     tracking_uri: str | None = None,
     folder: str | Path = ".",
-    observer: Observer | None = None,
+    watch: Watch = lambda event: None,
     tell: Callable[[str], None] = _tell_on_stderr,
     checkpoint_every: int = 1,
     fresh: bool = False,
@@ -52,7 +52,8 @@ def run(
 
     `config` is a RunConfig, its nested mapping (as in the YAML file), or None for the embedded
     default. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
-    (by default `mlruns/mlflow.db` in `folder`). `tell` hears what is worth knowing on the way.
+    (by default `mlruns/mlflow.db` in `folder`). `tell` hears what is worth knowing on the way,
+    `watch` every event of the experiment (see `tfprune.experiment.events`).
     `register` is a name in MLflow's model registry for the last level's network. Every
     `checkpoint_every` epochs the state is written to disk, 0 for never. A run of the same
     configuration that was interrupted goes on, unless `fresh`. `deterministic` asks TensorFlow
@@ -112,14 +113,14 @@ def run(
             deterministic=deterministic,
             machine=_machine(),
         )
-    return _carry_out(plan, workspace, opened, observer, tell, checkpoint_every)
+    return _carry_out(plan, workspace, opened, watch, tell, checkpoint_every)
 
 
 def resume(
     reference: str,
     *,
     folder: str | Path = ".",
-    observer: Observer | None = None,
+    watch: Watch = lambda event: None,
     tell: Callable[[str], None] = _tell_on_stderr,
     checkpoint_every: int = 1,
 ) -> RunResult:
@@ -151,7 +152,7 @@ def resume(
         workspace.close()
         raise
     _tell_other_machine(workspace, tell)
-    return _carry_out(plan, workspace, opened, observer, tell, checkpoint_every)
+    return _carry_out(plan, workspace, opened, watch, tell, checkpoint_every)
 
 
 def dry_run(
@@ -287,7 +288,7 @@ def _carry_out(
     plan: Plan,
     workspace: Workspace,
     store: Store,
-    observer: Observer | None,
+    watch: Watch,
     tell: Callable[[str], None],
     checkpoint_every: int,
 ) -> RunResult:
@@ -310,7 +311,10 @@ def _carry_out(
             models = ModelKeeper(workspace.folder / "models", tell=tell)
             ledger = execute(
                 plan,
-                Observers(reporter, models, record, observer or Observer()),
+                reporter,
+                models,
+                record,
+                watch,
                 checkpoints=workspace.checkpoints if checkpoint_every else None,
                 checkpoint_every=checkpoint_every,
                 before_checkpoint=recorder.journal.sync_to_disk,

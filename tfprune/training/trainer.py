@@ -305,6 +305,11 @@ class Trainer:
         """Train at one constant learning rate from now on; None goes back to the schedule."""
         self._rates.assign(self.rates if rate is None else np.full_like(self.rates, rate))
 
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken so far."""
+        return int(self.optimizer.iterations.numpy())
+
     def train(
         self,
         *,
@@ -317,7 +322,7 @@ class Trainer:
         `on_epoch` is called at every epoch's end, `on_steps` with the number of steps taken.
         Raises RunError when the loss is no longer finite.
         """
-        step = int(self.optimizer.iterations.numpy())
+        step = self.step
         until = self.n_steps if until is None else until
         while step < until:
             epoch, first = divmod(step, self.steps_per_epoch)

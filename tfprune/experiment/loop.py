@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from tfprune.experiment.checkpoint import CheckpointFolder, Position
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
@@ -16,98 +15,109 @@ from tfprune.experiment.controls import (
     second_child,
     train_controls,
 )
+from tfprune.experiment.events import (
+    ControlFinished,
+    EpochFinished,
+    Event,
+    FloorMeasured,
+    LevelFinished,
+    RunStarted,
+    StepsTaken,
+    TrainedLevel,
+    Watch,
+    enter,
+)
 from tfprune.experiment.facts import overlaps_with
 from tfprune.experiment.level import barriers, instability, level_result, ticket_facts
-from tfprune.experiment.observer import Observer, Observers
 from tfprune.experiment.on_device import device_moments
 from tfprune.experiment.plan import Plan, normalization_of
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.seed_floor import DenseNetworks
 from tfprune.experiment.shelf import Shelf
 from tfprune.pruning.kernels import count_kept, full_masks
-from tfprune.results import SAME_INIT, ControlResult, EpochResult, Ledger
-
-if TYPE_CHECKING:
-    from tfprune.training.trainer import EpochReport
+from tfprune.results import SAME_INIT, ControlResult, Ledger, OverlapResult, SimilarityResult
 
 DURABLE_SECONDS = 5.0  # at most this much work is lost to a power cut, none to a kill
 
 
-class _EpochKeeper(Observer):
-    """Enters every epoch into the ledger, once."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._known = {(row.seed, row.level, row.epoch) for row in ledger.epochs}
-
-    def epoch_finished(self, seed: int, level: int, report: EpochReport) -> None:
-        if (seed, level, report.epoch) not in self._known:
-            self._known.add((seed, level, report.epoch))
-            row = EpochResult(seed=seed, level=level, **dataclasses.asdict(report))
-            self._ledger.epochs.append(row)
-
-
 def execute(
     plan: Plan,
-    observer: Observer,
-    *,
+    *watching: Watch,
     checkpoints: CheckpointFolder | None = None,
     checkpoint_every: int = 1,
     before_checkpoint: Callable[[], object] = lambda: None,
 ) -> Ledger:
     """Run a checked experiment; return the records of all epochs, levels and layers.
 
-    Side a of every comparison is the dense network. With several replicates the dense network
-    of each seed is compared with those of all earlier ones too: the seed floor. With `checkpoints`
-    the experiment goes on from the last one, and writes one every `checkpoint_every` epochs and
-    at every level's end. `before_checkpoint` puts on the disk what a resumed run will not say
-    again.
+    What happens is entered into the ledger, told to who is `watching`, in the order given, and
+    then kept: with `checkpoints` the experiment goes on from the last one, and writes one every
+    `checkpoint_every` epochs and at every level's end. `before_checkpoint` puts on the disk what
+    a resumed run will not say again.
     """
     position, ledger = (checkpoints.load() if checkpoints else None) or (None, Ledger())
-    watched = Observers(_EpochKeeper(ledger), observer)
 
-    due = [0.0]  # when the next checkpoint waits for the disk
+    def tell(event: Event) -> None:
+        for watch in watching:
+            watch(event)
 
-    def save(moment: Position) -> None:
-        if checkpoints is None:
-            return
-        epoch = -(-moment.state.step // plan.steps_per_epoch)
-        at_end = moment.state.step == plan.n_steps
+    due = 0.0  # when the next checkpoint waits for the disk
+    for event in experiment(plan, ledger, position, checkpoints=checkpoints, tell=tell):
+        enter(event, ledger)
+        tell(event)
+        if not isinstance(event, EpochFinished) or checkpoints is None:
+            continue
+        n_epochs = -(-plan.n_steps // plan.steps_per_epoch)
+        epoch = event.result.epoch + 1
+        at_end = epoch == n_epochs
         if epoch % checkpoint_every and not at_end:
-            return
-        durable = at_end or time.monotonic() >= due[0]
+            continue
+        durable = at_end or time.monotonic() >= due
         if durable:
             before_checkpoint()
-        checkpoints.save(moment, ledger, durable=durable)
+        checkpoints.save(event.position(), ledger, durable=durable)
         if durable:
-            due[0] = time.monotonic() + DURABLE_SECONDS
+            due = time.monotonic() + DURABLE_SECONDS
+    return ledger
 
+
+def experiment(
+    plan: Plan,
+    ledger: Ledger,
+    position: Position | None = None,
+    *,
+    checkpoints: CheckpointFolder | None = None,
+    tell: Callable[[Event], None] = lambda event: None,
+) -> Iterator[Event]:
+    """Yield what happens, from the start or from a position on; `tell` hears of single steps.
+
+    Side a of every comparison is the dense network. With several replicates the dense network
+    of each seed is compared with those of all earlier ones too: the seed floor. Who takes the
+    events enters them into the ledger before asking for the next one.
+    """
     shelf = Shelf(checkpoints.folder if checkpoints is not None else None)
-    watched.run_started(plan, ledger)
     earlier = DenseNetworks(plan, checkpoints)
+    yield RunStarted(plan, ledger)
     for seed in plan.config.seeds:
         if position is not None and seed < position.seed:
             continue
         here = position if position is not None and seed == position.seed else None
-        replicate = Replicate(plan, seed=seed, observer=watched, position=here, save=save)
-        _run_levels(plan, replicate, earlier, ledger, watched, shelf)
+        replicate = Replicate(
+            plan, seed=seed, position=here, on_steps=lambda n: tell(StepsTaken(n))
+        )
+        yield from _levels(plan, replicate, earlier, ledger, shelf)
         earlier.add(replicate)
-    return ledger
 
 
-def _run_levels(
-    plan: Plan,
-    replicate: Replicate,
-    earlier: DenseNetworks,
-    ledger: Ledger,
-    observer: Observer,
-    shelf: Shelf,
-) -> None:
+def _levels(
+    plan: Plan, replicate: Replicate, earlier: DenseNetworks, ledger: Ledger, shelf: Shelf
+) -> Iterator[Event]:
     """Train and compare all levels of a replicate that are left."""
     seed, comparison, images = replicate.seed, plan.config.comparison, plan.probe.images
-    reader = replicate.reader
     reference: Reference | None = None
-    for trained in replicate.levels():
+    for event in replicate.events():
+        if not isinstance(event, TrainedLevel):
+            yield event
+            continue
         if reference is None:
             reference = Reference(
                 replicate.dense_reader,
@@ -117,38 +127,37 @@ def _run_levels(
                 moments=device_moments(plan.config.comparison),
             )
         found = compare_with_reference(
-            reference, reader, images, comparison,
-            tensors=plan.tensors, masks=trained.masks, seed=seed, level=trained.level,
+            reference, event.reader, images, comparison,
+            tensors=plan.tensors, masks=event.masks, seed=seed, level=event.level,
         )  # fmt: skip
-        result = level_result(plan, trained, facts=_facts(plan, replicate, ledger, shelf))
-        ledger.levels.append(result)
-        ledger.similarities += found
-        _run_controls(plan, replicate, reference, ledger, observer)
-        observer.level_finished(result, found, trained)
-        if trained.level == 0:
+        facts, overlaps = _facts(plan, replicate, shelf)
+        result = level_result(plan, event, facts=facts)
+        yield from _controls(plan, replicate, reference, ledger)
+        yield LevelFinished(result, found, tuple(overlaps), event)
+        if event.level == 0:
             for floor in earlier.compare(replicate):
-                ledger.similarities += floor
-                observer.floor_measured(floor)
+                yield FloorMeasured(floor)
             if SAME_INIT_CONTROL in plan.config.pruning.controls:
                 with same_init(replicate):
-                    _measure_training_floor(plan, replicate, reference, ledger, observer)
+                    floor = _training_floor(plan, replicate, reference)
+                yield FloorMeasured(floor)
 
 
-def _measure_training_floor(
-    plan: Plan, replicate: Replicate, reference: Reference, ledger: Ledger, observer: Observer
-) -> None:
+def _training_floor(
+    plan: Plan, replicate: Replicate, reference: Reference
+) -> tuple[SimilarityResult, ...]:
     """Compare the dense network with the one that the replicate holds, trained again."""
-    floor = compare_with_reference(
+    return compare_with_reference(
         reference, replicate.reader, plan.probe.images, plan.config.comparison,
         tensors=plan.tensors, masks=full_masks(plan.tensors), seed=replicate.seed, level=0,
         against=SAME_INIT,
     )  # fmt: skip
-    ledger.similarities += floor
-    observer.floor_measured(floor)
 
 
-def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> dict[str, float]:
-    """Return the ticket facts of the present level; the level is shelved for later replicates.
+def _facts(
+    plan: Plan, replicate: Replicate, shelf: Shelf
+) -> tuple[dict[str, float], list[OverlapResult]]:
+    """Return facts and overlaps of the present level; it is shelved for later replicates.
 
     Masks are compared with those of all earlier replicates, weights with the first one's.
     """
@@ -159,7 +168,6 @@ def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> di
         {other: masks for other, (masks, _) in earlier.items()},
         replicate.masks, seed=seed, level=level,
     )  # fmt: skip
-    ledger.overlaps += overlaps
     facts = ticket_facts(replicate, overlaps=overlaps)
     if connectivity:
         values = [variable.numpy() for variable in replicate.network.variables]
@@ -174,12 +182,12 @@ def _facts(plan: Plan, replicate: Replicate, ledger: Ledger, shelf: Shelf) -> di
     if seed < seeds[-1]:
         kept = values if connectivity and seed == seeds[0] else ()
         shelf.put(seed, level, replicate.masks, kept)
-    return facts
+    return facts, overlaps
 
 
-def _run_controls(
-    plan: Plan, replicate: Replicate, reference: Reference, ledger: Ledger, observer: Observer
-) -> None:
+def _controls(
+    plan: Plan, replicate: Replicate, reference: Reference, ledger: Ledger
+) -> Iterator[ControlFinished]:
     """Train and compare the present level's controls; the dense level has none."""
     if replicate.level == 0 or not plan.config.pruning.controls:
         return
@@ -209,8 +217,7 @@ def _run_controls(
                 {} if as_before else {name: 1 - kept[name] / sizes[name] for name in sizes}
             ),
         )
-        ledger.controls.append(result)
-        observer.control_finished(result)
+        yield ControlFinished(result)
 
 
 def random_within_layers(ledger: Ledger) -> bool:

@@ -249,3 +249,34 @@ def test_points_from_many_threads_all_arrive(tmp_path, memory) -> None:
         for thread in threads:
             thread.join()
     assert len(memory.runs["id0"]["points"]) == 400
+
+
+def test_an_error_that_nobody_foresaw_is_told_once_by_its_cause_and_the_run_goes_on(
+    tmp_path, memory, monkeypatch
+) -> None:
+    def broken(*args, **named):
+        raise AttributeError("no such field at http://joe:hunter2@host")
+
+    told: list[str] = []
+    monkeypatch.setattr(memory, "log_batch", broken)
+    recorder = _recorder(memory, tmp_path, told)
+    run = recorder.start_run("r", key="K")
+    run.log_metrics({"loss": 0.5}, step=0)
+    fault = "AttributeError: no such field at http://***@host"
+    assert recorder.flush(5) == Delivery(0, 1, 0, fault=fault)
+    run.log_metrics({"loss": 0.4}, step=1)
+    run.finish()
+    begin = time.monotonic()
+    assert recorder.close(timeout=10) == Delivery(0, 3, 0, fault=fault)
+    assert time.monotonic() - begin < 3
+    kept = tmp_path / "delivery-fault.txt"
+    assert told == [
+        f"Delivery to MLflow has ended by an error that nobody foresaw ({fault}). The run goes on, "
+        f"its records stay in the journal, and the whole error is in {kept}."
+    ]
+    assert "in broken" in kept.read_text()
+    assert "hunter2" not in kept.read_text()
+    monkeypatch.undo()
+    with _recorder(memory, tmp_path) as recorder:
+        assert recorder.flush(5) == Delivery(3, 0, 0)
+    assert [point.step for point in memory.runs["id0"]["points"]] == [0, 1]

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
     from tfprune.runs.workspace import Workspace
-    from tfprune.tracking import Recorder, Run, Store
+    from tfprune.tracking import Delivery, Recorder, Run, Store
 
 
 class RunRecord:
@@ -312,7 +312,7 @@ def record_comparison(
         run.finish("FINISHED")
     standing = recorder.standing
     if standing.left:
-        tell(waiting_message(standing.left, workspace.key))
+        tell(waiting_message(standing, workspace.key))
     if standing.left or standing.rejected:
         workspace.close()
     else:
@@ -320,9 +320,10 @@ def record_comparison(
     return dataclasses.replace(result, run_id=run.id, key=run.key, undelivered=standing.left)
 
 
-def waiting_message(n_records: int, key: str) -> str:
+def waiting_message(standing: Delivery, key: str) -> str:
     """What is said at the end of a run whose records MLflow has not taken."""
+    why = f"by {standing.fault}" if standing.fault else "the store does not answer"
     return (
-        f"{n_records} records are not delivered yet, the store does not answer. "
+        f"{standing.left} records are not delivered yet, {why}. "
         f"Deliver them with: tfprune sync {key}"
     )

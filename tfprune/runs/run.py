@@ -328,7 +328,7 @@ def _carry_out(
             workspace.note(run_id=run_id)
         _register(workspace, store, run_id or workspace.key, written, tell)
         if standing.left:
-            tell(waiting_message(standing.left, workspace.key))
+            tell(waiting_message(standing, workspace.key))
         workspace.finish()
     except BaseException:  # whatever ended the run, it can go on
         size = workspace.checkpoints.size()

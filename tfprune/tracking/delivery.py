@@ -48,13 +48,15 @@ class Client(Protocol):
 class Delivery(NamedTuple):
     """How many records were delivered, are left, and were refused by the store for good.
 
-    `damage` says which records could not be read, empty where all could.
+    `damage` says which records could not be read, empty where all could; `fault` what ended
+    delivery that no store is to blame for, empty where nothing did.
     """
 
     delivered: int
     left: int
     rejected: int
     damage: str = ""
+    fault: str = ""
 
 
 def deliver_some(journal: Journal, client: Client, tell: Callable[[str], None]) -> Delivery:

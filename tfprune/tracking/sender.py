@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
-from tfprune.errors import TfpruneError
+from tfprune.errors import TfpruneError, masked
 from tfprune.tracking.delivery import Client, Delivery, deliver_some
 from tfprune.tracking.errors import UnavailableError
 from tfprune.tracking.journal import Journal
@@ -36,6 +38,7 @@ class Sender:
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._journal = journal
+        self._fault = ""
         self._client = client
         self._tell = tell
         self._retry_seconds = retry_seconds
@@ -58,12 +61,11 @@ class Sender:
             self._hurry = True
             changed.notify_all()
             changed.wait_for(
-                lambda: (
-                    self._journal.is_delivered or self._has_failed or not self._thread.is_alive()
-                ),
+                lambda: self._journal.is_delivered or self._has_failed or self._ended,
                 timeout,
             )
-        return Delivery(self._n_delivered, self._journal.n_pending(), self._n_rejected)
+        left = self._journal.n_pending()
+        return Delivery(self._n_delivered, left, self._n_rejected, fault=self._fault)
 
     @property
     def _has_failed(self) -> bool:
@@ -108,11 +110,28 @@ class Sender:
     def _run(self) -> None:
         try:
             self._deliver()
+        # Reason for the breadth: whatever goes wrong here must not end the thread without a word,
+        # nor be told as a store that does not answer; the records are safe in the journal.
+        except Exception as error:
+            self._keep_fault(error)
         finally:
             with self._journal.changed:
                 self._ended = True
+                self._journal.changed.notify_all()
             if self._then is not None:
                 self._then()
+
+    def _keep_fault(self, error: Exception) -> None:
+        """Say why delivery has ended, and keep the traceback beside the journal."""
+        kept = self._journal.folder / "delivery-fault.txt"
+        text = masked("".join(traceback.format_exception(error)))
+        with contextlib.suppress(OSError):
+            kept.write_text(text, encoding="utf-8", errors="backslashreplace")
+        self._fault = masked(f"{type(error).__name__}: {error}")
+        self._tell(
+            f"Delivery to MLflow has ended by an error that nobody foresaw ({self._fault}). The "
+            f"run goes on, its records stay in the journal, and the whole error is in {kept}."
+        )
 
     def _deliver(self) -> None:
         failed = 0

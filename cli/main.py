@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,22 +16,26 @@ from tfprune.config import ConfigError
 from tfprune.errors import TfpruneError, masked, nearest
 from tfprune.interrupts import interruptible
 
+if TYPE_CHECKING:
+    from tfprune.similarity.measure import Measure
+
+
 # command -> (module below tfprune_cli, attribute, one line for --help)
 _COMMANDS = {
     "run": ("run", "run", "Train, prune, rewind, retrain; compare every level; log to MLflow."),
-    "resume": ("resume", "resume", "Go on with an interrupted run."),
+    "resume": ("run", "resume", "Go on with an interrupted run."),
     "compare": ("compare", "compare", "Compare any two networks, layer against layer."),
     "report": ("report", "report", "Write the HTML report of runs again."),
     "figure": ("report", "figure", "Write a run's figures for a paper."),
-    "export": ("export", "export", "Write a level's network for use elsewhere."),
-    "ui": ("ui", "ui", "Serve MLflow's UI on the store in use."),
-    "sync": ("ui", "sync", "Deliver what a run could not log."),
+    "export": ("compare", "export", "Write a level's network for use elsewhere."),
+    "ui": ("report", "ui", "Serve MLflow's UI on the store in use."),
+    "sync": ("report", "sync", "Deliver what a run could not log."),
     "doctor": ("doctor", "doctor", "Say what this machine offers a run, and what is missing."),
-    "models": ("listing", "models", "List the built-in models."),
-    "datasets": ("listing", "datasets", "List data sets that --dataset takes."),
-    "measures": ("listing", "measures", "List the similarity measures."),
-    "strategies": ("listing", "strategies", "List the pruning strategies."),
-    "presets": ("listing", "presets", "List the presets."),
+    "models": ("main", "models", "List the built-in models."),
+    "datasets": ("main", "datasets", "List data sets that --dataset takes."),
+    "measures": ("main", "measures", "List the similarity measures."),
+    "strategies": ("main", "strategies", "List the pruning strategies."),
+    "presets": ("main", "presets", "List the presets."),
     "completion": ("completion", "completion", "Print the script that completes in a shell."),
 }
 
@@ -126,6 +131,88 @@ def _as_shown(error: click.ClickException) -> str:
 def _say_interrupted() -> int:
     click.echo("Interrupted.", err=True)
     return 130
+
+
+def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{name:<{width}}  {text}")
+
+
+@click.command()
+def models() -> None:
+    """List the built-in models; --model also takes files, applications and factories."""
+    from tfprune.models import MODELS
+
+    _print_rows((entry.name, entry.summary) for entry in MODELS)
+    click.echo()
+    _print_rows(
+        [
+            ("FILE", "a saved Keras model: .keras, .h5 or a SavedModel folder"),
+            ("applications/NAME", "a network of keras.applications, such as applications/ResNet50"),
+            ("MODULE:FACTORY", "a function (input_shape, n_classes) that returns a Keras model"),
+        ]
+    )
+
+
+@click.command()
+def datasets() -> None:
+    """List data sets; --dataset takes any image-classification data set of TFDS."""
+    from tfprune.data.names import DATASETS
+
+    _print_rows((entry.name, entry.summary) for entry in DATASETS)
+
+
+@click.command()
+def strategies() -> None:
+    """List the pruning strategies that --strategy takes."""
+    from tfprune.pruning.strategies import STRATEGIES
+
+    _print_rows((entry.name, entry.summary) for entry in STRATEGIES)
+
+
+@click.command()
+def presets() -> None:
+    """List the presets; --preset also takes a YAML file of your own."""
+    from tfprune.config import preset_names
+
+    _print_rows(preset_names().items())
+
+
+def _also_called(measure: Measure) -> str:
+    from tfprune.similarity.measure import MEASURES
+
+    aliases = MEASURES.aliases(measure.name)
+    typed = f"accepted as {', '.join(aliases)}" if aliases else ""
+    called = f"also called {measure.also_called}" if measure.also_called else ""
+    return ", ".join(part for part in (called, typed) if part)
+
+
+@click.command()
+def measures() -> None:
+    """List the similarity measures with range, invariances, needs and paper."""
+    from tfprune.similarity.measure import MEASURES, find_measure
+
+    for entry in MEASURES:
+        measure = find_measure(entry.name)
+        low, high = (f"{bound:g}" for bound in measure.value_range)
+        facts = [
+            f"range {low} to {high}",
+            "symmetric" if measure.is_symmetric else "not symmetric",
+            "larger is more similar" if measure.larger_is_more_similar else "smaller is closer",
+        ]
+        click.secho(entry.name, bold=True)
+        for label, text in (
+            ("", measure.summary),
+            *([("", also)] if (also := _also_called(measure)) else []),
+            ("", ", ".join(facts)),
+            ("unchanged by ", ", ".join(sorted(measure.invariances))),
+            ("needs ", "any number of data points" if measure.samples == "any"
+             else measure.samples),
+            ("", measure.paper),
+        ):  # fmt: skip
+            click.echo(f"    {label}{text}")
 
 
 if __name__ == "__main__":

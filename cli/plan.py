@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tfprune.experiment.dry_run import DryRun
+    from tfprune.experiment.workbench import DryRun
 
 _MOST_LEVELS = 5  # columns that fit 80 characters
 

@@ -1,4 +1,4 @@
-"""`tfprune report` and `tfprune figure`."""
+"""`tfprune report`, `tfprune figure`, `tfprune ui` and `tfprune sync`: what was logged, shown."""
 
 from __future__ import annotations
 
@@ -51,3 +51,54 @@ def figure(
         run, out, kind=kind, formats=formats, tracking_uri=tracking_uri, experiment=experiment
     ):
         click.echo(path)
+
+
+store_options_help = "MLflow store  [default: sqlite in ./mlruns]"
+
+
+@click.command()
+@click.option("--tracking-uri", metavar="URI", help=store_options_help)
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True,
+              help="port on 127.0.0.1; 0 takes a free one")  # fmt: skip
+@click.option("--no-browser", is_flag=True, help="don't open a browser")
+def ui(tracking_uri: str | None, port: int, no_browser: bool) -> int:
+    """Serve MLflow's UI on the store in use, on this machine only, until Ctrl-C.
+
+    A fresh browser opens in another mode: choose "Model training" once.
+    """
+    from tfprune.tracking import resolve_store
+    from tfprune.tracking.server import serve_ui
+
+    def ready(address: str) -> None:
+        click.echo(address)
+        click.echo("In the UI choose 'Model training' once; Ctrl-C ends the server.", err=True)
+        if not no_browser:
+            open_browser(address)
+
+    return serve_ui(resolve_store(tracking_uri), port=port, on_ready=ready)
+
+
+def open_browser(address: str) -> None:
+    """Open the address where there is a screen to show it on."""
+    import os
+    import sys
+    import webbrowser
+
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(address)
+
+
+@click.command()
+@click.argument("run", shell_complete=complete_run)
+def sync(run: str) -> int:
+    """Deliver what a run could not log while its MLflow store did not answer.
+
+    RUN is the run's key, as the run printed it, or the beginning of it.
+    """
+    from tfprune.runs.run import sync as sync_run
+
+    delivery = sync_run(run)
+    if delivery.damage:
+        click.echo(f"Error: {delivery.damage}", err=True)
+    click.echo(f"delivered {delivery.delivered}, left {delivery.left}, refused {delivery.rejected}")
+    return 1 if delivery.left or delivery.damage else 0

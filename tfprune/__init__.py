@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tfprune.models.files import export_model, load_model
     from tfprune.runs.compare import compare
     from tfprune.runs.export import export
+    from tfprune.runs.networks import load_ticket
     from tfprune.runs.run import resume, run
-    from tfprune.runs.tickets import load_ticket
 
 __version__ = "0.1.0"
 
@@ -25,7 +25,7 @@ _HOME = {
     "export": "tfprune.runs.export",
     "export_model": "tfprune.models.files",
     "load_model": "tfprune.models.files",
-    "load_ticket": "tfprune.runs.tickets",
+    "load_ticket": "tfprune.runs.networks",
     "resume": "tfprune.runs.run",
     "run": "tfprune.runs.run",
 }

@@ -12,7 +12,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tfprune.runs.run.resume",
         "tfprune.runs.compare.compare",
         "tfprune.runs.export.export",
-        "tfprune.runs.tickets.load_ticket",
+        "tfprune.runs.networks.load_ticket",
         "tfprune.experiment.tickets.Ticket",
         "tfprune.results.RunResult",
         "tfprune.results.LevelResult",

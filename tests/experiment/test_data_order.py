@@ -12,9 +12,9 @@ from tfprune.config import config_hash, from_dict
 from tfprune.errors import InputError
 from tfprune.experiment.controls import same_init
 from tfprune.experiment.events import EpochFinished
-from tfprune.experiment.orders import order_seed, same_init_order, second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
+from tfprune.experiment.workbench import order_seed, same_init_order, second_child_order
 from tfprune.results import DENSE, SAME_INIT, similarity_csv
 from tfprune.runs.run import resume, run
 

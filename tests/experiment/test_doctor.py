@@ -122,7 +122,7 @@ def test_the_command_prints_what_blocks_and_ends_with_1(keras, capsys, monkeypat
 def test_a_run_says_what_it_is_computed_on(keras):
     from tfprune.config import from_dict
     from tfprune.experiment.plan import make_plan
-    from tfprune.runs.computed import computed_on
+    from tfprune.runs.doctor import computed_on
     from tfprune.runs.workspace import processor
 
     plan = make_plan(from_dict({"training": {"xla": "on", "precision": "bfloat16"}}))
@@ -137,7 +137,7 @@ def test_a_run_says_what_it_is_computed_on(keras):
 def test_a_run_on_a_gpu_says_more(keras, monkeypatch):
     from tfprune.config import from_dict
     from tfprune.experiment.plan import make_plan
-    from tfprune.runs.computed import computed_on
+    from tfprune.runs.doctor import computed_on
     from tfprune.training import backend as devices
 
     plan = make_plan(from_dict({"comparison": {"measures": ["cka"]}}))

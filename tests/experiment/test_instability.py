@@ -9,9 +9,9 @@ from tfprune.config import ConfigError, config_hash, from_dict
 from tfprune.experiment.controls import second_child
 from tfprune.experiment.events import EpochFinished
 from tfprune.experiment.level import instability
-from tfprune.experiment.orders import second_child_order
 from tfprune.experiment.plan import make_plan
 from tfprune.experiment.replicate import Replicate
+from tfprune.experiment.workbench import second_child_order
 from tfprune.report.facts import FACTS
 from tfprune.runs.run import resume, run
 

@@ -13,9 +13,9 @@ import pytest
 from tfprune.activations import collect_activations
 from tfprune.config import from_dict
 from tfprune.errors import RunError
+from tfprune.experiment.checkpoint import Shelf
 from tfprune.experiment.facts import overlaps_with
 from tfprune.experiment.plan import make_plan, normalization_of
-from tfprune.experiment.shelf import Shelf
 from tfprune.models.files import load_model
 from tfprune.pruning.mask_files import load_masks
 from tfprune.results import OverlapResult, mask_overlap_csv

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import CONTROLS
-from tfprune.experiment.orders import same_init_order, second_child_order
+from tfprune.experiment.workbench import same_init_order, second_child_order
 from tfprune.pruning.checks import check_counts, check_total
 from tfprune.pruning.controls import (
     global_random_masks,

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 
-from tfprune.experiment.checkpoint import CheckpointFolder, Position
+from tfprune.experiment.checkpoint import CheckpointFolder, Position, Shelf
 from tfprune.experiment.comparing import Reference, compare_with_reference, reference_memory
 from tfprune.experiment.controls import (
     RANDOM_CONTROL,
@@ -33,7 +33,6 @@ from tfprune.experiment.on_device import device_moments
 from tfprune.experiment.plan import Plan, normalization_of
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.seed_floor import DenseNetworks
-from tfprune.experiment.shelf import Shelf
 from tfprune.pruning.kernels import count_kept, full_masks
 from tfprune.results import SAME_INIT, ControlResult, Ledger, OverlapResult, SimilarityResult
 

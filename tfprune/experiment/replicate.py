@@ -12,9 +12,8 @@ import numpy as np
 from tfprune.errors import InputError, RunError
 from tfprune.experiment.checkpoint import Position
 from tfprune.experiment.events import EpochFinished, LevelStarted, TrainedLevel
-from tfprune.experiment.orders import order_seed
 from tfprune.experiment.plan import Plan, rates_of
-from tfprune.experiment.workbench import assign_all, open_seed
+from tfprune.experiment.workbench import assign_all, open_seed, order_seed
 from tfprune.pruning.checks import (
     check_as_projected,
     check_counts,

@@ -1,20 +1,28 @@
-"""What one seed works with: its data, network, normalisation and trainer, put together here."""
+"""What one seed works with: its data, network, normalisation and trainer, put together here.
+
+Which order of the images a network is trained in stands here too: the noise of training, apart
+from its start. An order seed decides the order of the images in every epoch, their augmentation
+and what random layers drop: all that Frankle et al. (2020) call SGD noise. It decides neither
+initialisation nor what is held out for validation; the replicate's seed does.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.experiment.orders import order_seed
+from tfprune.config import RunConfig
 from tfprune.experiment.plan import Plan, build_network, data_of, normalization_of
 
 if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.activations import ActivationReader
+    from tfprune.config import RunConfig
     from tfprune.data import Dataset, Normalization
     from tfprune.training.optimizer import Pull
     from tfprune.training.prunable import PrunableNetwork
@@ -106,3 +114,84 @@ def assign_all(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
     """Assign values to variables, in their order."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+
+
+_LEVEL, _SAME_INIT, _SECOND_CHILD = 1, 2, 3  # one stream of seeds for each purpose
+
+
+def order_seed(config: RunConfig, *, seed: int, level: int) -> int:
+    """Return the order seed of a level of the replicate `seed`; the controls of a level share it.
+
+    Level 0 has the replicate's own, and with `data_order` 'same' so has every other level. With
+    'level' each level has another: the default of OpenLTH, where a pruned network then differs
+    from the dense one by the noise of training too.
+    """
+    own = _own(config, seed)
+    return own if level == 0 or config.training.data_order == "same" else _drawn(own, _LEVEL, level)
+
+
+def same_init_order(config: RunConfig, *, seed: int) -> int:
+    """Return the order seed of the dense network's second training, the control same-init."""
+    return _drawn(_own(config, seed), _SAME_INIT)
+
+
+def second_child_order(config: RunConfig, *, seed: int, level: int) -> int:
+    """Return the order seed of the second child that a level's instability is taken of.
+
+    The first child is the level's own network, trained in the order that `order_seed` says.
+    """
+    return _drawn(_own(config, seed), _SECOND_CHILD, level)
+
+
+def _own(config: RunConfig, seed: int) -> int:
+    given = config.training.data_order_seed
+    return seed if given is None else given + seed - config.seed
+
+
+def _drawn(own: int, *purpose: int) -> int:
+    """Return a seed in [2^31, 2^32), beyond all that a user can give."""
+    sequence = np.random.SeedSequence(own, spawn_key=purpose)
+    return int(sequence.generate_state(1)[0] | np.uint32(2**31))
+
+
+TIMED_STEPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class DryRun:
+    """A checked plan with the time that its training would take.
+
+    `first_step` holds the tracing of the training function, once for all levels; `per_step` is
+    the mean of a few further steps. Evaluation, comparison and logging come on top.
+    """
+
+    plan: Plan
+    first_step: float  # seconds
+    per_step: float  # seconds
+    n_traces: int
+
+    @property
+    def training_seconds(self) -> float:
+        """Estimated seconds of training, for all levels, replicates and controls."""
+        return self.config.replicates * self.first_step + self.plan.total_steps * self.per_step
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration looked at."""
+        return self.plan.config
+
+
+def timed(plan: Plan) -> DryRun:
+    """Return a plan with its time, after a few steps of the first seed's training.
+
+    Nothing is written.
+    """
+    trainer = open_seed(plan, plan.config.seed).trainer
+    started = time.perf_counter()
+    trainer.train(until=1)
+    first = time.perf_counter() - started
+    last = min(1 + TIMED_STEPS, plan.n_steps)
+    started = time.perf_counter()
+    trainer.train(until=last)
+    per_step = (time.perf_counter() - started) / max(last - 1, 1)
+    return DryRun(plan, first_step=first, per_step=per_step, n_traces=trainer.n_traces)

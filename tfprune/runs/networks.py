@@ -1,4 +1,4 @@
-"""Networks by what a user calls them: a logged run, a level of it, or a model file."""
+"""Networks and tickets by what a user calls them: a logged run, a level of it, or a model file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tfprune.config import ConfigError, RunConfig, from_dict
 from tfprune.disk import check_facts
 from tfprune.errors import DamagedError, InputError
+from tfprune.experiment.tickets import REWIND_FILE, Ticket, read_rewind
+from tfprune.pruning.mask_files import load_masks
 from tfprune.runs.models import NETWORK_FILE, read_network
 
 if TYPE_CHECKING:
     from tfprune.tracking import RunInfo, Store
+
 
 _LEVEL = re.compile(r"^(?P<run>.+?):(?P<level>\d+)(?::(?P<seed>\d+))?$")
 _FILES = (".keras", ".h5", ".hdf5")
@@ -177,3 +180,49 @@ def _built_again(path: Path, config: RunConfig, title: str) -> Any:
     for variable, value in zip(model.variables, values, strict=True):
         variable.assign(value)
     return model
+
+
+def load_ticket(
+    reference: str,
+    *,
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    folder: str | Path = ".",
+) -> Ticket:
+    """Return the ticket RUN:LEVEL (or RUN:LEVEL:SEED) of a logged experiment.
+
+    RUN alone means its last level. Raises InputError when there is no such run or level, or
+    when the run logged no state to go back to.
+
+    >>> import tfprune
+    >>> masks = tfprune.load_ticket("example:1").masks
+    >>> sum(int(mask.sum()) for mask in masks.values()), sum(mask.size for mask in masks.values())
+    (3072, 6144)
+    """
+    from tfprune.tracking import open_store, resolve_store
+
+    location = resolve_store(tracking_uri, experiment, folder=folder)
+    return ticket_from(open_store(location, create=False), reference)
+
+
+def ticket_from(store: Store, reference: str) -> Ticket:
+    """Return the ticket of a logged level; see `load_ticket`."""
+
+    parent, child = level_run(store, reference)
+    seed, level = int(child.params["seed"]), int(child.params["level"])
+    dense = store.child(parent.id, level=0, seed=seed)
+    if REWIND_FILE not in store.list_artifacts(dense.id):
+        raise InputError(f"run {parent.name!r} logged no {REWIND_FILE}: it holds no tickets.")
+    read = read_rewind(Path(store.download_artifact(dense.id, REWIND_FILE)))
+    if read is None:
+        raise InputError(f"{REWIND_FILE} of run {parent.name!r} is damaged; it can't be used.")
+    variables, step = read
+    return Ticket(
+        source=f"{parent.id}:{level}:{seed}",
+        seed=seed,
+        level=level,
+        step=step,
+        masks=load_masks(store.download_artifact(child.id, "mask.npz")),
+        variables=variables,
+        config=run_config(store, parent),
+    )

@@ -15,7 +15,7 @@ from tfprune.experiment.loop import execute
 from tfprune.experiment.plan import make_plan
 from tfprune.results import RunResult
 from tfprune.runs import workspace as workspaces
-from tfprune.runs.computed import computed_on
+from tfprune.runs.doctor import computed_on
 from tfprune.runs.models import ModelKeeper, has_mlflow_model
 from tfprune.runs.record import RunRecord, waiting_message
 from tfprune.runs.reporting import Reporter
@@ -24,9 +24,9 @@ from tfprune.tracking import open_store, resolve_store
 from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
-    from tfprune.experiment.dry_run import DryRun
     from tfprune.experiment.events import Watch
     from tfprune.experiment.plan import Plan
+    from tfprune.experiment.workbench import DryRun
     from tfprune.tracking import Delivery, Store, StoreLocation
 
 
@@ -167,7 +167,7 @@ def dry_run(
     Raises InputError for whatever `run` would refuse of the configuration, a ticket that is not
     in the store included. Nothing is written.
     """
-    from tfprune.experiment.dry_run import timed
+    from tfprune.experiment.workbench import timed
 
     location = resolve_store(tracking_uri, experiment, folder=Path(folder))
     _start_tensorflow(config, False)
@@ -219,7 +219,7 @@ def _plan(
     if config.pruning.ticket is None:
         return make_plan(config, layer_names=layer_names)
     from tfprune.experiment.tickets import with_ticket
-    from tfprune.runs.tickets import ticket_from
+    from tfprune.runs.networks import ticket_from
 
     ticket = ticket_from(open_store(location, create=False), config.pruning.ticket)
     return make_plan(with_ticket(config, ticket), ticket=ticket, layer_names=layer_names)

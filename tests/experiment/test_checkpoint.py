@@ -138,6 +138,15 @@ def test_a_torn_state_falls_back_to_the_one_before(tmp_path):
     assert folder.load() is None
 
 
+def test_what_a_kill_left_of_a_write_goes(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(5), Ledger())
+    written = sorted(path.name for path in tmp_path.iterdir())
+    (tmp_path / ".state.4711").write_bytes(b"half")
+    assert_same_state(folder.load()[0].state, state(5))
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
+
+
 def test_a_state_that_outlasts_no_power_cut_takes_no_durable_ones_place(tmp_path):
     folder = CheckpointFolder(tmp_path)
     folder.save(position(1), Ledger())

@@ -37,6 +37,7 @@ CONCERNS = {
     "tfprune/pruning/**/*.py": ("tests/pruning",),
     "tfprune/similarity/**/*.py": ("tests/similarity",),
     "tfprune/results.py": (
+        "tests/experiment/test_checkpoint.py",
         "tests/experiment/test_results.py",
         "tests/report/test_summary.py",
         "tests/report/test_tables.py",

@@ -97,6 +97,22 @@ def test_what_was_written_comes_back_in_its_order(tmp_path):
     assert folder.dense_of(4) is None
 
 
+def test_records_of_before_are_read_with_what_came_later_empty():
+    nested = full_ledger().to_dict()
+    later = {
+        "levels": ("facts", "layer_sparsity"),
+        "controls": ("layer_sparsity",),
+        "overlaps": ("layer_jaccard", "layer_chance"),
+    }
+    for kind, names in later.items():
+        for name in names:
+            del nested[kind][0][name]
+    found = Ledger.from_dict(nested)
+    for kind, names in later.items():
+        (one,) = getattr(found, kind)
+        assert [getattr(one, name) for name in names] == [{} for _ in names]
+
+
 def test_what_was_not_reached_yet_is_none(tmp_path):
     folder = CheckpointFolder(tmp_path)
     assert folder.load() is None

@@ -12,7 +12,7 @@ from tfprune.data import Augmentation
 from tfprune.errors import RunError
 from tfprune.training import backend as devices
 from tfprune.training import trainer
-from tfprune.training.resident import resident_images
+from tfprune.training.backend import resident_images
 
 SGD = TrainingConfig(
     epochs="2ep", batch_size=16, optimizer="momentum", learning_rate=0.02, xla="off"

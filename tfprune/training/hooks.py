@@ -217,9 +217,9 @@ def _loss(trainer: Trainer, temperature: float) -> Callable[[Any, Any], Any]:
     def loss(images: Any, labels: Any) -> Any:
         outputs = network(trainer.normalization.apply(images), training=True)
         if temperature == 1.0:
-            return tf.reduce_mean(trainer.cross_entropy(labels, outputs))
-        outputs = trainer.by_class(outputs)
-        logits = outputs if trainer.from_logits else tf.math.log(outputs)
+            return tf.reduce_mean(trainer.outputs.cross_entropy(labels, outputs))
+        outputs = trainer.outputs.by_class(outputs)
+        logits = outputs if trainer.outputs.from_logits else tf.math.log(outputs)
         return tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits / temperature)
         )

@@ -1,4 +1,4 @@
-"""The optimizers a run can name, the learning rate of every step, and the pull of ADMM pruning."""
+"""The optimizers a run can name, the rate of every step, ADMM's pull, and movement added up."""
 
 from __future__ import annotations
 
@@ -91,3 +91,38 @@ class Pull:
         """Return the penalty's gradient at a variable, 0 where it is no prunable kernel."""
         target = self._targets.get(id(variable))
         return 0.0 if target is None else self._strength * (variable - target)
+
+
+class Movement:
+    """The sum of -w * dL/dw over steps, for every prunable kernel (Sanh et al. 2020)."""
+
+    def __init__(self, prunable: PrunableNetwork) -> None:
+        import tensorflow as tf
+
+        kernels = prunable.kernels()
+        self._names = {id(kernel): name for name, kernel in kernels.items()}
+        self._sums = {
+            name: tf.Variable(tf.zeros(kernel.shape, kernel.dtype), trainable=False)
+            for name, kernel in kernels.items()
+        }
+
+    def add(self, variables: Sequence[Any], gradients: Sequence[Any]) -> None:
+        """Add a step's share, in a graph; what is no prunable kernel is passed over."""
+        for variable, gradient in zip(variables, gradients, strict=True):
+            name = self._names.get(id(variable))
+            if name is not None and gradient is not None:
+                self._sums[name].assign_sub(variable * gradient)
+
+    def read(self) -> dict[str, np.ndarray]:
+        """Return layer -> the sum so far."""
+        return {name: variable.numpy() for name, variable in self._sums.items()}
+
+    def set(self, movement: Mapping[str, np.ndarray]) -> None:
+        """Go on from sums that were read before."""
+        for name, variable in self._sums.items():
+            variable.assign(movement[name])
+
+    def forget(self) -> None:
+        """Begin at 0 again."""
+        for variable in self._sums.values():
+            variable.assign(np.zeros(variable.shape, variable.dtype.as_numpy_dtype))

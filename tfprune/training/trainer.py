@@ -17,11 +17,11 @@ from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
 from tfprune.errors import InputError, RunError
 from tfprune.models.weights import is_kernel
-from tfprune.training.backend import compiles, gpu
-from tfprune.training.optimizer import learning_rates, make_optimizer
+from tfprune.training.backend import compiles, gpu, resident_images
+from tfprune.training.optimizer import Movement, learning_rates, make_optimizer
+from tfprune.training.outputs import Outputs
 from tfprune.training.precision import computing_in
 from tfprune.training.prunable import PrunableNetwork
-from tfprune.training.resident import resident_images
 from tfprune.training.state import (
     TrainingState,
     make_generators_settable,
@@ -99,44 +99,13 @@ class Trainer:
         self.optimizer = make_optimizer(training, prunable.trainable.trainable_variables)
         self.optimizer.build(prunable.trainable.trainable_variables)
         make_generators_settable(prunable.network)
-        self.from_logits = from_logits
-        self._movement = self._movement_variables(tf) if track_movement else None
+        self.outputs = Outputs(from_logits)
+        self._movement = Movement(prunable) if track_movement else None
         self._pull = pull
         self._rates = tf.Variable(self.rates, trainable=False)
         self._run_steps = self._compile_steps(training, tf)
         self._has_run = False
         self._predict = self._compile_predict(tf)
-
-    def _movement_variables(self, tf: Any) -> dict[str, Any]:
-        return {
-            name: tf.Variable(tf.zeros(kernel.shape, kernel.dtype), trainable=False)
-            for name, kernel in self.prunable.kernels().items()
-        }
-
-    def by_class(self, outputs: Any) -> Any:
-        """Return a network's outputs with a column for each class, (batch, n_classes).
-
-        One unit for two classes speaks for the second: logits become (0, z), a probability
-        becomes (1 - p, p), so that cross-entropy is the binary one and the answer is the second
-        class where z > 0 or p > 1/2, as Keras has it.
-        """
-        if outputs.shape[-1] != 1:
-            return outputs
-        import tensorflow as tf
-
-        first = tf.zeros_like(outputs) if self.from_logits else 1.0 - outputs
-        return tf.concat([first, outputs], axis=-1)
-
-    def cross_entropy(self, labels: Any, outputs: Any) -> Any:
-        """Return the cross-entropy of each example, (batch,), in a graph or outside."""
-        outputs = self.by_class(outputs)
-        if self.from_logits:
-            import tensorflow as tf
-
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=outputs)
-        import tf_keras
-
-        return tf_keras.losses.sparse_categorical_crossentropy(labels, outputs)
 
     def _compile_steps(self, training: TrainingConfig, tf: Any) -> Any:
         model, optimizer = self.prunable.trainable, self.optimizer
@@ -151,17 +120,18 @@ class Trainer:
         decay = 0.0 if decoupled else training.weight_decay
         l1, varied = training.l1, self.augmentation
         kernels = [at for at, variable in enumerate(variables) if is_kernel(variable)]
-        pull = self._pull
+        pull, by_class = self._pull, self.outputs.by_class
 
         def gradients(x: Any, y: Any) -> tuple[Any, Any, Any]:
             with tf.GradientTape() as tape:
                 with computing_in(self.prunable.precision, model):
                     outputs = tf.cast(model(x, training=True), tf.float32)
-                losses = tf.cast(self.cross_entropy(y, outputs), tf.float32)
+                losses = tf.cast(self.outputs.cross_entropy(y, outputs), tf.float32)
                 total = tf.reduce_mean(losses) + tf.add_n([tf.constant(0.0), *model.losses])
             # 0 for what the loss does not reach, as behind tf.stop_gradient
             found = tape.gradient(total, variables, unconnected_gradients="zero")
-            self._track(variables, found)
+            if self._movement is not None:
+                self._movement.add(variables, found)
             for at in kernels if decay or l1 else ():
                 found[at] += decay * variables[at] + l1 * tf.sign(variables[at])
             if pull is not None:
@@ -199,9 +169,8 @@ class Trainer:
                     optimizer.learning_rate.assign(tf.gather(rates, optimizer.iterations))
                     found, losses, outputs = gradients(x, y)
                     optimizer.apply_gradients(zip(found, variables, strict=True))
-                    hits = tf.equal(
-                        tf.argmax(self.by_class(outputs), axis=-1, output_type=labels.dtype), y
-                    )
+                    answers = tf.argmax(by_class(outputs), axis=-1, output_type=labels.dtype)
+                    hits = tf.equal(answers, y)
                     return (
                         step + 1,
                         loss + tf.cast(tf.reduce_sum(losses), tf.float64),
@@ -244,20 +213,10 @@ class Trainer:
         @tf.function(jit_compile=False, reduce_retracing=True)
         def predict(images: Any, labels: Any) -> Any:
             outputs = model(images, training=False)
-            return tf.argmax(self.by_class(outputs), axis=-1), self.cross_entropy(labels, outputs)
+            answers = tf.argmax(self.outputs.by_class(outputs), axis=-1)
+            return answers, self.outputs.cross_entropy(labels, outputs)
 
         return predict
-
-    def _track(self, variables: Any, gradients: Any) -> None:
-        """Add a step's -w * dL/dw to the movement; adds nothing to the graph when not tracked."""
-        if self._movement is None:
-            return
-        kernels = self.prunable.kernels()
-        names = {id(kernel): name for name, kernel in kernels.items()}
-        for variable, gradient in zip(variables, gradients, strict=True):
-            name = names.get(id(variable))
-            if name is not None and gradient is not None:
-                self._movement[name].assign_sub(variable * gradient)
 
     def movement(self) -> dict[str, np.ndarray] | None:
         """Return layer -> -sum_t w_t * dL/dw_t over the steps since the level's start; or None.
@@ -266,19 +225,16 @@ class Trainer:
         step's gradient was taken at. `restore` and `restart_optimizer` start it anew. None when
         the trainer was not made with `track_movement`.
         """
-        if self._movement is None:
-            return None
-        return {name: variable.numpy() for name, variable in self._movement.items()}
+        return None if self._movement is None else self._movement.read()
 
     def set_movement(self, movement: Mapping[str, np.ndarray] | None) -> None:
         """Go on adding to a movement that was read before."""
-        for name, variable in (self._movement or {}).items():
-            if movement is not None:
-                variable.assign(movement[name])
+        if self._movement is not None and movement is not None:
+            self._movement.set(movement)
 
     def _forget_movement(self) -> None:
-        for variable in (self._movement or {}).values():
-            variable.assign(np.zeros(variable.shape, variable.dtype.as_numpy_dtype))
+        if self._movement is not None:
+            self._movement.forget()
 
     def state(self) -> TrainingState:
         """Return a copy of the state of network and optimizer, pruned weights at 0."""

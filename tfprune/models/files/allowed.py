@@ -145,6 +145,10 @@ ACTIVATIONS_KERAS3 = frozenset(
 """)
 )
 ACTIVATIONS = ACTIVATIONS_BOTH | ACTIVATIONS_KERAS3
+# Functions of ours that stand in, in one library, for those that the other defines differently.
+OUR_FUNCTIONS = frozenset(
+    f"{name}_keras3" for name in ACTIVATIONS_KERAS3 - {"hard_swish", "silu", "swish"}
+) | {"hard_sigmoid_keras2"}
 
 # Keys whose string value makes a layer read a file while it is built.
 FILE_KEYS = frozenset({"vocabulary", "file_path", "filepath", "filename", "weights_path"})
@@ -269,7 +273,7 @@ def _called(value: dict[str, Any]) -> str:
 def _check_function(value: dict[str, Any], place: str, file: str) -> None:
     name, module = value.get("config"), value.get("module", "builtins")
     known = isinstance(name, str) and (
-        name in ACTIVATIONS or name.removeprefix(_OURS) in operations.OUR_FUNCTIONS
+        name in ACTIVATIONS or name.removeprefix(_OURS) in OUR_FUNCTIONS
     )
     if not known or not (isinstance(module, str) and _FUNCTION_MODULE.fullmatch(module)):
         raise _refuse(file, place, f"function {name!r} of module {module!r} is no known activation")

@@ -202,25 +202,6 @@ TO_KERAS3: dict[str, Builder] = {
 
 KERAS3_NAMES = frozenset(TO_KERAS2)
 TENSORFLOW_NAMES = frozenset(TO_KERAS3) | {"__operators__.getitem"}
-# Activations of ours that stand in, on one side, for those that the libraries define differently.
-OUR_FUNCTIONS = frozenset(
-    f"{name}_keras3"
-    for name in [
-        "celu",
-        "hard_shrink",
-        "hard_sigmoid",
-        "hard_silu",
-        "hard_tanh",
-        "leaky_relu",
-        "log_sigmoid",
-        "log_softmax",
-        "relu6",
-        "soft_shrink",
-        "sparse_plus",
-        "squareplus",
-        "tanh_shrink",
-    ]
-) | {"hard_sigmoid_keras2"}
 
 
 def plain(symbol: str) -> str:

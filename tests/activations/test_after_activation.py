@@ -240,7 +240,7 @@ def test_a_long_chain_is_read_at_its_end_without_delay(keras, tf):
 
     model = network(keras, chain)
     graph = NetworkGraph(model)
-    conv = next(node for node in graph.nodes if node.layer.name == "conv")
-    end, curved = graph.activated(conv.outputs)
+    conv = next(call for call in graph.calls if call.layer.name == "conv")
+    end, curved = graph.activated(conv.output)
     assert curved
-    assert type(graph.consumers(end)[0].layer).__name__ == "Flatten"
+    assert graph.consumers(end)[0].kind == "Flatten"

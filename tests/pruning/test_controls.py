@@ -103,9 +103,14 @@ def test_layers_of_one_shape_get_draws_of_their_own():
         assert (masks["a"] != masks["b"]).any()
 
 
-def test_a_layers_draw_does_not_depend_on_the_other_layers():
-    alone = random_masks({"dense": TICKET["dense"]}, seed=3)["dense"]
-    np.testing.assert_array_equal(alone, random_masks(TICKET, seed=3)["dense"])
+def test_a_layers_draw_depends_on_its_place_not_on_names_or_other_layers():
+    whole = random_masks(TICKET, seed=3)
+    other = {f"{name}_{place}": np.ones(place + 1, dtype=bool) for place, name in enumerate(TICKET)}
+    for place, (name, mask) in enumerate(TICKET.items()):
+        renamed = list(other.items())
+        renamed[place] = ("another name", mask)
+        alone = random_masks(dict(renamed), seed=3)["another name"]
+        np.testing.assert_array_equal(alone, whole[name])
 
 
 def test_a_depthwise_filter_is_an_input_channel_times_a_multiplier():

@@ -32,7 +32,7 @@ def global_random_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
     n_kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
     sizes = [mask.size for mask in masks.values()]
     flat = np.zeros(sum(sizes), dtype=np.bool_)
-    flat[_rng("global", "", seed).permutation(len(flat))[:n_kept]] = True
+    flat[_rng("global", 0, seed).permutation(len(flat))[:n_kept]] = True
     parts = np.split(flat, np.cumsum(sizes)[:-1])
     return {
         name: part.reshape(mask.shape)
@@ -45,12 +45,12 @@ def random_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
 
     For one seed they are nested: a level's random mask lies within that of any denser level,
     because each layer's weights stand in one random order of which the first ones are kept. A
-    layer's draw depends on seed, name and shape, not on the other layers.
+    layer's draw depends on seed, place and shape, whatever the layers are called.
     """
     result: dict[str, Mask] = {}
-    for name, mask in masks.items():
+    for place, (name, mask) in enumerate(masks.items()):
         flat = np.zeros(mask.size, dtype=np.bool_)
-        order = _rng("random", name, seed).permutation(mask.size)
+        order = _rng("random", place, seed).permutation(mask.size)
         flat[order[: int(np.count_nonzero(mask))]] = True
         result[name] = flat.reshape(mask.shape)
     return result
@@ -63,8 +63,8 @@ def shuffled_masks(masks: Masks, *, seed: int) -> dict[str, Mask]:
     `random_masks`, and not as one of `global_random_masks`.
     """
     return {
-        name: _rng("shuffled", name, seed).permutation(mask.reshape(-1)).reshape(mask.shape)
-        for name, mask in masks.items()
+        name: _rng("shuffled", place, seed).permutation(mask.reshape(-1)).reshape(mask.shape)
+        for place, (name, mask) in enumerate(masks.items())
     }
 
 
@@ -76,12 +76,13 @@ def shuffled_filters(
     A mask of whole filters stays one, and keeps the ticket's number of filters in every layer.
     """
     result: dict[str, Mask] = {}
-    for tensor in tensors:
+    for place, tensor in enumerate(tensors):
         columns = tensor.as_matrix(masks[tensor.name])
-        order = _rng("filters", tensor.name, seed).permutation(tensor.n_filters)
+        order = _rng("filters", place, seed).permutation(tensor.n_filters)
         result[tensor.name] = tensor.from_matrix(columns[:, order])
     return result
 
 
-def _rng(purpose: str, name: str, seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(f"{purpose}/{name}".encode())])
+def _rng(purpose: str, place: int, seed: int) -> np.random.Generator:
+    """A layer's generator: by its place, since Keras may call it otherwise in another process."""
+    return np.random.default_rng([seed, place, zlib.crc32(purpose.encode())])

@@ -164,13 +164,16 @@ def check_variables(network: tf_keras.Model, variables: Sequence[np.ndarray]) ->
 def fresh_variables(network: tf_keras.Model, *, seed: int) -> tuple[np.ndarray, ...]:
     """Return newly drawn values of `network.variables`, in their order; the network is untouched.
 
-    Every layer draws by its own initializers, seeded from (seed, layer name, weight); what has
-    none (the statistics of an adapted Normalization layer) keeps its values.
+    Every layer draws by its own initializers, seeded from (seed, place of the layer among those
+    with weights, weight), whatever it is called: Keras may name it otherwise at the next call.
+    What has none (the statistics of an adapted Normalization layer) keeps its values.
     """
+    with_weights = [layer.name for layer in network.layers if layer.weights]
+    places = {name: place for place, name in enumerate(with_weights)}
 
     def redraw(layer: tf_keras.layers.Layer, config: dict[str, Any]) -> dict[str, Any]:
         seeded = {
-            key: _seeded(value, seed, f"{layer.name}/{key}")
+            key: _seeded(value, seed, f"{places.get(layer.name)}/{key}")
             for key, value in config.items()
             if key.endswith("_initializer")
         }
@@ -183,10 +186,10 @@ def fresh_variables(network: tf_keras.Model, *, seed: int) -> tuple[np.ndarray, 
     return tuple(variable.numpy() for variable in fresh.variables)
 
 
-def _seeded(initializer: Any, seed: int, name: str) -> Any:
+def _seeded(initializer: Any, seed: int, weight: str) -> Any:
     """Return an initializer's configuration with a seed of its own, where it takes one."""
     if not isinstance(initializer, dict) or "seed" not in initializer.get("config", {}):
         return initializer
-    sequence = np.random.SeedSequence((seed, zlib.crc32(name.encode())))
+    sequence = np.random.SeedSequence((seed, zlib.crc32(weight.encode())))
     drawn = int(sequence.generate_state(1)[0] >> 1)
     return {**initializer, "config": {**initializer["config"], "seed": drawn}}

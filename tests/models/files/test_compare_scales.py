@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tfprune.errors import InputError
 from tfprune.models.files.convert import convert_to_keras2
 from tfprune.models.files.lockstep import Mismatch, compare_operations, gradient_scales
+from tfprune.models.files.verify import verify
 
 
 def test_a_gradient_that_cancels_is_held_against_the_largest_of_its_operation():
@@ -52,3 +54,32 @@ def test_a_real_difference_of_one_gradient_in_a_hundred_is_found(keras3):
     with pytest.raises(Mismatch) as caught:
         compared(conversion)
     assert caught.value.what == "learns"
+
+
+@pytest.fixture
+def chaotic(keras3):
+    """A network that magnifies the rounding of its first layers ten thousand times."""
+    L = keras3.layers  # noqa: N806
+    inputs = keras3.Input((4,))
+    first, twin = L.Dense(4, name="first"), L.Dense(4, name="twin")
+    x = L.Rescaling(1e4)(L.Subtract()([first(inputs), twin(inputs)]))
+    model = keras3.Model(inputs, L.Dense(3)(x))
+    twin.kernel.assign(first.kernel * (1 + 1e-4))
+    conversion = convert_to_keras2(model)
+    return conversion, next(one for one in conversion.model.layers if one.name == "first").kernel
+
+
+def test_two_networks_may_differ_by_what_rounding_does_to_one_of_them(chaotic):
+    conversion, kernel = chaotic
+    assert verify(conversion, training=False).output == 0.0
+    kernel.assign(kernel * (1 + 2.0**-23))
+    assert 1e-4 < verify(conversion, training=False).output < 1e-2
+
+
+@pytest.mark.parametrize("factor", [1 + 1e-5, 1.001, -1.0])
+def test_a_difference_larger_than_roundings_is_found(chaotic, factor):
+    """Mutants: one layer of a network that magnifies is off by 100 roundings and more."""
+    conversion, kernel = chaotic
+    kernel.assign(kernel * factor)
+    with pytest.raises(InputError, match="answers differently in inference"):
+        verify(conversion, training=False)

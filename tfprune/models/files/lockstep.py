@@ -61,10 +61,10 @@ def compare_operations(
         tensors = [x for x in tf.nest.flatten([args, kwargs]) if _is_float(x)]
 
         def own() -> Any:
-            return operation(*args, **_with_mode(operation, kwargs, training))
+            return operation(*args, **with_mode(operation, kwargs, training))
 
         def other() -> Any:
-            mode = kwargs if new is None else _with_mode(new, kwargs, training)
+            mode = kwargs if new is None else with_mode(new, kwargs, training)
             return apply_new(new, operation, args, mode)
 
         result, ours = _outputs(own, tensors, operation, training)
@@ -93,7 +93,8 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, tf.Tensor) and value.dtype.is_floating
 
 
-def _with_mode(layer: Any, kwargs: dict[str, Any], training: bool) -> dict[str, Any]:
+def with_mode(layer: Any, kwargs: dict[str, Any], training: bool) -> dict[str, Any]:
+    """Return the arguments of a layer's call, with the mode where the layer takes one."""
     if type(layer).__name__ in OPERATION_LAYERS or not hasattr(layer, "weights"):
         return kwargs
     return {"training": training, **kwargs} if takes_training(layer) else kwargs

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfprune.experiment.observer import Observer
+from tfprune.experiment.events import LevelFinished
 from tfprune.runs import workspace
 from tfprune.runs.compare import compare
 from tfprune.runs.export import export
@@ -39,14 +39,14 @@ def _silent(message: str) -> None:
     pass
 
 
-class StopAfter(Observer):
+class StopAfter:
     """Ends the process's work, as Ctrl-C does, after so many levels."""
 
     def __init__(self, n_levels: int) -> None:
         self._left = n_levels
 
-    def level_finished(self, result: Any, similarities: Any, trained: Any) -> None:
-        self._left -= 1
+    def __call__(self, event: Any) -> None:
+        self._left -= isinstance(event, LevelFinished)
         if self._left == 0:
             raise KeyboardInterrupt
 
@@ -98,7 +98,7 @@ def test_a_function_of_changing_names_is_resumed_compared_exported_and_a_ticket(
     for n_levels in (2, 4):  # in a ticket, and with the second seed's dense network trained
         folder = tmp_path / f"after-{n_levels}"
         with pytest.raises(KeyboardInterrupt):
-            run(CONFIG, name="cut", folder=folder, tell=_silent, observer=StopAfter(n_levels))
+            run(CONFIG, name="cut", folder=folder, tell=_silent, watch=StopAfter(n_levels))
         resumed = resume("cut", folder=folder, tell=_silent)
         assert _by_place(resumed) == _by_place(whole)
     folder = tmp_path / "whole"

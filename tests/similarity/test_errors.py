@@ -5,7 +5,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.similarity import Comparison, linear_cka, mean_cca, pwcca, svcca
-from tfprune.similarity.arrays import check_finite
+from tfprune.similarity.arrays import as_rows, check_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3))
@@ -184,3 +184,18 @@ def test_cca_of_a_layer_names_the_layers_and_the_numbers():
         "network a has 20 and layer 'dense1' of network b has 20 (40 together). Add probe "
         "images, or use a measure without this limit, such as cka-debiased."
     )
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 0), (5, 2, 2, 0)])
+def test_activations_without_a_channel_are_refused(shape):
+    with pytest.raises(InputError) as caught:
+        as_rows(np.zeros(shape), "pixels", "conv1")
+    assert str(caught.value) == (
+        "layer 'conv1' must give (batch, channels) or (batch, height, width, channels) "
+        f"activations, got shape {shape}."
+    )
+
+
+def test_a_batch_without_an_image_has_no_rows():
+    rows, per_image = as_rows(np.zeros((0, 4)), "pixels", "conv1")
+    assert (rows.shape, per_image) == ((0, 4), 1)

@@ -15,8 +15,9 @@ from typing import NamedTuple, Protocol
 
 from tfprune.tracking.client import Point
 from tfprune.tracking.errors import RejectedError, UnavailableError
-from tfprune.tracking.journal import Journal, Record
+from tfprune.tracking.journal import Journal
 from tfprune.tracking.names import metric_value
+from tfprune.tracking.records import Record
 
 # MLflow's limits for one call.
 MAX_POINTS = 1000

@@ -24,13 +24,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import math
 import os
-import re
 import shutil
 import threading
 import time
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,8 +37,15 @@ from filelock import FileLock, Timeout
 from tfprune.disk import flush, write_whole
 from tfprune.errors import InputError, RunError
 from tfprune.interrupts import finishing_first
-
-Record = dict[str, Any]
+from tfprune.tracking.records import (
+    Record,
+    line_of,
+    lines_of,
+    parsed,
+    plain,
+    read_note,
+    read_record,
+)
 
 
 class Journal:
@@ -94,7 +98,7 @@ class Journal:
 
         Delivering again what was delivered changes nothing in the store.
         """
-        state = _delivered(self.folder / "delivered.json")
+        state = read_note(self.folder / "delivered.json")
         if state is None:
             state = {"seq": 0, "offset": 0, "runs": {}, "store": self._store}
         if state["store"] != self._store:
@@ -114,13 +118,13 @@ class Journal:
         ends, pending, lines, n_missing = {0}, set[str](), [], 0
         content = self._path.read_bytes() if self._path.exists() else b""
         has_sums = False
-        for line in _lines(content):
+        for line in lines_of(content):
             if not line.endswith(b"\n"):  # the write that a kill stopped
                 os.truncate(self._path, self._end)
                 break
             begin, self._end = self._end, self._end + len(line)
             ends.add(self._end)
-            record = _parsed(line, must_have_sum=has_sums)
+            record = parsed(line, must_have_sum=has_sums)
             self._n_lines += 1
             if record is None:
                 self._unreadable[begin] = self._end
@@ -228,7 +232,7 @@ class Journal:
                 seq = self._seq
             now = time.time_ns() // 1_000_000
             record: Record = {"seq": seq, "time": now, "run": run, "op": op, **fields}
-            line = _line(record, self._n_lines)
+            line = line_of(record, self._n_lines)
             # measured, not counted: a signal may have cut an earlier call off after its write
             begin = os.fstat(self._file).st_size
             try:
@@ -251,7 +255,7 @@ class Journal:
             while offset < end and len(found) < limit:
                 line = file.readline()
                 offset += len(line)
-                found.append((_read(line), offset))
+                found.append((read_record(line), offset))
                 if offset in self._unreadable:
                     offset = self._past_unreadable(offset)
                     file.seek(offset)
@@ -293,7 +297,7 @@ class Journal:
     def reject(self, record: Record, reason: str) -> None:
         """Keep a record that the store refused for good, with its reason."""
         with (self.folder / "rejected.jsonl").open("a") as file:
-            file.write(json.dumps(_plain({**record, "reason": reason})) + "\n")
+            file.write(json.dumps(plain({**record, "reason": reason})) + "\n")
 
     def sync_to_disk(self) -> int:
         """Return the last record's sequence number once all records are past a power cut."""
@@ -310,81 +314,6 @@ class Journal:
         """Close the files and let other processes have the journal."""
         os.close(self._file)
         self._lock.release()
-
-
-def _lines(content: bytes) -> list[bytes]:
-    """Return the lines of a file by newlines alone, each with its own."""
-    parts = content.split(b"\n")
-    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
-
-
-def _line(record: Record, n: int) -> bytes:
-    """Return a record as line `n` of the file, with its checksum."""
-    body = json.dumps(_plain({**record, "n": n}), allow_nan=False)[:-1].encode()
-    return b'%s, "sum": "%08x"}\n' % (body, zlib.crc32(body))
-
-
-_SUM = re.compile(rb'^(.*), "sum": "([0-9a-f]{8})"}\n$', re.DOTALL)
-_FIELDS: dict[str, dict[str, type]] = {
-    "start": {"name": str, "tags": dict},
-    "metrics": {"step": int, "values": dict},
-    "params": {"values": dict},
-    "tags": {"values": dict},
-    "artifact": {"file": str},
-    "finish": {"status": str},
-}
-
-
-def _parsed(line: bytes, *, must_have_sum: bool) -> Record | None:
-    """Return the record of a whole line; None where it is not what was written.
-
-    Lines of journals that were begun before records had checksums have none.
-    """
-    found = _SUM.match(line)
-    if found is None and must_have_sum:
-        return None
-    if found is not None and b"%08x" % zlib.crc32(found[1]) != found[2]:
-        return None
-    try:
-        record = json.loads(line)
-    except ValueError:  # also what is no UTF-8
-        return None
-    if not isinstance(record, dict) or record.get("op") not in _FIELDS:
-        return None
-    needed = {"seq": int, "time": int, "run": str, **_FIELDS[record["op"]]}
-    if not all(isinstance(record.get(name), kind) for name, kind in needed.items()):
-        return None
-    return record
-
-
-def _delivered(path: Path) -> Record | None:
-    """Return the note of what was delivered; None where there is none, or a damaged one."""
-    try:
-        state = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # ValueError: a power cut emptied it
-        return None
-    kinds = {"seq": int, "offset": int, "runs": dict, "store": str}
-    if not isinstance(state, dict) or not all(
-        isinstance(state.get(name), kind) for name, kind in kinds.items()
-    ):
-        return None
-    ids = state["runs"].values()
-    return state if state["offset"] >= 0 and all(isinstance(one, str) for one in ids) else None
-
-
-def _plain(record: Record) -> Record:
-    """The record with infinities and NaN as strings: plain JSON for any reader."""
-    if record["op"] != "metrics":
-        return record
-    values = {k: v if math.isfinite(v) else str(v) for k, v in record["values"].items()}
-    return {**record, "values": values}
-
-
-def _read(line: bytes) -> Record:
-    record: Record = json.loads(line)
-    if record["op"] == "metrics":
-        record["values"] = {k: float(v) for k, v in record["values"].items()}
-    return record
 
 
 def _unreadable(folder: Path, error: OSError) -> str:

@@ -199,3 +199,8 @@ def test_activations_without_a_channel_are_refused(shape):
 def test_a_batch_without_an_image_has_no_rows():
     rows, per_image = as_rows(np.zeros((0, 4)), "pixels", "conv1")
     assert (rows.shape, per_image) == ((0, 4), 1)
+
+
+def test_two_samples_are_enough_to_be_compared():
+    """Centred, two samples are one direction, in which any two layers agree."""
+    assert linear_cka([[0.0, 1.0], [2.0, 5.0]], [[3.0], [1.0]]) == pytest.approx(1.0)

@@ -120,6 +120,8 @@ def read_facts(path: Path, needed: Kinds) -> dict[str, Any]:
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DamagedError(path, "it is gone") from error
     except OSError as error:
         raise DamagedError(path, error.strerror or str(error)) from error
     except ValueError as error:  # of JSON, and of UTF-8

@@ -116,6 +116,7 @@ class DamagedError(InputError):
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path} is damaged: {reason}. It was left as it is.")
+        self.path, self.reason = path, reason
 
 
 class RunError(TfpruneError, RuntimeError):

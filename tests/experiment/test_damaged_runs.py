@@ -37,7 +37,7 @@ def folder_instead(path):
 
 
 DAMAGES = {
-    "gone": (lambda path: path.unlink(), "No such file or directory"),
+    "gone": (lambda path: path.unlink(), "it is gone"),
     "folder": (folder_instead, "Is a directory"),
     "empty": (lambda path: path.write_text(""), "it is no JSON (Expecting value: "),
     "half": (lambda path: path.write_text(path.read_text()[:300]), "it is no JSON ("),
@@ -75,7 +75,7 @@ def test_the_other_run_is_found_and_the_damaged_one_named(damaged):
     for look in (workspace.find_run, workspace.open_run):
         with pytest.raises(DamagedError) as caught:
             look(root, BAD[:5])
-        assert str(caught.value).startswith(said)
+        assert str(caught.value).startswith(f"run {BAD[:5]!r} can't be read: {said}")
         assert str(caught.value).endswith(" It was left as it is.")
     with pytest.raises(InputError) as caught:
         workspace.find_run(root, "run bbbb")

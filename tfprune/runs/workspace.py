@@ -295,7 +295,8 @@ def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     if not found:
         for folder, error in damaged.items():
             if len(reference) >= 4 and folder.name.startswith(reference):
-                raise error
+                whose = f"run {reference!r} can't be read: {error.path}"
+                raise DamagedError(whose, error.reason) from error
         known = [folder.name for folder, _ in runs]
         where = f"Runs are looked for in {RUNS} of this folder."
         if damaged:

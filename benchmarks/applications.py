@@ -31,7 +31,8 @@ HEAD = """# Networks of Keras
 `--model applications/NAME` builds a network of `keras.applications` with fresh weights for your images and
 classes. This table is what `python -m benchmarks.applications` wrote: each network for 10 classes on
 the smallest images of 32 pixels and more that it takes, loaded (converted and verified), pruned to half its
-weights with one training step, and written as Keras 3. Seconds are those of one machine ({machine}), other
+weights by magnitude over all layers (within each where that would empty one) with one training step, and
+written as Keras 3. Seconds are those of one machine ({machine}), other
 work beside it, each network in a process of its own; `GiB` is the most memory that this process held.
 
 | network | smallest image | parameters | layers pruned | load, s | prune, s | export, s | GiB | in: max difference | out: max difference |

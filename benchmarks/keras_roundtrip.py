@@ -56,7 +56,11 @@ class Row:
 
 
 def wrapped_half(model: Any, images: np.ndarray) -> Any:
-    """Return the model in pruning wrappers, half of its weights pruned, after a training step."""
+    """Return the model in pruning wrappers, half of its weights pruned, after a training step.
+
+    By magnitude over all layers, or within each where that would empty one.
+    """
+    from tfprune.errors import InputError
     from tfprune.pruning.kernels import full_masks
     from tfprune.pruning.masks import prune
     from tfprune.pruning.strategy import PruningContext
@@ -70,7 +74,11 @@ def wrapped_half(model: Any, images: np.ndarray) -> Any:
         level=1,
         seed=0,
     )
-    prunable.set_masks(prune(context, rates=SPARSITY))
+    try:
+        masks = prune(context, rates=SPARSITY)
+    except InputError:
+        masks = prune(context, rates=SPARSITY, scope="layer")
+    prunable.set_masks(masks)
     prunable.trainable.compile("sgd", "sparse_categorical_crossentropy")
     prunable.trainable.optimizer.learning_rate.assign(1e-3)
     prunable.trainable.train_on_batch(images, np.arange(len(images)))

@@ -115,3 +115,26 @@ def is_keras2_model(value: Any) -> bool:
     """Whether `value` is a tf_keras model; never imports tf_keras to find out."""
     tf_keras = sys.modules.get("tf_keras")
     return tf_keras is not None and isinstance(value, tf_keras.Model)
+
+
+#: layers that keras.applications defines for one of its networks, and the module that does
+APPLICATION_LAYERS = {"LayerScale": "convnext", "CustomScaleLayer": "inception_resnet_v2"}
+
+
+def layer_class(library: Any, name: str) -> Any:
+    """Return a layer class of tf_keras or Keras 3 by its name; InputError where it has none."""
+    if name not in APPLICATION_LAYERS:
+        return getattr(library.layers, name)
+    module = f"{library.__name__}.src.applications.{APPLICATION_LAYERS[name]}"
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"this version of {library.__name__} has no layer {name} in {module}. Install a "
+            "version that requirements.lock names."
+        ) from error
+
+
+def application_layers(library: Any) -> dict[str, Any]:
+    """Return what a loader needs beside the library's own layers: name -> class."""
+    return {name: layer_class(library, name) for name in APPLICATION_LAYERS}

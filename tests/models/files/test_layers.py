@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from tfprune.errors import InputError
 from tfprune.models.files import allowed
 from tfprune.models.files.convert import convert_to_keras2, convert_to_keras3
 from tfprune.models.files.verify import verify
+from tfprune.models.libraries import layer_class
 
 IMAGE, SEQUENCE, VOLUME, VECTOR = (8, 8, 3), (8, 3), (6, 6, 6, 2), (5,)
 BY_RANK = {1: SEQUENCE, 2: IMAGE, 3: VOLUME}
@@ -94,7 +96,18 @@ SINGLE: dict[str, tuple[tuple[int, ...], Any]] = {
     ),
     "Bidirectional": (SEQUENCE, lambda k: k.Bidirectional(k.LSTM(2))),
     "TimeDistributed": (SEQUENCE, lambda k: k.TimeDistributed(k.Dense(3))),
+    "LayerScale": (IMAGE, lambda k: of_applications(k, "LayerScale")(0.5, 3)),
+    "CustomScaleLayer": (
+        IMAGE,
+        lambda k: lambda x: of_applications(k, "CustomScaleLayer")(0.3)([x, k.Conv2D(3, 1)(x)]),
+    ),
 }
+
+
+def of_applications(layers: Any, name: str) -> Any:
+    """Return a layer that keras.applications defines, in the library of these `layers`."""
+    library = layers.Layer.__module__.partition(".")[0]
+    return layer_class(sys.modules[library], name)
 
 
 def network(name: str, keras: Any) -> Any:

@@ -41,6 +41,7 @@ CONVERTIBLE_LAYERS = frozenset(
     | {"Attention", "AdditiveAttention", "MultiHeadAttention"}
     | {"SimpleRNN", "LSTM", "GRU", "RNN", "SimpleRNNCell", "LSTMCell", "GRUCell"}
     | {"StackedRNNCells", "Bidirectional", "TimeDistributed"}
+    | {"LayerScale", "CustomScaleLayer"}  # of keras.applications alone
 )
 
 # Layers of tf_keras that Keras 3 dropped: such a model can be pruned, but not exported to Keras 3.
@@ -168,7 +169,7 @@ TRUST = (
 
 _MODULE = re.compile(
     r"(tf_keras|keras)(\.src)?"
-    r"(\.(layers|models|engine|initializers|regularizers|constraints|activations|ops|backend"
+    r"(\.(layers|models|engine|applications|initializers|regularizers|constraints|activations|ops|backend"
     r"|dtype_policies|mixed_precision|optimizers|losses|metrics)(\.[a-z0-9_]+)*)?"
 )
 _FUNCTION_MODULE = re.compile(r"builtins|(tf_)?keras(\.src)?\.activations(\.activations)?")

@@ -24,7 +24,7 @@ from tfprune.models.files.load import load_model
 from tfprune.models.files.lockstep import difference, random_inputs, scale
 from tfprune.models.files.origin import Origin
 from tfprune.models.files.write import in_source, replacing, save, to_keras3
-from tfprune.models.libraries import is_keras3_model, keras2, keras3
+from tfprune.models.libraries import application_layers, is_keras3_model, keras2, keras3
 from tfprune.models.weights import is_kernel, values
 
 TOLERANCE = 1e-4
@@ -154,7 +154,8 @@ def _read(path: Path, library: str, *, trust: bool) -> Any:
     options = {"safe_mode": not trust} if path.suffix else {}
     package = keras3() if library == "keras" else keras2()
     try:
-        return package.models.load_model(path, compile=False, **options)
+        known = application_layers(package)
+        return package.models.load_model(path, compile=False, custom_objects=known, **options)
     except Exception as error:  # loaders raise anything; the file is of no use, whatever it is
         raise InputError(
             f"{library} can't read back what it wrote to {path.name}: {reason(error)}. "

@@ -22,7 +22,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.models.files import allowed
 from tfprune.models.files.allowed import ACTIVATIONS_BOTH
-from tfprune.models.libraries import keras2, keras3
+from tfprune.models.libraries import keras2, keras3, layer_class
 
 _PACKAGE = "tfprune"
 
@@ -170,8 +170,8 @@ def rebuild(class_name: str, config: Mapping[str, Any], direction: Direction) ->
     """
     if class_name not in allowed.CONVERTIBLE_LAYERS:
         raise no_counterpart(class_name, config.get("name", ""), direction)
-    cls = getattr(direction.target.layers, class_name)
-    source_cls = getattr(direction.source.layers, class_name)
+    cls = layer_class(direction.target, class_name)
+    source_cls = layer_class(direction.source, class_name)
     accepted = _accepted(cls)
     options: dict[str, Any] = {}
     for old_key, old_value in config.items():

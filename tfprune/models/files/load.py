@@ -26,7 +26,13 @@ from tfprune.models.files.sandbox import at_most
 from tfprune.models.files.scan import inspect_file
 from tfprune.models.files.verify import verify
 from tfprune.models.graph import functional
-from tfprune.models.libraries import is_keras2_model, is_keras3_model, keras2, keras3
+from tfprune.models.libraries import (
+    application_layers,
+    is_keras2_model,
+    is_keras3_model,
+    keras2,
+    keras3,
+)
 from tfprune.models.weights import short_name, values
 
 H5_OPERATIONS = " (Keras 3 can't read back bare operations such as x + y from .h5: save as .keras.)"
@@ -125,7 +131,7 @@ def links(conversion: Conversion) -> tuple[Link, ...]:
 
 def _load(path: Path, kind: str, *, trust: bool) -> Any:
     library = keras3() if kind.startswith("keras3") else keras2()
-    options = {"compile": False}
+    options = {"compile": False, "custom_objects": application_layers(library)}
     if kind != origin.SAVEDMODEL:
         options["safe_mode"] = not trust
     with warnings.catch_warnings():

@@ -69,7 +69,12 @@ class ComparisonResult:
         """Return one row per pair of layers and measure, with all that the score knows."""
         rows = []
         for (a, b, measure), score in self.scores.items():
-            facts = {k: v for k, v in score.as_dict().items() if k not in ("measure", "value")}
+            named = {"dense_share": "share_a"}  # here neither side need be the dense network
+            facts = {
+                named.get(k, k): v
+                for k, v in score.as_dict().items()
+                if k not in ("measure", "value")
+            }
             facts["warnings"] = "; ".join(score.warnings)
             low, high = facts.pop("interval") or (None, None)
             where = (self.layers_a.index(a), a, self.layers_b.index(b), b)

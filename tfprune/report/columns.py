@@ -139,7 +139,7 @@ COMPARE: tuple[Column, ...] = (
     Column("dtype", "", "The precision of the activations."),
     Column("definition", "", "The measure's formula in words, with its options."),
     _OF_LEVELS["warnings"],
-    Column("dense_share", "share",
+    Column("share_a", "share",
            "CCA family: the sum of correlations over rank_a, how much of the directions of A's "
            "layer is found in B's."),
     Column("corrected", "the measure's own", "Empty, as `low`."),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfprune.errors import InputError
+from tfprune.models.files import verify as verify_module
 from tfprune.models.files.convert import convert_to_keras2
 from tfprune.models.files.lockstep import Mismatch, compare_operations, gradient_scales
 from tfprune.models.files.verify import verify
@@ -83,3 +84,20 @@ def test_a_difference_larger_than_roundings_is_found(chaotic, factor):
     kernel.assign(kernel * factor)
     with pytest.raises(InputError, match="answers differently in inference"):
         verify(conversion, training=False)
+
+
+def test_what_rounding_does_is_found_without_moving_the_means_that_are_compared(keras3):
+    """The source runs once more in training mode, but its batch norm has seen one batch."""
+    L = keras3.layers  # noqa: N806
+    inputs = keras3.Input((4,))
+    norm = L.BatchNormalization(momentum=0.5)
+    model = keras3.Model(inputs, L.Dense(3)(norm(L.Dense(4)(inputs))))
+    conversion = convert_to_keras2(model)
+    batch = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    model(batch, training=True)
+    once = norm.moving_mean.numpy()
+    norm.moving_mean.assign(0 * once)
+    kernel = next(one for one in conversion.model.layers if one.name == model.layers[1].name).kernel
+    kernel.assign(kernel * (1 + 2.0**-22))
+    assert verify_module._compare_outputs(conversion, [batch], 0.0, training=True) > 0
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), once)

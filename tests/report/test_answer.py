@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.report.conftest import synthetic
-from tfprune.report.answer import answer, set_apart
+from tfprune.report.answer import answer, seeds_to_rank, set_apart
 from tfprune.report.labels import listed, percent
 from tfprune.results import SAME_INIT, SEED_FLOOR, LevelResult
 
@@ -103,7 +103,7 @@ def test_layers_no_better_than_unrelated_ones_are_named():
         "conv2 can't be told from unrelated layers of this level (0.56); conv1 and dense1 are "
         "more alike."
     )
-    assert "no intervals were taken" in told([[0.9, 0.4, 0.8]], width=None)["null"]
+    assert "No intervals were taken" in told([[0.9, 0.4, 0.8]], width=None)["null"]
     assert "null" not in told([[0.9, 0.4, 0.8]], null=None)
 
 
@@ -122,7 +122,7 @@ def test_lost_directions_are_counted_where_a_quarter_or_more_are_gone():
 
 
 def test_where_intervals_are_refused_no_layer_is_called_more_alike_than_unrelated_ones():
-    """Copies of images, say; a measure that never has intervals is told by its values alone."""
+    """Copies of images, say; nor where none are taken: half of unrelated layers pass their mean."""
     refused = {"width": None, "warnings": "no interval: 9 of 9 images are all but copies"}
     assert told([[0.9, 0.4, 0.8]], **refused)["null"] == (
         "conv1, conv2 and dense1 can't be told from unrelated layers of this level (0.10)."
@@ -131,8 +131,10 @@ def test_where_intervals_are_refused_no_layer_is_called_more_alike_than_unrelate
     distance = told([[0.1, 0.6, 0.2]], measure="procrustes-distance", null=1.2, **refused)
     assert distance["null"].startswith("conv1, conv2 and dense1 can't be told")
     alone = told([[0.9, 0.4, 0.8]], measure="maximum-match", **refused)["null"]
-    assert alone.startswith("Every layer is more alike")
-    assert "values alone" in alone
+    assert alone == (
+        "No intervals were taken, so no layer can be told from unrelated layers of this level "
+        "(0.10)."
+    )
 
 
 def test_a_rank_losing_measure_is_told_by_the_share_that_is_left():
@@ -148,7 +150,26 @@ def test_a_rank_losing_measure_is_told_by_the_share_that_is_left():
 def test_a_layer_without_an_interval_where_others_have_one_may_lie_anywhere():
     low, high = np.array([[0.1, np.nan, 0.8]]), np.array([[0.2, np.nan, 0.9]])
     assert set_apart(np.array([[0.15, 0.5, 0.85]]), low, high) == ([], [])
-    assert set_apart(np.array([[0.15, 0.5, 0.85]] * 2), *np.full((2, 2, 3), np.nan)) == ([0], [2])
+    assert set_apart(np.array([[0.15, 0.5, 0.85]] * 5), *np.full((2, 5, 3), np.nan)) == ([0], [2])
+
+
+@pytest.mark.parametrize("n_layers", [2, 3, 5, 7])
+def test_layers_that_are_all_alike_are_ranked_by_chance_in_few_experiments(n_layers):
+    """Without intervals, of exchangeable layers: two seeds would rank three in 57 of 100."""
+    rng, ranked = np.random.default_rng(n_layers), []
+    for n_seeds in range(1, 8):
+        nothing = np.full((n_seeds, n_layers), np.nan)
+        found = [set_apart(rng.normal(size=(n_seeds, n_layers)), nothing, nothing)
+                 for _ in range(600)]  # fmt: skip
+        ranked.append(sum(bool(most or least) for most, least in found) / 600)
+    assert max(ranked) <= 0.05 + 0.02
+    assert ranked[0] == ranked[1] == 0
+    assert ranked[seeds_to_rank(n_layers) - 1] > 0
+
+
+def test_two_seeds_say_how_many_would_rank_the_layers():
+    text = told([[0.2, 0.9, 0.8], [0.2, 0.9, 0.8]])["ranking"]
+    assert "2 seeds are too few to rank the layers, 5 would do: " in text
 
 
 def test_a_layer_that_could_not_be_compared_is_named_with_its_seeds():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
@@ -94,6 +95,25 @@ def _span(numbers: np.ndarray) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def seeds_to_rank(n_layers: int) -> int:
+    """Return how many seeds rank layers that are all alike in at most 5% of experiments.
+
+    A given group of g out of L layers lies below all others in one seed with probability
+    1 / C(L, g), so one of the groups that `set_apart` looks at, on either side and in all of R
+    seeds, with at most the sum of C(L, g)^(1 - R) over them.
+
+    >>> [seeds_to_rank(n) for n in (2, 3, 4, 7, 20)]
+    [6, 5, 4, 3, 3]
+    """
+    sides = [
+        (1 if 2 * g == n_layers else 2, comb(n_layers, g)) for g in range(1, n_layers // 2 + 1)
+    ]
+    n_seeds = 2
+    while sum(side * groups ** (1.0 - n_seeds) for side, groups in sides) > 0.05:
+        n_seeds += 1
+    return n_seeds
+
+
 def _ranking(values: LevelValues, sparsity: float | None) -> Parts:
     share = "" if sparsity is None else f", {round_percent(sparsity)} of the weights pruned"
     start = f"At level {values.level}{share}, "
@@ -118,7 +138,11 @@ def _ranking(values: LevelValues, sparsity: float | None) -> Parts:
     if least and not most:
         parts[0] = f"{listed(_names(values, least))} changed least ({_span(number[:, least])})"
     rest = [int(i) for i in known if i not in most and i not in least]
-    if not parts:
+    needed = seeds_to_rank(len(known))
+    if not parts and 1 < len(values.seeds) < needed:
+        few = f"{len(values.seeds)} seeds are too few to rank the layers, {needed} would do"
+        text = f"{few}: {_span(number[:, known])} ({label})"
+    elif not parts:
         text = f"no layer stands apart from the others: {_span(number[:, known])} ({label})"
     else:
         text = " and ".join(parts)
@@ -183,17 +207,16 @@ def _null(values: LevelValues) -> Parts | None:
         return None
     distance = is_distance(values.measure)
     end = values.high if distance else values.low
-    bounded = bool((np.isfinite(values.low) | values.refused)[known].any())
-    if not bounded:
-        end = values.value
+    null = _span(np.where(known, values.null, np.nan)[:, layers])
+    plain = f" by plain {measure_label(values.measure)}" if values.has_share else ""
+    unrelated = f"unrelated layers of this level ({null}{plain})"
+    if not bool((np.isfinite(values.low) | values.refused)[known].any()):
+        text = f"No intervals were taken, so no layer can be told from {unrelated}."
+        return "null", text, _names(values, layers.tolist()), ()
     end = np.where(values.refused, np.inf if distance else -np.inf, end)  # may lie anywhere
     beyond = (end < values.null) if distance else (end > values.null)
     above = [int(i) for i in layers if beyond[known[:, i], i].all()]
     alike = [int(i) for i in layers if i not in above]
-    null = _span(np.where(known, values.null, np.nan)[:, layers])
-    plain = f" by plain {measure_label(values.measure)}" if values.has_share else ""
-    how = "" if bounded else " (values alone: no intervals were taken)"
-    unrelated = f"unrelated layers of this level ({null}{plain}){how}"
     if not alike:
         who = "Every layer is" if len(layers) > 1 else f"{values.layers[layers[0]]} is"
         text = f"{who} more alike than {unrelated}."
@@ -281,13 +304,16 @@ def set_apart(
 
     closeness, low, high: (seeds, layers), larger is closer. A group stands apart where, in every
     seed, the intervals of its layers lie wholly on one side of all others'. Where there are no
-    intervals at all the values are compared, if there are two seeds or more: one value without an
-    interval ranks nothing. A layer whose interval could not be had, while others have one, may
-    lie anywhere. The smallest group of at most half the layers is returned. Layers with
-    a missing value are left out.
+    intervals at all the values are compared, if there are several seeds: one value without an
+    interval ranks nothing. With one seed the groups are those of its two networks; a few seeds
+    rank nothing (`seeds_to_rank`): all alike, layers stand apart by chance. A layer whose interval
+    could not be had, while others have one, may lie anywhere. The smallest group of at most half
+    the layers is returned. Layers with a missing value are left out.
     """
     known = np.flatnonzero(np.isfinite(closeness).all(axis=0))
     if len(known) < 2 or not len(closeness):
+        return [], []
+    if 1 < len(closeness) < seeds_to_rank(len(known)):
         return [], []
     bounded = np.isfinite(low) & np.isfinite(high)
     if len(closeness) < 2 and not bounded[:, known].all():

@@ -81,7 +81,8 @@ def test_one_operation_an_activation_and_several_operations_are_read_alike(keras
 
 KERAS3 = ["relu", "relu6", "silu", "leaky_relu", "softplus", "softsign", "hard_sigmoid",
           "hard_silu", "gelu", "elu", "selu", "celu", "tanh", "sigmoid", "log_sigmoid", "hard_tanh",
-          "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus"]  # fmt: skip
+          "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus",
+          "sparse_sigmoid", "softmax", "log_softmax"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", KERAS3)
@@ -90,12 +91,9 @@ def test_keras_3_files_that_compute_the_same_are_read_alike(keras, images, name)
     from tfprune.models.libraries import keras3
 
     k3 = keras3()
-    function = getattr(k3.ops, name, None)
+    function = getattr(k3.ops, name)
     if name == "gelu":  # the operation approximates by itself, the activation does not
         function = lambda x: k3.ops.gelu(x, approximate=False)  # noqa: E731
-    if name in ("celu", "elu", "hard_shrink", "soft_shrink", "sparse_plus", "squareplus",
-                "hard_tanh", "log_sigmoid", "tanh_shrink"):  # fmt: skip
-        function = k3.layers.Activation(name)  # operations that have no counterpart to convert to
     forms = [
         network(k3, function),
         network(k3, lambda x: x, activation=name),

@@ -141,8 +141,8 @@ ACTIVATIONS_BOTH = frozenset(
 )
 ACTIVATIONS_KERAS3 = frozenset(
     _words("""
-    celu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid
-    log_softmax relu6 silu soft_shrink sparse_plus squareplus swish tanh_shrink
+    celu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid
+    log_softmax relu6 silu soft_shrink sparse_plus sparse_sigmoid squareplus swish tanh_shrink
 """)
 )
 ACTIVATIONS = ACTIVATIONS_BOTH | ACTIVATIONS_KERAS3

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.files import activation_functions as curves
 from tfprune.models.files import allowed
 from tfprune.models.files.allowed import ACTIVATIONS_BOTH
 from tfprune.models.libraries import keras2, keras3, layer_class
@@ -32,29 +33,28 @@ def for_keras2() -> dict[str, Callable[[Any], Any]]:
     """Return Keras 3's own activations, by their Keras 3 name, for use in tf_keras layers."""
     import tensorflow as tf
 
-    def hard_sigmoid(x: Any) -> Any:
-        return tf.nn.relu6(x + 3.0) / 6.0
-
     functions: dict[str, Callable[[Any], Any]] = {
-        "hard_sigmoid": hard_sigmoid,
-        "hard_silu": lambda x: x * hard_sigmoid(x),
         "leaky_relu": lambda x: tf.nn.leaky_relu(x, alpha=0.2),
         "relu6": lambda x: tf.nn.relu6(x),
         "log_softmax": lambda x: tf.nn.log_softmax(x, axis=-1),
         "log_sigmoid": lambda x: tf.math.log_sigmoid(x),
-        "celu": lambda x: tf.maximum(x, 0.0) + tf.math.expm1(tf.minimum(x, 0.0)),
-        "hard_tanh": lambda x: tf.clip_by_value(x, -1.0, 1.0),
-        "hard_shrink": lambda x: tf.where(tf.abs(x) > 0.5, x, tf.zeros_like(x)),
-        "soft_shrink": lambda x: tf.sign(x) * tf.maximum(tf.abs(x) - 0.5, 0.0),
-        "tanh_shrink": lambda x: x - tf.tanh(x),
-        "sparse_plus": lambda x: tf.where(
-            x <= -1.0, tf.zeros_like(x), tf.where(x < 1.0, 0.25 * tf.square(x + 1.0), x)
-        ),
-        "squareplus": lambda x: (x + tf.sqrt(tf.square(x) + 4.0)) / 2.0,
     }
+    for curve in (
+        curves.hard_sigmoid, curves.hard_silu, curves.celu, curves.hard_tanh, curves.hard_shrink,
+        curves.soft_shrink, curves.tanh_shrink, curves.sparse_plus, curves.sparse_sigmoid,
+        curves.squareplus, curves.glu,
+    ):  # fmt: skip
+        functions[curve.__name__] = _on_values(tf, curve)
     functions = {k: _registered(keras2(), f"{k}_keras3", f) for k, f in functions.items()}
     functions["hard_swish"] = functions["hard_silu"]
     return functions
+
+
+def _on_values(tf: Any, curve: Callable[..., Any]) -> Callable[[Any], Any]:
+    def activation(x: Any) -> Any:
+        return curve(tf, x)
+
+    return activation
 
 
 @cache

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.models.files import activation_functions as curves
+
 Builder = Callable[..., Any]
 
 
@@ -21,7 +23,7 @@ def _same(path: str) -> Builder:
     module, _, name = path.rpartition(".")
 
     def build(tf: Any, op: Any, *args: Any) -> Any:
-        return getattr(getattr(tf, module), name)(*_of_one_type(args))
+        return getattr(getattr(tf, module) if module else tf, name)(*_of_one_type(args))
 
     return build
 
@@ -40,8 +42,31 @@ def _reduce(name: str) -> Builder:
     return lambda tf, op, x: getattr(tf.math, name)(x, axis=op.axis, keepdims=op.keepdims)
 
 
-def _hard_sigmoid(tf: Any, x: Any) -> Any:
-    return tf.math.multiply(tf.nn.relu6(tf.math.add(x, 3.0)), 1.0 / 6.0)
+def _curve(function: Callable[..., Any], *parameters: str) -> Builder:
+    """Return a builder that calls a function of ours, given the operation's own parameters."""
+    return lambda tf, op, *args: function(tf, *args, *(getattr(op, name) for name in parameters))
+
+
+def _moved(tf: Any, op: Any, x: Any) -> Any:
+    order = list(range(len(x.shape)))
+    places = {
+        to % len(order): at % len(order) for at, to in zip(op.source, op.destination, strict=True)
+    }
+    rest = iter(at for at in order if at not in places.values())
+    return tf.transpose(x, perm=[places[to] if to in places else next(rest) for to in order])
+
+
+def _swapped(tf: Any, op: Any, x: Any) -> Any:
+    order = list(range(len(x.shape)))
+    order[op.axis1], order[op.axis2] = order[op.axis2], order[op.axis1]
+    return tf.transpose(x, perm=order)
+
+
+def _round(tf: Any, op: Any, x: Any) -> Any:
+    if op.decimals == 0:
+        return tf.math.round(x)
+    factor = 10.0**op.decimals
+    return tf.math.divide(tf.math.round(tf.math.multiply(x, factor)), factor)
 
 
 def _pad(tf: Any, op: Any, x: Any, constant_values: Any = None) -> Any:
@@ -51,8 +76,42 @@ def _pad(tf: Any, op: Any, x: Any, constant_values: Any = None) -> Any:
     return tf.pad(x, op.pad_width, mode=mode)
 
 
+# what both libraries have as one function of values at their places:
+# Keras 3 operation -> (its name in keras.ops, the TensorFlow function)
+_AT_ITS_PLACE = {
+    "Arccos": ("arccos", "math.acos"),
+    "Arccosh": ("arccosh", "math.acosh"),
+    "Arcsin": ("arcsin", "math.asin"),
+    "Arcsinh": ("arcsinh", "math.asinh"),
+    "Arctan": ("arctan", "math.atan"),
+    "Arctan2": ("arctan2", "math.atan2"),
+    "Arctanh": ("arctanh", "math.atanh"),
+    "Ceil": ("ceil", "math.ceil"),
+    "Cos": ("cos", "math.cos"),
+    "Cosh": ("cosh", "math.cosh"),
+    "Erf": ("erf", "math.erf"),
+    "Erfc": ("erfc", "math.erfc"),
+    "Expm1": ("expm1", "math.expm1"),
+    "Floor": ("floor", "math.floor"),
+    "Greater": ("greater", "math.greater"),
+    "GreaterEqual": ("greater_equal", "math.greater_equal"),
+    "Less": ("less", "math.less"),
+    "LessEqual": ("less_equal", "math.less_equal"),
+    "Log1p": ("log1p", "math.log1p"),
+    "LogSigmoid": ("log_sigmoid", "math.log_sigmoid"),
+    "OnesLike": ("ones_like", "ones_like"),
+    "Reciprocal": ("reciprocal", "math.reciprocal"),
+    "Sign": ("sign", "math.sign"),
+    "Sin": ("sin", "math.sin"),
+    "Sinh": ("sinh", "math.sinh"),
+    "Tan": ("tan", "math.tan"),
+    "Where": ("where", "where"),
+    "ZerosLike": ("zeros_like", "zeros_like"),
+}
+
 # Keras 3 operation -> the same on tf_keras tensors; called with (tensorflow, operation, *inputs)
 TO_KERAS2: dict[str, Builder] = {
+    **{name: _same(path) for name, (_, path) in _AT_ITS_PLACE.items()},
     "Add": _same("math.add"),
     "Subtract": _same("math.subtract"),
     "Multiply": _same("math.multiply"),
@@ -84,9 +143,25 @@ TO_KERAS2: dict[str, Builder] = {
     "Abs": _same("math.abs"),
     "Negative": _same("math.negative"),
     "StopGradient": lambda tf, op, x: tf.stop_gradient(x),
-    "Silu": lambda tf, op, x: tf.math.multiply(x, tf.math.sigmoid(x)),
-    "HardSigmoid": lambda tf, op, x: _hard_sigmoid(tf, x),
-    "HardSilu": lambda tf, op, x: tf.math.multiply(x, _hard_sigmoid(tf, x)),
+    "Silu": _curve(curves.silu),
+    "HardSigmoid": _curve(curves.hard_sigmoid),
+    "HardSilu": _curve(curves.hard_silu),
+    "HardTanh": _curve(curves.hard_tanh),
+    "Elu": _curve(curves.elu, "alpha"),
+    "Celu": _curve(curves.celu, "alpha"),
+    "SparseSigmoid": _curve(curves.sparse_sigmoid),
+    "SparsePlus": _curve(curves.sparse_plus),
+    "Squareplus": _curve(curves.squareplus, "b"),
+    "Threshold": _curve(curves.threshold, "threshold", "default_value"),
+    "HardShrink": _curve(curves.hard_shrink, "threshold"),
+    "SoftShrink": _curve(curves.soft_shrink, "threshold"),
+    "TanhShrink": _curve(curves.tanh_shrink),
+    "Glu": _curve(curves.glu, "axis"),
+    "Log2": lambda tf, op, x: curves.log_of_base(tf, x, 2.0),
+    "Log10": lambda tf, op, x: curves.log_of_base(tf, x, 10.0),
+    "Exp2": lambda tf, op, x: tf.math.pow(2.0, x),
+    "Logaddexp": _curve(curves.logaddexp),
+    "Round": _round,
     "Softmax": lambda tf, op, x: tf.nn.softmax(x, axis=-1 if op.axis is None else op.axis),
     "LogSoftmax": lambda tf, op, x: tf.nn.log_softmax(x, axis=-1 if op.axis is None else op.axis),
     "Gelu": lambda tf, op, x: tf.nn.gelu(x, approximate=op.approximate),
@@ -95,6 +170,16 @@ TO_KERAS2: dict[str, Builder] = {
     "Sum": _reduce("reduce_sum"),
     "Max": _reduce("reduce_max"),
     "Min": _reduce("reduce_min"),
+    "Amax": _reduce("reduce_max"),
+    "Amin": _reduce("reduce_min"),
+    "All": _reduce("reduce_all"),
+    "Prod": _reduce("reduce_prod"),
+    "Std": _reduce("reduce_std"),
+    "Var": _reduce("reduce_variance"),
+    "Logsumexp": _reduce("reduce_logsumexp"),
+    "Flip": lambda tf, op, x: tf.reverse(x, [op.axis] if isinstance(op.axis, int) else op.axis),
+    "Moveaxis": _moved,
+    "Swapaxes": _swapped,
     "Reshape": lambda tf, op, x: tf.reshape(x, [-1 if d is None else d for d in op.newshape]),
     "Transpose": lambda tf, op, x: tf.transpose(x, perm=op.axes),
     "Concatenate": lambda tf, op, xs: tf.concat(list(xs), axis=op.axis),
@@ -128,6 +213,7 @@ def _tf_pad(ops: Any, tensor: Any, paddings: Any, mode: str = "CONSTANT", value:
 # TensorFlow function in a TFOpLambda -> the same on Keras 3 tensors; called with keras.ops and the
 # arguments in the order of the TensorFlow function
 TO_KERAS3: dict[str, Builder] = {
+    **{path: _of_ops(name) for name, path in _AT_ITS_PLACE.values()},
     **{
         symbol: _of_ops(name)
         for symbol, name in {
@@ -169,6 +255,12 @@ TO_KERAS3: dict[str, Builder] = {
             "math.reduce_sum": "sum",
             "math.reduce_max": "max",
             "math.reduce_min": "min",
+            "math.reduce_all": "all",
+            "math.reduce_prod": "prod",
+            "math.reduce_std": "std",
+            "math.reduce_variance": "var",
+            "math.reduce_logsumexp": "logsumexp",
+            "math.round": "round",
             "expand_dims": "expand_dims",
             "squeeze": "squeeze",
         }.items()
@@ -196,6 +288,7 @@ TO_KERAS3: dict[str, Builder] = {
     "cast": _cast,
     "clip_by_value": _clip,
     "pad": _tf_pad,
+    "reverse": lambda ops, tensor, axis: ops.flip(tensor, axis=[int(n) for n in np.ravel(axis)]),
     "identity": lambda ops, tensor: ops.multiply(tensor, 1),
     "stop_gradient": lambda ops, tensor: ops.stop_gradient(tensor),
 }

@@ -90,14 +90,24 @@ def open_browser(address: str) -> None:
 
 @click.command()
 @click.argument("run", shell_complete=complete_run)
-def sync(run: str) -> int:
+@click.option("--to", metavar="URI",
+              help="deliver all of the run to this MLflow store, its own from then on")  # fmt: skip
+@click.option("--experiment", metavar="NAME",
+              help="with --to: the experiment in it  [default: the run's]")  # fmt: skip
+def sync(run: str, to: str | None, experiment: str | None) -> int:
     """Deliver what a run could not log while its MLflow store did not answer.
 
     RUN is the run's key, as the run printed it, or the beginning of it.
+
+    With --to everything that the run has logged is delivered, to a new store or to one that has
+    it already: metrics, params, tags, files and the runs of all levels, each once. The run's
+    folder suffices, so a lost database can be filled anew.
     """
     from tfprune.runs.run import sync as sync_run
 
-    delivery = sync_run(run)
+    if experiment is not None and to is None:
+        raise click.UsageError("--experiment is for --to: a run's own store knows its experiment.")
+    delivery = sync_run(run, to=to, experiment=experiment)
     if delivery.damage:
         click.echo(f"Error: {delivery.damage}", err=True)
     click.echo(f"delivered {delivery.delivered}, left {delivery.left}, refused {delivery.rejected}")

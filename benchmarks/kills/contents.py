@@ -71,8 +71,12 @@ def read_contents(folder: Path) -> tuple[Contents, list[str]]:
             for path in sorted(root.rglob("*")):
                 if path.is_file():
                     found[f"{label} artifact {path.relative_to(root)}"] = _file(path, ids)
+    stored = {value for name, value in found.items() if " artifact " in name}
     for path in sorted(home.rglob("*")):
-        if path.suffix in (".npz", ".png", ".html", ".lock"):
+        if home / "files" in path.parents:  # the journal's copies, by which a store is filled anew
+            if path.is_file() and _file(path, ids) not in stored:
+                wrong.append(f"not what was stored: {path.relative_to(home)}")
+        elif path.suffix in (".npz", ".png", ".html", ".lock"):
             found[f"file {path.relative_to(home)}"] = _file(path, ids)
         elif path.is_file() and path.name not in ("run.json", "records.jsonl", "delivered.json"):
             wrong.append(f"left over: {path.relative_to(home)}")

@@ -140,6 +140,32 @@ def test_a_store_locked_for_a_minute_by_another_process_costs_nothing(
     same_as_whole(tmp_path)
 
 
+def test_a_lost_database_is_filled_anew_from_the_folder_of_the_run(
+    tmp_path, program, whole, kills_contents
+):
+    (home,) = (whole[1] / "mlruns" / "runs").iterdir()
+    shutil.copytree(home, tmp_path / "mlruns" / "runs" / home.name)
+    status, out, err = program(tmp_path, "report", home.name)
+    told = " ".join(err.split())
+    assert (status, out) == (2, "")
+    command = told[told.index("tfprune sync") :].split()[1:]
+    for _ in range(2):
+        status, out, err = program(tmp_path, *command)
+        assert (status, err) == (0, "")
+        assert out.endswith(", left 0, refused 0\n")
+        contents, wrong = kills_contents.read_contents(tmp_path)
+        differing = kills_contents.differences(whole[0], contents)
+        # the report was written with MLflow's id of the run, and a new store gives another one
+        named = {line for line in wrong + differing if "report" in line}
+        assert set(wrong + differing) == named
+        assert {line.rpartition("/")[2].rpartition(" ")[2] for line in named} == {
+            "report.html", "report-data.npz"}  # fmt: skip
+    assert program(tmp_path, "report", home.name)[0] == 0
+    (store_id,) = [run.id for run in open_store(resolve_store(folder=tmp_path)).search_runs()
+                   if run.key == home.name]  # fmt: skip
+    assert store_id in (tmp_path / "report.html").read_text()
+
+
 def test_a_comparison_that_a_server_does_not_take_is_delivered_later(
     tmp_path, program, between, keras
 ):

@@ -109,9 +109,9 @@ def test_a_journal_whose_runs_are_in_another_store_is_refused(tmp_path: Path) ->
     with pytest.raises(InputError) as caught:
         Journal(tmp_path, store="experiment 2 made at 7")
     assert str(caught.value) == (
-        f"the journal {tmp_path} belongs to another MLflow store or experiment (experiment 1 "
-        "made at 5, not experiment 2 made at 7). Give the --tracking-uri and --experiment with "
-        "which the run began."
+        f"what {tmp_path} holds was delivered to another MLflow store or experiment (experiment 1 "
+        "made at 5) than the one that is there now (experiment 2 made at 7). Put that store back, "
+        f"or deliver all of it to a new one: tfprune sync {tmp_path.name} --to URI"
     )
     Journal(tmp_path, store="experiment 1 made at 5").close()  # the lock was let go
 

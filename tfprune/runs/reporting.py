@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,7 +109,8 @@ def logged_data(reference: str, store: Store) -> ReportData:
             f"run {reference!r} has no report data: it was not made by 'tfprune run', or has not "
             "finished. An interrupted run goes on with 'tfprune resume'."
         )
-    return read_data(store.download_artifact(run.id, "report-data.npz"))
+    data = read_data(store.download_artifact(run.id, "report-data.npz"))
+    return dataclasses.replace(data, run_id=run.id)  # a store that was filled anew has its own
 
 
 def _open(tracking_uri: str | None, experiment: str | None) -> Store:

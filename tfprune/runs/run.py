@@ -21,6 +21,7 @@ from tfprune.runs.record import RunRecord, waiting_message
 from tfprune.runs.reporting import Reporter
 from tfprune.runs.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
+from tfprune.tracking.local import MissingStoreError, refill, runs_of_lost
 from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
@@ -84,7 +85,14 @@ def run(
         )
     workspaces.check_place(root)
     # before the run has a folder: where the store does not answer, nothing is written
+    lost = runs_of_lost(location)
     opened = open_store(location)
+    if lost:
+        tell(
+            f"A new MLflow store was made at {location.database}: the one to which runs of this "
+            f"folder were delivered ({len(lost)} of them) is gone. Fill the new one from the "
+            f"folder of each: {refill(lost[0])}"
+        )
     store = workspaces.store_facts(location, root)
     workspace = (
         None
@@ -147,7 +155,7 @@ def resume(
         _start_tensorflow(workspace.config, workspace.facts.get("deterministic", False))
         plan = _plan(workspace.config, location, layer_names=workspace.facts.get("layers"))
         workspace.check_unchanged(unchanged | {"data": plan.data_digest})
-        opened = open_store(location)
+        opened = _open_again(workspace.folder, location)
     except BaseException:
         workspace.close()
         raise
@@ -225,18 +233,51 @@ def _plan(
     return make_plan(with_ticket(config, ticket), ticket=ticket, layer_names=layer_names)
 
 
-def sync(reference: str, *, folder: str | Path = ".") -> Delivery:
+def sync(
+    reference: str,
+    *,
+    to: str | None = None,
+    experiment: str | None = None,
+    folder: str | Path = ".",
+) -> Delivery:
     """Deliver what a run could not log; return how many records went, are left, were refused.
 
-    Raises InputError when there is no such run, or while it is still going.
+    `to` is the URI of a store that shall have all that the run logged, a new one or one that has
+    it already: from then on it is the store of the run. `experiment` is the one in it, by default
+    that of before. Raises InputError when there is no such run, while it is still going, and
+    without `to` when the store to which it was delivered is gone.
     """
     root = Path(folder)
     run_folder, facts = workspaces.find_run(root, reference)
-    location = _store_of(run_folder, facts["store"], root)
-    delivery = open_store(location).sync(run_folder)
+    if to is None:
+        opened = _open_again(run_folder, _store_of(run_folder, facts["store"], root))
+        delivery = opened.sync(run_folder)
+    else:
+        location = resolve_store(to, experiment or facts["store"]["experiment"], folder=root)
+        opened = open_store(location)
+        workspace = workspaces.move(run_folder, facts, workspaces.store_facts(location, root))
+        try:
+            delivery = opened.sync(run_folder, anew=True)
+            workspace.note(run_id=workspaces.store_id(run_folder))
+        finally:
+            workspace.close()
     if facts.get("finished"):
         workspaces.free_disk(run_folder)  # what is left where it was killed in its last moment
     return delivery
+
+
+def _open_again(run_folder: Path, location: StoreLocation) -> Store:
+    """Return the store of a run that has begun; InputError where what it had of it is gone."""
+    if workspaces.store_id(run_folder) is None:
+        return open_store(location)
+    try:
+        return open_store(location, create=False)
+    except MissingStoreError as error:
+        key = run_folder.name
+        raise InputError(
+            f"{error.what}; run {key} was delivered to it. Put it back, or fill a new one from "
+            f"the folder of the run: {refill(key)}"
+        ) from error
 
 
 def _store_of(run_folder: Path, given: Mapping[str, str | None], root: Path) -> StoreLocation:

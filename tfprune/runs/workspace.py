@@ -137,7 +137,7 @@ def free_disk(folder: Path) -> None:
     for done in (folder / "checkpoint", folder / "models"):
         shutil.rmtree(done, ignore_errors=True)
     for torn in folder.rglob(".*"):
-        if torn.is_file():
+        if torn.is_file() and folder / "files" not in torn.parents:
             torn.unlink(missing_ok=True)
 
 
@@ -267,8 +267,8 @@ def find_interrupted(
     return None
 
 
-def _store_id(folder: Path) -> str | None:
-    """Return MLflow's id of a run that has not noted it yet, as its journal knows it."""
+def store_id(folder: Path) -> str | None:
+    """Return MLflow's id of a run as its journal knows it; None where it was not delivered yet."""
     try:
         delivered = json.loads((folder / "delivered.json").read_text(encoding="utf-8"))
         found: str | None = delivered["runs"].get(folder.name)
@@ -286,7 +286,7 @@ def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     runs, damaged = _folders(root)
 
     def is_meant(folder: Path, facts: Mapping[str, Any]) -> bool:
-        ids = (folder.name, str(facts.get("run_id") or _store_id(folder)))
+        ids = (folder.name, str(facts.get("run_id") or store_id(folder)))
         return facts.get("name") == reference or (
             len(reference) >= 4 and any(known.startswith(reference) for known in ids)
         )
@@ -308,6 +308,25 @@ def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     return found[0]
 
 
+def move(folder: Path, facts: dict[str, Any], store: Mapping[str, str | None]) -> Workspace:
+    """Return a run's folder, locked, which says from now on that the run logs to `store`.
+
+    Raises InputError when another process is working on it.
+    """
+    lock = _lock(folder)
+    if lock is None:
+        raise _still_running(folder)
+    workspace = Workspace(folder, facts, lock)
+    workspace.note(store=dict(store), run_id=None)
+    return workspace
+
+
+def _still_running(folder: Path) -> InputError:
+    return InputError(
+        f"run {folder.name} is still running in another process. Wait for it, or stop it."
+    )
+
+
 def open_run(root: Path, reference: str) -> Workspace:
     """Return the interrupted run that `find_run` finds, locked.
 
@@ -322,7 +341,5 @@ def open_run(root: Path, reference: str) -> Workspace:
         )
     lock = _lock(folder)
     if lock is None:
-        raise InputError(
-            f"run {folder.name} is still running in another process. Wait for it, or stop it."
-        )
+        raise _still_running(folder)
     return Workspace(folder, _read(folder), lock)

@@ -186,7 +186,7 @@ class MlflowClient:
         with _store_errors():
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._artifact_root = artifact_root
-        self._swept: set[str] = set()
+        self._roots: dict[str, Path] = {}  # of the artifacts of runs
         self.experiment_id = ""
         self.identity = ""
 
@@ -272,12 +272,20 @@ class MlflowClient:
                 tags=[RunTag(key, value) for key, value in (tags or {}).items()],
             )
 
-    def log_artifact(self, run_id: str, path: Path, folder: str | None) -> None:
-        """Store a file, or a folder with all it holds, under its own name in `folder`."""
+    def log_artifact(self, run_id: str, path: Path, folder: str | None) -> Path | None:
+        """Store a file, or a folder with all it holds, under its own name in `folder`.
+
+        Returns where it lies, None where that is not on this machine.
+        """
         with _store_errors():
-            if run_id not in self._swept:
+            if run_id not in self._roots:
                 self._sweep(run_id)
+            root = self._roots[run_id]
+            place = root / (folder or "") / path.name if root.is_absolute() else None
+            if place is not None and path.is_dir():
+                _make_way(path, place)
             self._client.log_artifact(run_id, str(path), folder)
+        return place
 
     def _sweep(self, run_id: str) -> None:
         """Delete what MLflow had copied half when an earlier process was killed; once a run."""
@@ -285,7 +293,7 @@ class MlflowClient:
         if root.is_absolute():  # on this machine, and a run has one writer
             for left in list(root.rglob(".artifact.uploading.*")):
                 left.unlink(missing_ok=True)
-        self._swept.add(run_id)
+        self._roots[run_id] = root
 
     def finish_run(self, run_id: str, status: str, time: int) -> None:
         """Mark a run as ended at `time` (ms since 1970): FINISHED, FAILED or KILLED."""
@@ -345,6 +353,17 @@ class MlflowClient:
                 return place
             target = str(destination) if destination is not None else None
             return Path(self._client.download_artifacts(run_id, path, target))
+
+
+def _make_way(folder: Path, place: Path) -> None:
+    """Delete a stored folder's files that have a second name: MLflow would write into them.
+
+    A single file it replaces whole. The second name is a journal's, see `kept_files`.
+    """
+    for inner in folder.rglob("*"):
+        stored = place / inner.relative_to(folder)
+        if stored.is_file() and stored.stat().st_nlink > 1:
+            stored.unlink()
 
 
 def _info(run: Any) -> RunInfo:

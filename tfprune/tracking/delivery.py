@@ -42,14 +42,14 @@ class Client(Protocol):
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None: ...
-    def log_artifact(self, run_id: str, path: Path, folder: str | None) -> None: ...
+    def log_artifact(self, run_id: str, path: Path, folder: str | None) -> Path | None: ...
     def finish_run(self, run_id: str, status: str, time: int) -> None: ...
 
 
 class Delivery(NamedTuple):
     """How many records were delivered, are left, and were refused by the store for good.
 
-    `damage` says which records could not be read, empty where all could; `fault` what ended
+    `damage` says what of the journal could not be read, empty where all could; `fault` what ended
     delivery that no store is to blame for, empty where nothing did.
     """
 
@@ -64,9 +64,11 @@ def deliver_some(journal: Journal, client: Client, tell: Callable[[str], None]) 
     """Deliver the next records, at most 500; return how many went and how many are refused.
 
     Raises UnavailableError when the store can't take them now: what went before is noted, the
-    rest stays. A record that the store refuses is kept in `rejected.jsonl` and told once.
+    rest stays. A record that the store refuses is kept in `rejected.jsonl` and told once, and so
+    are artifacts whose copies were lost.
     """
     n_delivered = n_rejected = 0
+    lost = journal.lost_files
     pending = journal.pending(_WINDOW)
     journal.sync_to_disk()  # what the store has and a power cut took would be logged twice
     for group in _groups(pending):
@@ -79,6 +81,8 @@ def deliver_some(journal: Journal, client: Client, tell: Callable[[str], None]) 
             n_delivered -= refused
         journal.acknowledge(group)
         n_delivered += len(group)
+    if journal.lost_files != lost:
+        tell(journal.lost_files)
     return Delivery(n_delivered, 0, n_rejected)
 
 
@@ -153,9 +157,10 @@ def _deliver_group(journal: Journal, client: Client, records: list[Record]) -> N
             else:
                 client.log_batch(run_id, tags=chunk)
     elif op == "artifact":
-        source = journal.folder / record["file"]
-        if source.exists():  # else it went before, and a power cut took the note of it
-            client.log_artifact(run_id, source, record["folder"])
+        source = journal.artifact(record)
+        stored = source and client.log_artifact(run_id, source, record.get("folder"))
+        if stored is not None:
+            journal.share_room(record, stored)
     elif op == "finish":
         client.finish_run(run_id, record["status"], record["time"])
 

@@ -6,7 +6,7 @@ One folder per experiment run, with
   since 1970, fixed here and sent as the point's timestamp, so that sending it twice stores it
   once), `run` (the key of the run it is about), `op` and what that needs; at its end `n`, which
   line of the file it is (from 0), and `sum`, the CRC-32 of all that stands before it;
-- `files/<seq>/`: the artifacts that are still to be sent;
+- `files/<seq>/`: the artifacts, see `tfprune.tracking.kept_files`;
 - `delivered.json`: how far delivery has come, and which run of the store each key became;
 - `rejected.jsonl`: what the store refused for good;
 - `records.jsonl.damaged`: a copy of the records as they were when damage was first found.
@@ -17,6 +17,8 @@ it is said, passed over and left where it is, and all that is readable around it
 Nothing is sent before it is past a power cut, so MLflow never knows more
 than the journal. Logging again what the journal already holds (the same metric of the same
 run at the same step, as a resumed training does) changes nothing: the first point stands.
+Nothing of it goes when it has been delivered: records and files fill a new store, should MLflow's
+database be lost.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from filelock import FileLock, Timeout
 from tfprune.disk import flush, write_whole
 from tfprune.errors import InputError, RunError
 from tfprune.interrupts import finishing_first
+from tfprune.tracking.kept_files import KeptFiles
 from tfprune.tracking.records import (
     Record,
     line_of,
@@ -52,14 +55,16 @@ class Journal:
     """The records of one folder, open for appending; one process at a time, any of its threads.
 
     `store` says which store the records go to: the ids of its runs mean nothing to another one.
-    `damage` says which records can't be read, empty where all can. Raises InputError when another
+    With `anew` everything is to be delivered, to whichever store that is, again or for the first
+    time. `damage` says what can't be read, empty where all can. Raises InputError when another
     process has the folder open, when its records went to another store so far, and when more was
-    delivered than it holds; RunError when it can't be written.
+    delivered than it holds (the latter two not with `anew`); RunError when it can't be written.
     """
 
-    def __init__(self, folder: Path, *, store: str = "") -> None:
+    def __init__(self, folder: Path, *, store: str = "", anew: bool = False) -> None:
         self.folder = folder
         self._store = store
+        self._anew = anew
         try:
             (folder / "files").mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / "journal.lock")
@@ -77,7 +82,9 @@ class Journal:
         self._seq = 0
         self._syncing = threading.Lock()
         self._unsynced: list[Path] = []  # files of artifacts that a power cut could still take
-        self.damage = ""
+        self._damage: list[str] = []
+        self._lost: list[str] = []  # what is wrong with the copies of artifacts
+        self._files = KeptFiles(folder)
         try:
             self._read_delivered()
             self._read_all()
@@ -93,6 +100,22 @@ class Journal:
     def _path(self) -> Path:
         return self.folder / "records.jsonl"
 
+    @property
+    def damage(self) -> str:
+        """What can't be read of the journal, empty where all can."""
+        return " ".join([*self._damage, *([self.lost_files] if self._lost else [])])
+
+    @property
+    def lost_files(self) -> str:
+        """Which artifacts could not be delivered for what became of their copies."""
+        if not self._lost:
+            return ""
+        more = f", and {len(self._lost) - 5} more" if len(self._lost) > 5 else ""
+        return (
+            f"{len(self._lost)} of the run's files could not be delivered: "
+            f"{'; '.join(self._lost[:5])}{more}. The store has them only if it had them before."
+        )
+
     def _read_delivered(self) -> None:
         """Learn how far delivery has come; from the start where the note of it is damaged.
 
@@ -101,11 +124,16 @@ class Journal:
         state = read_note(self.folder / "delivered.json")
         if state is None:
             state = {"seq": 0, "offset": 0, "runs": {}, "store": self._store}
-        if state["store"] != self._store:
+        self._delivered_before: int = state["offset"]
+        if self._anew:
+            state = {"seq": 0, "offset": 0, "runs": {}, "store": self._store}
+            self._note(state)
+        elif state["store"] != self._store:
             raise InputError(
-                f"the journal {self.folder} belongs to another MLflow store or experiment "
-                f"({state['store']}, not {self._store}). Give the --tracking-uri and --experiment "
-                "with which the run began."
+                f"what {self.folder} holds was delivered to another MLflow store or experiment "
+                f"({state['store']}) than the one that is there now ({self._store}). Put that "
+                f"store back, or deliver all of it to a new one: tfprune sync {self.folder.name} "
+                "--to URI"
             )
         self.delivered_seq: int = state["seq"]
         self._offset: int = state["offset"]
@@ -115,7 +143,7 @@ class Journal:
         """Learn what was logged so far, cut a torn end off, drop files without a record."""
         self._end = self._n_lines = 0
         self._unreadable: dict[int, int] = {}  # where a line that can't be read begins -> ends
-        ends, pending, lines, n_missing = {0}, set[str](), [], 0
+        ends, lines, n_missing = {0}, [], 0
         content = self._path.read_bytes() if self._path.exists() else b""
         has_sums = False
         for line in lines_of(content):
@@ -136,8 +164,6 @@ class Journal:
                 n_missing += missing
                 self._n_lines += missing
             self._remember(record)
-            if record["op"] == "artifact" and record["seq"] > self.delivered_seq:
-                pending.add(str(record["seq"]))
         if self._offset > self._end:
             raise InputError(
                 f"{self._path} ends before what was delivered from it: it holds {self._n_lines} "
@@ -147,13 +173,17 @@ class Journal:
         if self._offset not in ends:
             self._offset = self.delivered_seq = 0
         self._offset = self._past_unreadable(self._offset)
-        if lines or n_missing:
+        self._seq = max(self._seq, self._files.highest())
+        if self._anew and self._delivered_before > self._end:
+            self._damage.append(
+                f"{self._path} is damaged: it ends before what was delivered from it (it holds "
+                f"{self._n_lines} records in {self._end} bytes, and {self._delivered_before} bytes "
+                "of it were delivered). What it holds is delivered."
+            )
+        elif lines or n_missing:
             self._keep_damaged(lines, n_missing)
-            return
-        for left in (self.folder / "files").iterdir():
-            if left.name not in pending:
-                shutil.rmtree(left, ignore_errors=True)
-            self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
+        else:
+            self._files.clean(self.delivered_seq)
 
     def _keep_damaged(self, lines: list[int], n_missing: int) -> None:
         """Keep a copy of damaged records, and every file that one of them may speak of."""
@@ -161,15 +191,13 @@ class Journal:
         if not kept.exists():
             shutil.copyfile(self._path, kept)
             flush(kept)
-        for left in (self.folder / "files").iterdir():
-            self._seq = max(self._seq, int(left.name) if left.name.isdigit() else 0)
         parts = []
         if lines:
             shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
             parts.append(f"{len(lines)} can't be read (line {shown})")
         if n_missing:
             parts.append(f"{n_missing} are missing")
-        self.damage = (
+        self._damage.append(
             f"{self._path} is damaged: of {self._n_lines} records {' and '.join(parts)}. What is "
             f"readable is delivered; the damaged file is kept as {kept}."
         )
@@ -188,6 +216,8 @@ class Journal:
             self._params.update({(run, key): value for key, value in record["values"].items()})
         elif op in ("start", "finish"):
             self._last_status[run] = record.get("status", "RUNNING")
+        elif op == "artifact":
+            self._files.remember(record)
 
     def unlogged_metrics(
         self, run: str, values: Mapping[str, float], step: int
@@ -209,20 +239,13 @@ class Journal:
         with self.changed:
             self._seq += 1
             seq = self._seq
-        target = self.folder / "files" / str(seq) / name
         try:
-            target.parent.mkdir()
-            if source.is_dir():
-                shutil.copytree(source, target)
-            else:
-                shutil.copyfile(source, target)
+            kept, copied = self._files.copy(seq, source, name)
         except OSError as error:
-            shutil.rmtree(target.parent, ignore_errors=True)
             raise RunError(_unwritable(self.folder, error)) from error
-        copied = [target] if target.is_file() else [p for p in target.rglob("*") if p.is_file()]
         with self.changed:
             self._unsynced += copied
-        return seq, str(target.relative_to(self.folder))
+        return seq, kept
 
     def append(self, run: str, op: str, *, seq: int | None = None, **fields: Any) -> None:
         """Write one record; it is on its way to the disk (past a kill -9) when this returns."""
@@ -280,19 +303,39 @@ class Journal:
         """Note that these records, the next ones in order, have been delivered (or refused)."""
         last, offset = records[-1]
         offset = self._past_unreadable(offset)
-        state = {
-            "seq": last["seq"],
-            "offset": offset,
-            "runs": self.run_ids,
-            "store": self._store,
-        }
-        write_whole(self.folder / "delivered.json", json.dumps(state).encode(), durable=False)
+        state = {"seq": last["seq"], "offset": offset, "runs": self.run_ids, "store": self._store}
+        self._note(state)
         with self.changed:
             self.delivered_seq, self._offset = last["seq"], offset
+            for record, _ in records:
+                if record["op"] == "artifact" and not self._damage:
+                    self._files.drop_earlier(record)
             self.changed.notify_all()
-        for record, _ in records:
-            if record["op"] == "artifact":
-                shutil.rmtree(self.folder / "files" / str(record["seq"]), ignore_errors=True)
+
+    def _note(self, state: dict[str, Any]) -> None:
+        write_whole(self.folder / "delivered.json", json.dumps(state).encode(), durable=False)
+
+    def artifact(self, record: Record) -> Path | None:
+        """Return where an artifact's copy lies; None where it is not to be delivered.
+
+        That is where it was logged again since, and where its copy is gone or not what was
+        logged: this is noted, see `damage`, and the record kept among the rejected ones.
+        """
+        problem = self._files.problem(record)
+        if not problem:
+            return self.folder / record["file"]
+        with self.changed:
+            superseded = self._files.is_superseded(record)
+        # before copies stayed, one went when it was delivered, and a power cut may take the note
+        went = "digest" not in record and not self._anew
+        if not superseded and not went:
+            self._lost.append(problem)
+            self.reject(record, problem)
+        return None
+
+    def share_room(self, record: Record, stored: Path) -> None:
+        """Let an artifact's copy and what the store made of it take the room of one."""
+        self._files.share(record, stored)
 
     def reject(self, record: Record, reason: str) -> None:
         """Keep a record that the store refused for good, with its reason."""

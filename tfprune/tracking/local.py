@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from tfprune.errors import InputError
 from tfprune.tracking.client import migrate_new_database
-from tfprune.tracking.location import StoreLocation
+from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
 
 _LOCK_SECONDS = 120.0
 SQLITE_SECONDS = 20.0  # as MLflow waits for another process's write
@@ -33,13 +33,44 @@ _LOCATION_COLUMNS = (
 )
 
 
+class MissingStoreError(InputError):
+    """A database or an experiment is not there; `what` says which, without what to do."""
+
+    def __init__(self, what: str, *, more: str = "", remedy: str) -> None:
+        super().__init__(f"{what}{more}. {remedy}")
+        self.what = what
+
+
 def require_database(location: StoreLocation) -> None:
-    """Raise InputError when the location's database file is not there."""
-    if location.database is not None and not location.database.exists():
-        raise InputError(
-            f"there is no MLflow store at {location.database}. "
-            "Run 'tfprune run' first, or give --tracking-uri."
+    """Raise MissingStoreError when the location's database file is not there, or is empty."""
+    database = location.database
+    if database is None or (database.exists() and database.stat().st_size > 0):
+        return
+    what = f"there is no MLflow store at {database}"
+    if database.exists():
+        what = f"the MLflow store {database} is empty"
+    if runs := runs_of_lost(location):
+        raise MissingStoreError(
+            what,
+            more=f", to which runs of this folder were delivered ({len(runs)} of them)",
+            remedy=f"Put it back, or fill a new one from the folder of each run: {refill(runs[0])}",
         )
+    raise MissingStoreError(what, remedy="Run 'tfprune run' first, or give --tracking-uri.")
+
+
+def runs_of_lost(location: StoreLocation) -> list[str]:
+    """Return the keys of the runs that were delivered to a database which is not there."""
+    database = location.database
+    lost = database is not None and not (database.exists() and database.stat().st_size > 0)
+    if database is None or location.artifact_root is None or not lost:
+        return []
+    notes = sorted((database.parent / "runs").glob("*/delivered.json"))
+    return [note.parent.name for note in notes]
+
+
+def refill(run: str, uri: str = f"sqlite:///{DEFAULT_FOLDER}/{DATABASE_NAME}") -> str:
+    """Return the command that delivers all of a run to a store."""
+    return f"tfprune sync {run} --to {uri}"
 
 
 def prepare(location: StoreLocation) -> None:

@@ -15,6 +15,7 @@ from tfprune.errors import InputError, RunError, masked_form
 from tfprune.tracking.client import KEY_TAG
 from tfprune.tracking.delivery import Client, Delivery
 from tfprune.tracking.journal import Journal
+from tfprune.tracking.kept_files import digest
 from tfprune.tracking.names import MAX_TAG, cut, metric_key, param_value
 from tfprune.tracking.sender import RETRY_SECONDS, Sender
 
@@ -84,7 +85,7 @@ class Run:
     ) -> None:
         """Store a file, or a folder with all it holds, as an artifact under its name in `folder`.
 
-        The journal keeps a copy until it is delivered: the original may change or go at once.
+        The journal keeps a copy: the original may change or go at once.
         """
         source = Path(path)
         if not source.exists():
@@ -92,7 +93,8 @@ class Run:
         if folder is not None and (folder.startswith("/") or ".." in PurePosixPath(folder).parts):
             raise InputError(f"artifact folder {folder!r} must be a relative path without '..'.")
         seq, kept = self._journal.next_file(source, name or source.name)
-        self._journal.append(self.key, "artifact", seq=seq, file=kept, folder=folder)
+        known = digest(self._journal.folder / kept)
+        self._journal.append(self.key, "artifact", seq=seq, file=kept, folder=folder, digest=known)
 
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`, e.g. `levels.csv` or `tables/levels.csv`."""

@@ -10,7 +10,7 @@ from tfprune.tracking.client import MlflowClient, Point, RunInfo
 from tfprune.tracking.delivery import Delivery, deliver_some
 from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.journal import Journal
-from tfprune.tracking.local import prepare, require_database
+from tfprune.tracking.local import MissingStoreError, prepare, require_database
 from tfprune.tracking.location import StoreLocation
 from tfprune.tracking.recorder import Recorder
 
@@ -20,7 +20,8 @@ _MIN_PREFIX = 4
 def open_store(location: StoreLocation, *, create: bool = True) -> Store:
     """Return the store, ready: tables made, artifact paths true, the experiment there.
 
-    With `create=False` (for commands that only read) a missing database or experiment raises.
+    With `create=False` (for commands that only read) a missing database or experiment raises
+    MissingStoreError.
     Raises InputError when the store does not answer or can't be written, and when the
     experiment's name belongs to a deleted one.
     """
@@ -37,9 +38,9 @@ def open_store(location: StoreLocation, *, create: bool = True) -> Store:
             "the folder mlruns/ here."
         ) from error
     if problem == "missing":
-        raise InputError(
-            f"the MLflow store {location.shown} has no experiment {location.experiment!r}. "
-            "Give the name of one that is there with --experiment."
+        raise MissingStoreError(
+            f"the MLflow store {location.shown} has no experiment {location.experiment!r}",
+            remedy="Give the name of one that is there with --experiment.",
         )
     if problem is not None:
         number = problem.removeprefix("deleted ")
@@ -66,16 +67,18 @@ class Store:
         """Return a recorder that keeps its journal in `folder`; see `Recorder`."""
         return Recorder(self._client, folder, on_gap=on_gap)
 
-    def sync(self, folder: Path | str) -> Delivery:
+    def sync(self, folder: Path | str, *, anew: bool = False) -> Delivery:
         """Deliver what an earlier run left in its journal; return how it stands.
 
+        With `anew` everything that the run logged, as if nothing had been delivered yet: a store
+        that knows nothing of it is filled, and one that has it keeps what it has.
         MLflow runs that its process left open (kill -9) are marked KILLED. Stops when the store
         does not answer: then `left` is not 0. Raises InputError when the folder holds no journal
         or its run is still going.
         """
         if not (Path(folder) / "records.jsonl").exists():
             raise InputError(f"{folder} holds no journal: expected records.jsonl in it.")
-        journal = Journal(Path(folder), store=self._client.identity)
+        journal = Journal(Path(folder), store=self._client.identity, anew=anew)
         n_delivered = n_rejected = 0
         try:
             journal.finish_open_runs("KILLED")

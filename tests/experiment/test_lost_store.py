@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,19 +54,16 @@ def test_commands_on_the_run_make_no_new_store_and_say_what_fills_one(
     root, capsys, command, monkeypatch
 ):
     facts = json.loads((root / "mlruns" / "runs" / KEY / "run.json").read_text())
+    plan = SimpleNamespace(data_digest=facts["data"])
     monkeypatch.setattr(workspace, "environment", lambda: facts["environment"])
     monkeypatch.setattr("tfprune.runs.run._start_tensorflow", lambda *args: None)
-    monkeypatch.setattr("tfprune.runs.run._plan", lambda *args, **options: _Plan)
+    monkeypatch.setattr("tfprune.runs.run._plan", lambda *args, **options: plan)
     assert main([command, KEY[:6]]) == 2
     assert said(capsys) == (
         f"Error: there is no MLflow store at {root}/mlruns/mlflow.db; run {KEY} was delivered to "
         f"it. Put it back, or fill a new one from the folder of the run: {TO}"
     )
     assert not (root / "mlruns" / "mlflow.db").exists()
-
-
-class _Plan:
-    data_digest = {"train": "d"}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,8 @@ def test_commands_that_read_say_it_too(root, capsys, command):
     assert main(command) == 2
     assert said(capsys) == (
         f"Error: there is no MLflow store at {root}/mlruns/mlflow.db, to which runs of this folder "
-        f"were delivered (1 of them). Put it back, or fill a new one from the folder of each run: {TO}"
+        "were delivered (1 of them). Put it back, or fill a new one from the folder of each run: "
+        f"{TO}"
     )
 
 

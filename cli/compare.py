@@ -96,11 +96,14 @@ def compare(
 @click.argument("run", shell_complete=complete_run_or_file)
 @click.option("--format", "format", default="keras", show_default=True,
               type=click.Choice(list(EXPORT_FORMATS)),
-              help="keras and h5 are written by the Keras that the model came from")  # fmt: skip
+              help="keras is Keras 3 wherever that can hold the network; tf_keras is Keras 2, for "
+                   "tfmot and older TensorFlow")  # fmt: skip
 @click.option("--out", type=click.Path(), help="the file to write  [default: run and level]")
 @click.option("--quantize", is_flag=True, help="8-bit weights, for tflite")
 @click.option("--shrink", is_flag=True,
               help="remove channels that carry nothing: smaller, computes the same")  # fmt: skip
+@click.option("--with-preprocessing", is_flag=True,
+              help="normalise images in the network, which then takes them as stored")  # fmt: skip
 @click.option("--trust-model", is_flag=True, help="load a model file although it may run code")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
@@ -110,6 +113,7 @@ def export(
     out: str | None,
     quantize: bool,
     shrink: bool,
+    with_preprocessing: bool,
     trust_model: bool,
     tracking_uri: str | None,
     experiment: str | None,
@@ -122,10 +126,18 @@ def export(
 
     report = export_network(
         run, out, format=format, quantize=quantize, shrink=shrink, trust=trust_model,
-        tracking_uri=tracking_uri, experiment=experiment,
+        with_preprocessing=with_preprocessing, tracking_uri=tracking_uri, experiment=experiment,
         tell=lambda message: click.echo(message, err=True),
     )  # fmt: skip
     click.echo(f"file         {report.path}  ({report.format}, read by {report.library})")
     click.echo(f"size         {report.n_bytes:,} bytes, {report.n_bytes_gzip:,} by gzip")
     click.echo(f"sparsity     {report.sparsity:.2%} of the kernels, read back from the file")
     click.echo(f"predictions  differ by at most {report.max_abs_difference:.1e} from the network's")
+    inputs = report.inputs
+    if inputs is not None:
+        click.echo(f"images       {inputs.sentence()}")
+        if not inputs.takes_stored:
+            click.echo("             (with --with-preprocessing the network does this itself)")
+        names = ", ".join(inputs.class_names[:10]) + (", ..." if inputs.class_names[10:] else "")
+        click.echo(f"classes      {len(inputs.class_names)}: {names}")
+    click.echo(f"load         {report.load}")

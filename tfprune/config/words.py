@@ -36,5 +36,6 @@ PRECISIONS = {
 
 #: forms in which a network leaves -> how the file's name ends
 EXPORT_FORMATS = {
-    "keras": ".keras", "keras3": ".keras", "h5": ".h5", "savedmodel": "", "tflite": ".tflite",
+    "keras": ".keras", "keras3": ".keras", "tf_keras": ".keras", "h5": ".h5", "savedmodel": "",
+    "tflite": ".tflite",
 }  # fmt: skip

@@ -171,15 +171,16 @@ def replay(
     *,
     change: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda layer, config: config,
     leaf: Callable[[Any], Any] | None = None,
+    front: Any = None,
 ) -> Conversion:
     """Return a tf_keras model as a copy without nested models; same weights.
 
     change: layer, its configuration -> the copy's. leaf: what becomes of the constants and types
-    that the calls in the graph are given.
+    that the calls in the graph are given. front: a layer that the copy's input passes first.
     """
     graph = functional(model)
     library = keras2()
-    taken: set[str] = set()
+    taken: set[str] = {front.name} if front is not None else set()
     inputs = [
         library.Input(
             batch_shape=tuple(t.shape),
@@ -195,7 +196,7 @@ def replay(
             args, kwargs = map_tree(leaf, args), map_tree(leaf, kwargs)
         return layers.of(layer)(*args, **kwargs)
 
-    outputs = walk(model, inputs, apply)
+    outputs = walk(model, inputs if front is None else [front(x) for x in inputs], apply)
     new = library.Model(one_or_all(inputs), one_or_all(outputs), name=model.name)
     return Conversion.of(model, new, layers.pairs)
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.config.words import EXPORT_FORMATS
+from tfprune.errors import InputError
 from tfprune.models.build import is_file as is_model_file
 from tfprune.runs.networks import is_file, load_network
 from tfprune.tracking import open_store, resolve_store
 
 if TYPE_CHECKING:
+    from tfprune.config import RunConfig
     from tfprune.models.files import ExportReport, Origin
+    from tfprune.models.files.metadata import ImageInputs
     from tfprune.runs.networks import Network
+    from tfprune.tracking import RunInfo
 
 
 def export(
@@ -24,6 +29,7 @@ def export(
     format: str = "keras",
     quantize: bool = False,
     shrink: bool = False,
+    with_preprocessing: bool = False,
     trust: bool = False,
     tracking_uri: str | None = None,
     experiment: str | None = None,
@@ -32,19 +38,26 @@ def export(
 ) -> ExportReport:
     """Write the network of RUN, RUN:LEVEL, RUN:LEVEL:SEED or a model file; return what was written.
 
-    `path` is where to (by default named after run and level). A model that came as Keras 3
-    leaves as Keras 3, its own object with the pruned weights in, for formats 'keras' and 'h5'.
-    `shrink` first removes channels that carry nothing, so that the file's network is smaller and
-    computes the same. The file is read back: its sparsity and predictions are held against the
-    network's. The network takes images as its run normalised them.
+    `path` is where to (by default named after run and level). Format 'keras' is written by Keras 3
+    wherever that can hold the network; a model that came as Keras 3 leaves as its own object with
+    the pruned weights in. `shrink` first removes channels that carry nothing, so that the file's
+    network is smaller and computes the same. The file is read back: its sparsity and predictions
+    are held against the network's.
 
-    Raises InputError for an unknown run, level or format, InvariantError when the file does not
-    hold what was written.
+    The network takes images as its run normalised them: `inputs` of the report says how, and the
+    file's metadata does, with the names of the classes. With `with_preprocessing` the
+    normalization is the network's first layer, and images go in as they are stored.
+
+    Raises InputError for an unknown run, level or format, and for `with_preprocessing` where
+    nothing says how images were normalised; InvariantError when the file does not hold what was
+    written.
 
     >>> import tfprune
     >>> report = tfprune.export("example:1", "half.keras")
     >>> report.format, report.sparsity
     ('keras', 0.5)
+    >>> tfprune.export("example:1", "raw.keras", with_preprocessing=True).inputs.sentence()
+    '8 x 8 x 1, as they are stored'
     """
     from tfprune.models.files import export_model
     from tfprune.training.backend import start_tensorflow
@@ -65,7 +78,74 @@ def export(
     if path is None:
         path = f"{network.title.replace(' ', '-')}{EXPORT_FORMATS.get(format, '')}"
     trusted = trust or (network.config is not None and network.config.model.trust)
-    return export_model(model, path, format=format, origin=origin, quantize=quantize, trust=trusted)
+    inputs = _inputs(network, reference, needed=with_preprocessing)
+    preprocessing = inputs is not None and with_preprocessing and not inputs.takes_stored
+    report = export_model(
+        model,
+        path,
+        format=format,
+        origin=origin,
+        quantize=quantize,
+        trust=trusted,
+        inputs=inputs,
+        preprocessing=preprocessing,
+        about=_about(network),
+    )
+    if report.note:
+        tell(f"{report.note.rstrip('.')}.")
+    return report
+
+
+def _inputs(network: Network, reference: str, *, needed: bool) -> ImageInputs | None:
+    """Return which images a network takes: as its file says, else as its run's data say."""
+    if network.inputs is not None:
+        return network.inputs
+    if network.config is None:
+        if needed:
+            raise InputError(
+                f"{reference} does not say how its images were normalised, so nothing can be put "
+                "in front of it. Export a level of a run, or a file that tfprune wrote."
+            )
+        return None
+    try:
+        return _inputs_from_data(network.config, network.run)
+    except InputError as error:  # the data may be gone
+        if needed:
+            raise InputError(
+                f"{reference} was logged before runs kept how images were normalised, and its data "
+                f"set can't be read: {error}"
+            ) from error
+        return None
+
+
+def _inputs_from_data(config: RunConfig, run: RunInfo | None) -> ImageInputs:
+    """Return the same for a run that was logged before its networks said it themselves."""
+    from tfprune.data import normalization
+    from tfprune.experiment.plan import load_data
+    from tfprune.models.files.metadata import ImageInputs
+
+    data = load_data(config, seed=int(run.params["seed"]) if run is not None else config.seed)
+    scale = normalization(data.train.images, config.data.normalization)
+    return ImageInputs(data.input_shape, scale, tuple(data.class_names))
+
+
+def _about(network: Network) -> dict[str, Any]:
+    """Return what the file says of the run that its network is from."""
+    if network.config is None or network.run is None:
+        return {}
+    run, config = network.run, network.config
+    said: dict[str, Any] = {
+        "tfprune": version("tfprune"),
+        "run": run.parent_id,
+        "level": int(run.params["level"]),
+        "seed": int(run.params["seed"]),
+        "model": config.model.name,
+        "dataset": config.data.dataset,
+    }
+    for name, key in (("accuracy_test", "accuracy/test"), ("sparsity", "sparsity/global")):
+        if key in run.metrics:
+            said[name] = run.metrics[key]
+    return said
 
 
 def _origin(

@@ -13,7 +13,10 @@ from tfprune.disk import pack, unpack, write_whole
 from tfprune.experiment.events import Event, LevelFinished, RunStarted
 
 if TYPE_CHECKING:
+    from tfprune.data import Normalization
     from tfprune.experiment.events import TrainedLevel
+    from tfprune.experiment.plan import Plan
+    from tfprune.models.files.metadata import ImageInputs
     from tfprune.results import LevelResult
 
 BEST, FINAL = "best", "final"
@@ -36,6 +39,14 @@ def read_network(path: Path) -> tuple[list[np.ndarray], dict[str, Any]] | None:
         return None
     arrays, facts = read
     return [arrays[name] for name in sorted(arrays)], facts
+
+
+def image_inputs(plan: Plan, scale: Normalization) -> ImageInputs:
+    """Return which images the networks of a seed take; `scale` is that seed's normalization."""
+    from tfprune.models.files.metadata import ImageInputs
+
+    data = plan.dataset
+    return ImageInputs(data.input_shape, scale, tuple(data.class_names))
 
 
 class ModelKeeper:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tfprune.config import ConfigError, RunConfig, from_dict
 from tfprune.disk import check_facts
 from tfprune.errors import DamagedError, InputError
@@ -16,6 +18,7 @@ from tfprune.pruning.mask_files import load_masks
 from tfprune.runs.models import NETWORK_FILE, read_network
 
 if TYPE_CHECKING:
+    from tfprune.models.files.metadata import ImageInputs
     from tfprune.tracking import RunInfo, Store
 
 
@@ -27,13 +30,15 @@ _FILES = (".keras", ".h5", ".hdf5")
 class Network:
     """A network with the name to show it by, and the configuration it was trained with.
 
-    `config` is None for a model file, `run` the MLflow run of its level where it has one.
+    `config` is None for a model file, `run` the MLflow run of its level where it has one, `inputs`
+    the images that it takes where its file says so.
     """
 
     title: str
     model: Any
     config: RunConfig | None = None
     run: RunInfo | None = None
+    inputs: ImageInputs | None = None
 
 
 def is_file(reference: str, store: Store | None = None) -> bool:
@@ -124,9 +129,12 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
     `store` is where runs are looked for, None where there is no store yet.
     """
     from tfprune.models.files import load_model
+    from tfprune.models.files.metadata import ImageInputs, read_metadata
 
     if is_file(reference, store):
-        return Network(Path(reference).name, load_model(reference, trust=trust))
+        model = load_model(reference, trust=trust)
+        inputs = ImageInputs.from_dict(read_metadata(Path(reference)))
+        return Network(Path(reference).name, model, inputs=inputs)
     if store is None:
         raise InputError(
             f"{reference!r} is neither a model file nor a run: there is no MLflow store here. "
@@ -139,14 +147,17 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
     title = f"{model} level {child.params['level']} seed {child.params['seed']}"
     if _stored(store, child) == NETWORK_FILE:
         path = store.download_artifact(child.id, NETWORK_FILE)
-        return Network(title, _built_again(path, config, title), config, child)
+        read = read_network(path)
+        inputs = None if read is None else ImageInputs.from_dict(read[1])
+        return Network(title, _built_again(read, config, title), config, child, inputs)
     if _stored(store, child) is None:
         raise InputError(
             f"{title} ({reference}) has no network in the store: neither model.keras nor "
             f"{NETWORK_FILE} is among its artifacts. Name another level, or bring them back."
         )
     path = store.download_artifact(child.id, "model.keras")
-    return Network(title, load_model(path), config, child)
+    inputs = ImageInputs.from_dict(read_metadata(path))
+    return Network(title, load_model(path), config, child, inputs)
 
 
 def _stored(store: Store, child: RunInfo) -> str | None:
@@ -155,11 +166,12 @@ def _stored(store: Store, child: RunInfo) -> str | None:
     return next((name for name in ("model.keras", NETWORK_FILE) if name in artifacts), None)
 
 
-def _built_again(path: Path, config: RunConfig, title: str) -> Any:
+def _built_again(
+    read: tuple[list[np.ndarray], dict[str, Any]] | None, config: RunConfig, title: str
+) -> Any:
     """Return a network that was stored as weights, with the model of its run around them."""
     from tfprune.models import build_model
 
-    read = read_network(path)
     if read is None:
         raise InputError(f"{NETWORK_FILE} of {title} is damaged; it can't be used.")
     values, facts = read

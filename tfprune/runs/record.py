@@ -39,7 +39,7 @@ from tfprune.results import (
     mask_overlap_csv,
     similarity_csv,
 )
-from tfprune.runs.models import NETWORK_FILE, write_network
+from tfprune.runs.models import NETWORK_FILE, image_inputs, write_network
 from tfprune.tracking import (
     control_color,
     control_run_name,
@@ -169,20 +169,23 @@ class RunRecord:
 
         A network that no Keras file can hold is stored as its weights alone.
         """
-        from tfprune.models.files.write import without_clock
+        from tfprune.models.files.metadata import write_metadata
 
+        said = image_inputs(self._plan, trained.normalization).as_dict()
         with tempfile.TemporaryDirectory() as folder:
             masks = Path(folder) / "mask.npz"
             save_masks(masks, trained.masks)
             network, data = trained.network, self._plan.dataset
             if self._plan.leaving.file is None:
-                network.save(Path(folder) / "model.keras", save_format="keras")
-                model = without_clock(Path(folder) / "model.keras")
+                model = Path(folder) / "model.keras"
+                network.save(model, save_format="keras")
+                write_metadata(model, said)
             else:
                 shapes = {
                     "input_shape": data.input_shape,
                     "n_classes": data.n_classes,
                     "layer_names": self._plan.layer_names,
+                    **said,
                 }
                 model = write_network(Path(folder) / NETWORK_FILE, network, shapes, durable=False)
             child.log_file(masks)

@@ -19,6 +19,7 @@ from tfprune.models.weights import values
 NAMES = {
     "keras": "out.keras",
     "keras3": "out3.keras",
+    "tf_keras": "out2.keras",
     "h5": "out.h5",
     "savedmodel": "out",
     "tflite": "out.tflite",
@@ -54,7 +55,7 @@ def test_an_exported_file_is_as_sparse_and_predicts_the_same(
         assert report.n_bytes_gzip == pytest.approx(
             len(gzip.compress(path.read_bytes(), 6)), abs=64
         )
-    libraries = {"keras3": "keras", "tflite": "tensorflow"}
+    libraries = {"keras": "keras", "keras3": "keras", "tflite": "tensorflow"}
     assert report.library == libraries.get(format, "tf_keras")
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]  # no scratch left
 
@@ -198,7 +199,7 @@ def test_a_file_that_lost_its_zeros_is_reported_and_not_kept(
 
     monkeypatch.setattr(export, "save", revive)
     with pytest.raises(InvariantError) as caught:
-        export_model(pruned, path, format="keras")
+        export_model(pruned, path, format="tf_keras")
     assert str(caught.value) == (
         f"{path} holds kernels of sparsity 0.0000, the model that was exported {real:.4f}: pruned "
         "weights came back to life on the way."

@@ -96,9 +96,11 @@ def test_a_model_comes_in_float32_and_leaves_in_its_own_precision(
     pruned.reshape(-1)[::2] = 0
     kernel.assign(pruned)
     out = tmp_path / f"out{path.suffix}"
+    zipped = "keras" if form.startswith("keras3") else "tf_keras"
     report = export_model(
-        model, out, format="h5" if path.suffix == ".h5" else "keras", origin=origin
+        model, out, format="h5" if path.suffix == ".h5" else zipped, origin=origin
     )
+    assert report.note == ""
     assert report.sparsity >= 18 / (36 + 12 + 1080)
     library = keras3 if form.startswith("keras3") else keras
     again = library.models.load_model(out, compile=False)
@@ -147,3 +149,15 @@ def test_a_float32_model_stays_the_object_that_it_is(keras: Any) -> None:
     same, origin = adopt(model, "keras2-object")
     assert same is model
     assert origin.precision == ""
+
+
+def test_keras_3_gets_a_keras_2_network_of_16_bits_in_32_and_that_is_said(
+    saved: Any, tmp_path: Path
+) -> None:
+    path, _ = saved("keras2.keras", "float16")
+    model, origin = load_with_origin(path)
+    report = export_model(model, tmp_path / "out.keras", format="keras", origin=origin)
+    assert report.library == "keras"
+    assert report.note == (
+        "The network came in float16; the file is in float32. --format tf_keras keeps float16."
+    )

@@ -5,25 +5,32 @@ And in which forms a network can leave at all, found by trying before anything i
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 import shutil
 import tarfile
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from tfprune.config.words import EXPORT_FORMATS
+from tfprune.data.images import Normalization
 from tfprune.errors import InputError, InvariantError, reason, unknown_name
 from tfprune.models.files import tflite
 from tfprune.models.files.load import load_model
 from tfprune.models.files.lockstep import difference, random_inputs, scale
+from tfprune.models.files.metadata import ImageInputs, write_metadata
 from tfprune.models.files.origin import Origin
+from tfprune.models.files.preprocessing import around_keras3, with_preprocessing
 from tfprune.models.files.write import in_source, replacing, save, to_keras3
+from tfprune.models.graph import fixes_training
 from tfprune.models.libraries import application_layers, is_keras3_model, keras2, keras3
 from tfprune.models.weights import is_kernel, values
 
@@ -41,6 +48,8 @@ class ExportReport:
     the same kernels in the model that was exported (TensorFlow Lite leaves out, shares or splits
     some). max_abs_difference: of the predictions of file and source on
     one random batch. quantized: whether the weights were rounded to 8 bits.
+    inputs: which images the file's network takes, as its metadata says too; None where that is
+    not known. note: what is worth knowing of the library that reads it; empty for nothing.
     """
 
     path: Path
@@ -52,6 +61,18 @@ class ExportReport:
     sparsity_source: float
     max_abs_difference: float
     quantized: bool
+    inputs: ImageInputs | None = None
+    note: str = ""
+
+    @property
+    def load(self) -> str:
+        """The Python that loads the file where there is no tfprune."""
+        name = repr(str(self.path))
+        if self.library == "tensorflow":
+            return f"tensorflow.lite.Interpreter({name})"
+        if self.format == "savedmodel":
+            return f"tensorflow.saved_model.load({name})"
+        return f"{self.library}.models.load_model({name})"
 
 
 def export_model(
@@ -62,15 +83,23 @@ def export_model(
     origin: Origin | None = None,
     quantize: bool = False,
     trust: bool = False,
+    inputs: ImageInputs | None = None,
+    preprocessing: bool = False,
+    about: Mapping[str, Any] = MappingProxyType({}),
 ) -> ExportReport:
     """Write a stripped, masked tf_keras model to `path`, read it back, and report what is in it.
 
-    format: `keras` and `h5` are written by the library that the model came from (Keras 3 for
-    a Keras 3 `origin`, else tf_keras), `keras3` by Keras 3 in any case; `savedmodel` is a
-    folder, `tflite` a TensorFlow Lite file. With a Keras 3 `origin`, the user's own object is
-    written, in its own precision, with the weights of `model` in it. quantize: 8-bit weights
-    (dynamic range), for tflite only. trust: whether code that the model holds, as of a Lambda
-    layer, may run when the file is read back.
+    format: `keras` is written by Keras 3 wherever that can hold the network, else by tf_keras, and
+    the report's `note` says why; `keras3` and `tf_keras` are written by that library or not at
+    all; `h5` by the library that the model came from (Keras 3 for a Keras 3 `origin`, else
+    tf_keras); `savedmodel` is a folder, `tflite` a TensorFlow Lite file. With a Keras 3 `origin`,
+    the user's own object is written, in its own precision, with the weights of `model` in it.
+    quantize: 8-bit weights (dynamic range), for tflite only. trust: whether code that the model
+    holds, as of a Lambda layer, may run when the file is read back.
+
+    inputs: which images `model` takes. preprocessing: put their normalization in front of the
+    network, which then takes images as they are stored. The file's metadata says what `inputs`
+    says, and `about`, plain JSON values (see `tfprune.models.files.metadata`).
 
     Raises InputError for a bad format, ending or place and for a network that the format can't
     hold; InvariantError when the file read back is less sparse than the model or, unless
@@ -83,23 +112,31 @@ def export_model(
     """
     path = _checked(path, format, quantize)
     _refuse_wrappers(model)
+    if preprocessing and inputs is None:
+        raise InputError("preprocessing needs `inputs`, which say how images were normalised.")
+    front = inputs.normalization if inputs is not None and preprocessing else None
+    if inputs is not None and preprocessing:
+        inputs = dataclasses.replace(inputs, included=True)
     with replacing(path) as temporary:
-        written: Any = None
+        written, note = _to_write(model, format, origin, front)
         if format == "tflite":
-            temporary.write_bytes(tflite.convert(model, quantize=quantize))
+            temporary.write_bytes(tflite.convert(written, quantize=quantize))
             library = "tensorflow"
         else:
-            written = _in_library(model, format, origin)
             save(written, temporary)
             library = "keras" if is_keras3_model(written) else "tf_keras"
-        inputs = random_inputs(model)
+        said = {**about, **(inputs.as_dict() if inputs is not None else {})}
+        if said:
+            write_metadata(temporary, said)
+        images = random_inputs(model)
+        given = images if front is None else [_as_stored(images[0], front)]
         if format == "tflite":
-            found, sparsity_found, sparsity_source = tflite.read(temporary, inputs, kernels(model))
+            found, sparsity_found, sparsity_source = tflite.read(temporary, given, kernels(model))
         else:
             again = _read(temporary, library, trust=trust)
-            found, sparsity_found = predict(again, inputs), sparsity(kernels(again))
+            found, sparsity_found = predict(again, given), sparsity(kernels(again))
             sparsity_source = sparsity(kernels(model))
-        expected = predict(model, inputs)
+        expected = predict(model, images if front is None else [front.apply(given[0])])
         report = ExportReport(
             path=path,
             format=format,
@@ -110,8 +147,10 @@ def export_model(
             sparsity_source=sparsity_source,
             max_abs_difference=max(difference(a, b) for a, b in zip(expected, found, strict=True)),
             quantized=quantize,
+            inputs=inputs,
+            note=note,
         )
-        half = origin is not None and "16" in origin.precision and written is origin.source_model
+        half = origin is not None and "16" in origin.precision and _is_own(format, origin)
         tolerance = HALF_TOLERANCE if half else TOLERANCE
         _hold(report, tolerance * max(1.0, *(scale(y) for y in expected)))
         return report
@@ -140,13 +179,59 @@ def _refuse_wrappers(model: Any) -> None:
         )
 
 
-def _in_library(model: Any, format: str, origin: Origin | None) -> Any:
-    """Return the object to be saved: the user's own where it belongs to the format's library."""
-    if format == "savedmodel":
-        return model
-    if origin is not None and (origin.is_keras3 or format != "keras3"):
-        return in_source(model, origin)
-    return to_keras3(model) if format == "keras3" else model
+def _to_write(
+    model: Any, format: str, origin: Origin | None, front: Normalization | None
+) -> tuple[Any, str]:
+    """Return the object to be saved, and what is to be said of its library.
+
+    It is the user's own where that belongs to the format's library. `front` comes before it.
+    """
+    if origin is not None and _is_own(format, origin):
+        own = in_source(model, origin)
+        if front is None:
+            return own, ""
+        if is_keras3_model(own):
+            return around_keras3(own, front), ""
+    if front is not None:
+        model = with_preprocessing(model, front)
+    if format == "keras3":
+        return to_keras3(model), ""
+    if format != "keras":
+        return model, ""
+    try:
+        converted = to_keras3(model)
+    except InputError as error:
+        why = reason(error).partition(". ")[0]
+        return model, (
+            f"Keras 3 can't hold this network ({why}), so the file is one of tf_keras, which is "
+            "installed with: pip install tf_keras"
+        )
+    notes = [_DROPPED] if fixes_training(model) else []
+    if origin is not None and origin.precision:
+        notes.append(
+            f"The network came in {origin.precision}; the file is in float32. --format tf_keras "
+            f"keeps {origin.precision}."
+        )
+    return converted, " ".join(notes)
+
+
+_DROPPED = (
+    "A training= that is fixed in the graph is not in the file, for Keras 3 can't express one: "
+    "predictions are the same, training it further is not. --format tf_keras keeps it."
+)
+
+
+def _is_own(format: str, origin: Origin) -> bool:
+    """Whether the user's own object is what a format writes."""
+    if origin.is_keras3:
+        return format in ("keras", "keras3", "h5")
+    return format in ("tf_keras", "h5")
+
+
+def _as_stored(images: np.ndarray, front: Normalization) -> np.ndarray:
+    """Return pixels that a normalization makes these values of, up to rounding."""
+    stored = images * np.asarray(front.std) + np.asarray(front.mean)
+    return stored.astype(images.dtype)
 
 
 def _read(path: Path, library: str, *, trust: bool) -> Any:

@@ -12,9 +12,10 @@ import shutil
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tfprune.errors import InputError, reason
@@ -150,11 +151,11 @@ def save(model: Any, path: Path) -> None:
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can hold
 
 
-def without_clock(path: Path) -> Path:
+def without_clock(path: Path, said: Mapping[str, Any] = MappingProxyType({})) -> Path:
     """Rewrite a `.keras` file without the moment at which it was saved; return its path.
 
-    It is past a power cut when this returns. Loaders read no date. The members, their order and
-    their content stay otherwise.
+    `said` is added to its metadata. Loaders read neither that nor a date. The members, their order
+    and their content stay otherwise. It is past a power cut when this returns.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -164,7 +165,7 @@ def without_clock(path: Path) -> Path:
                 if member.filename == "metadata.json":
                     facts = json.loads(content)
                     facts.pop("date_saved", None)
-                    content = json.dumps(facts).encode()
+                    content = json.dumps({**facts, **said}).encode()
                 info = zipfile.ZipInfo(member.filename, date_time=_EPOCH)
                 info.compress_type = member.compress_type
                 target.writestr(info, content)

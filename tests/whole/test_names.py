@@ -109,7 +109,7 @@ def test_a_function_of_changing_names_is_resumed_compared_exported_and_a_ticket(
     assert layers == list(compared.layers_a) == list(compared.layers_b)
     assert compared.same_places == tuple((layer, layer) for layer in layers)
 
-    form = "keras" if library.__name__ == "tf_keras" else "keras3"
+    form = "tf_keras" if library.__name__ == "tf_keras" else "keras3"
     report = export("whole", tmp_path / "out.keras", format=form, folder=folder, tell=_silent)
     model = library.models.load_model(tmp_path / "out.keras", compile=False)
     kernels = [w.numpy() for w in model.weights if w.numpy().ndim > 1]

@@ -182,7 +182,8 @@ def test_other_precisions_run_and_leave_as_they_came(
     done = whole_run(file)
     assert done.says(f"The model computes in {policy}; here it is trained and compared in float32.")
     out = project / f"out-{file}"
-    export(f"{done.name}:1", out, folder=project)
+    form = "keras" if which == "keras" else "tf_keras"
+    export(f"{done.name}:1", out, format=form, folder=project)
     again = library.models.load_model(out, compile=False)
     assert [layer.dtype_policy.name for layer in again.layers if layer.weights] == [policy] * 4
 

@@ -110,6 +110,19 @@ def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     return arrays, json.loads(arrays.pop(_FACTS).tobytes())
 
 
+def set_aside(path: Path) -> Path:
+    """Rename what is damaged to `NAME.damaged`, so that nothing takes its place; return that.
+
+    Where there is one of that name already, to `NAME.damaged-2` and so on.
+    """
+    kept, n = path.with_name(f"{path.name}.damaged"), 1
+    while os.path.lexists(kept):
+        n += 1
+        kept = path.with_name(f"{path.name}.damaged-{n}")
+    os.rename(path, kept)
+    return kept
+
+
 Kinds = Mapping[str, type | tuple[type, ...]]
 
 

@@ -19,6 +19,7 @@ from tfprune.results import (
     OverlapResult,
     SimilarityResult,
 )
+from tfprune.runs.trained_again import cost_of_lost
 from tfprune.training.state import TrainingState
 
 
@@ -94,7 +95,6 @@ def test_what_was_written_comes_back_in_its_order(tmp_path):
     assert known == ledger
     for one, other in zip(folder.dense_of(3), state(90).variables, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert folder.dense_of(4) is None
 
 
 def test_records_of_before_are_read_with_what_came_later_empty():
@@ -150,8 +150,91 @@ def test_a_torn_state_falls_back_to_the_one_before(tmp_path):
         assert_same_state(found.state, state(5))
         assert ledger == Ledger()
         assert not (tmp_path / "state").exists()  # it would take the whole one's place
+        assert folder.damaged[-1].read_bytes() == torn  # but is not deleted
     (tmp_path / "state.previous").write_bytes(whole[:50])
     assert folder.load() is None
+    assert [path.name for path in folder.damaged] == [
+        "state.damaged", *(f"state.damaged-{n}" for n in range(2, 6)), "state.previous.damaged",
+    ]  # fmt: skip
+
+
+def test_a_folder_in_a_states_place_is_set_aside_like_any_damage(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(5), Ledger())
+    folder.save(position(6), Ledger())
+    (tmp_path / "state").unlink()
+    (tmp_path / "state" / "inner").mkdir(parents=True)
+    assert_same_state(folder.load()[0].state, state(5))
+    assert folder.damaged == [tmp_path / "state.damaged"]
+    folder.save(position(7), Ledger())
+    assert_same_state(folder.load()[0].state, state(7))
+
+
+@pytest.mark.parametrize("name", ["state", "initial-seed3", "dense-seed3"])
+def test_a_file_of_another_run_is_not_taken_for_this_ones(tmp_path, name):
+    mine, other = (CheckpointFolder(tmp_path / run / "checkpoint") for run in ("mine", "other"))
+    for folder in (mine, other):
+        folder.save(position(5, rewind=None, dense=None), Ledger())
+        folder.save(position(6), Ledger())
+    (mine.folder / name).write_bytes((other.folder / name).read_bytes())
+    found = mine.load()
+    assert (found is None) is (name == "initial-seed3")
+    if found is not None:
+        assert_same_state(found[0].state, state(5))
+    assert mine.folder / f"{name}.damaged" in mine.damaged
+    mine.save(position(7), Ledger())  # what starts over is kept whole again
+    assert_same_state(mine.load()[0].state, state(7))
+
+
+def test_files_of_before_they_named_their_run_are_read(tmp_path):
+    folder = CheckpointFolder(tmp_path / "mine" / "checkpoint")
+    folder.save(position(6), Ledger())
+    for path in folder.folder.iterdir():
+        arrays, facts = unpack(path)
+        assert facts.pop("run") == "mine"
+        path.write_bytes(pack(arrays, facts))
+    assert_same_state(folder.load()[0].state, state(6))
+    assert folder.damaged == []
+
+
+def test_the_loss_of_what_no_training_brings_back_is_an_error(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    folder.save(position(6), Ledger())
+    (tmp_path / "dense-seed3").write_bytes(b"torn")
+    with pytest.raises(RunError) as caught:
+        folder.dense_of(3)
+    assert str(caught.value) == (
+        f"{tmp_path}/dense-seed3 is gone or damaged: it holds the dense network of seed 3. The run "
+        "can't go on as it was; put the file back, or start anew with 'tfprune run --fresh'."
+    )
+    assert (tmp_path / "dense-seed3.damaged").read_bytes() == b"torn"
+
+
+def logged(*epochs):
+    return {(f"KEY-s3-l{level}", epoch) for level, epoch in epochs}
+
+
+def test_what_a_lost_checkpoint_costs_is_said(tmp_path):
+    one, two = tmp_path / "state.damaged", tmp_path / "state.previous.damaged"
+    ledger = Ledger(epochs=[epoch(1), epoch(2)])  # of level 2 of seed 3
+    had = logged((2, 1), (2, 2))
+    assert cost_of_lost("KEY", [], Ledger(), set()) == ""
+    assert cost_of_lost("KEY", [], ledger, had | logged((2, 3))) == ""  # as after any kill
+    kept = (
+        f"Of the checkpoints in {tmp_path} some can't be used, being damaged, of another run, or "
+        "without a file that they count on; they are kept there as state.damaged"
+    )
+    assert cost_of_lost("KEY", [one], ledger, had | logged((2, 3))) == (
+        f"{kept}. The run goes on from the end of epoch 3 of level 2 of seed 3: 1 epoch of 1 level "
+        "is trained again."
+    )
+    assert cost_of_lost("KEY", [one, two], Ledger(), had | logged((1, 1))) == (
+        f"{kept}, state.previous.damaged. There is no other checkpoint: the run starts over, 3 "
+        "epochs of 2 levels are trained again."
+    )
+    assert cost_of_lost("KEY", [], Ledger(), had) == (
+        "There is no checkpoint: the run starts over, 2 epochs of 1 level are trained again."
+    )
 
 
 def test_what_a_kill_left_of_a_write_goes(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -9,8 +10,14 @@ import pytest
 
 from tfprune.config import RunConfig, to_yaml
 from tfprune.errors import DamagedError, InputError
+from tfprune.experiment.events import RunStarted
+from tfprune.report.data import ReportData, write_data
+from tfprune.results import Ledger, LevelResult
 from tfprune.runs import networks, workspace
+from tfprune.runs.models import ModelKeeper, has_mlflow_model, write_network
+from tfprune.runs.reporting import Reporter
 
+LOGS_EVERYTHING = True
 STORE = {"uri": None, "experiment": "tfprune"}
 GOOD, BAD = "aaaa11112222", "bbbb11112222"
 
@@ -172,3 +179,77 @@ def test_a_damaged_configuration_in_the_store_is_named(text):
     with pytest.raises(DamagedError) as caught:
         networks.level_run(FakeStore(config=text), "mine:1")
     assert str(caught.value).startswith("config.yaml of run 'mine' (p) is damaged: ")
+
+
+def rows_of(*levels, accuracy=0.9):
+    zeros = {field.name: 0.0 for field in dataclasses.fields(LevelResult)}
+    return [
+        LevelResult(**{**zeros, "seed": 0, "level": n, "sparsity": n / 4,
+                       "accuracy_test": accuracy, "facts": {}, "layer_sparsity": {}})
+        for n in levels
+    ]  # fmt: skip
+
+
+def kept_network(path, row, **changes):
+    facts = {"level": row.level, "seed": row.seed, "sparsity": row.sparsity,
+             "accuracy_test": row.accuracy_test} | changes  # fmt: skip
+    write_network(path, SimpleNamespace(variables=()), facts)
+
+
+LOST_NETWORKS = {
+    "gone": lambda path, row: path.unlink(missing_ok=True),
+    "half": lambda path, row: path.write_bytes(path.read_bytes()[:50]),
+    "folder": lambda path, row: (path.unlink(), path.mkdir()),
+    "another run's": lambda path, row: kept_network(path, row, accuracy_test=0.8),
+    "another level's": lambda path, row: kept_network(path, row, level=7),
+}
+
+
+@pytest.mark.parametrize("harm", LOST_NETWORKS)
+def test_a_kept_network_that_is_lost_is_said_and_ends_no_trained_run(tmp_path, harm):
+    told = []
+    keeper = ModelKeeper(tmp_path, tell=told.append)
+    rows = rows_of(0, 1, 2)
+    plan = SimpleNamespace(config=SimpleNamespace(seed=0))
+    keeper(RunStarted(plan, Ledger(levels=rows)))
+    for name in ("best", "final"):
+        kept_network(tmp_path / f"{name}.npz", rows[2])
+        LOST_NETWORKS[harm](tmp_path / f"{name}.npz", rows[2])
+    assert keeper.write() == []
+    assert told == [
+        f"model-{name} was not written: {tmp_path}/{name}.npz is gone, damaged or of another run. "
+        "The network itself is stored with its level: tfprune export RUN:LEVEL"
+        for name in ("best", "final")
+    ]
+
+
+def test_a_level_before_the_last_is_not_the_final_model(tmp_path):
+    told = []
+    keeper = ModelKeeper(tmp_path, tell=told.append)
+    rows = rows_of(0, 1, 2)
+    keeper(RunStarted(SimpleNamespace(config=SimpleNamespace(seed=0)), Ledger(levels=rows)))
+    kept_network(tmp_path / "final.npz", rows[1])
+    assert keeper.write() == []
+    assert "model-final was not written" in told[-1]
+    best = [(tmp_path / "model-best", {})]
+    best[0][0].mkdir()
+    assert not has_mlflow_model(best)  # and the best one is not registered in its place
+
+
+def test_pictures_that_are_lost_are_said_and_the_report_is_written_without_them(tmp_path):
+    told = []
+    reporter = Reporter(tmp_path / "mine", name="mine", tell=told.append)
+    rows = rows_of(0, 1, 2, 3)
+    pictures = tmp_path / "mine" / "pictures"
+    for row, run in zip(rows, ("mine", None, "other", "mine"), strict=True):
+        write_data(pictures / f"seed0-level{row.level}.npz",
+                   ReportData(name="", levels=(), run_id=run))  # fmt: skip
+    path = pictures / "seed0-level3.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    assert [reporter._kept(row) is not None for row in rows] == [True, True, False, False]
+    begin = "The report is without the map of layers, the filters and the changed examples of level"
+    assert told[0] == (
+        f"{begin} 2 of seed 0: {pictures}/seed0-level2.npz is damaged: it is of another run. It "
+        "was left as it is."
+    )
+    assert told[1].startswith(f"{begin} 3 of seed 0: {path} is not report data of tfprune (")

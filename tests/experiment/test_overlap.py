@@ -80,7 +80,7 @@ def test_a_shelf_that_has_lost_a_level_says_so(tmp_path):
         shelf.get(0, 1)
     assert str(caught.value) == (
         f"{path} is gone or damaged: it holds the masks of level 1 of seed 0. The run can't go on "
-        "as it was; start anew with 'tfprune run --fresh'."
+        "as it was; put the file back, or start anew with 'tfprune run --fresh'."
     )
 
 

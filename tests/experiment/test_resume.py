@@ -219,7 +219,15 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent
     state.write_bytes(state.read_bytes()[:-100])
     position, _ = CheckpointFolder(folder / "checkpoint").load()
     assert (position.level, position.state.step) == (0, 10)  # torn: the end of level 1
+    (folder / "checkpoint" / "state.damaged").rename(state)
+    del silent[:]
     assert resume(folder.name, folder=tmp_path, tell=silent).levels == uninterrupted.levels
+    assert silent == [
+        f"Of the checkpoints in {folder}/checkpoint some can't be used, being damaged, of another "
+        "run, or without a file that they count on; they are kept there as state.damaged. The run "
+        "goes on from the end of epoch 2 of level 0 of seed 0: 2 epochs of 2 levels are trained "
+        "again."
+    ]
 
 
 @pytest.mark.slow

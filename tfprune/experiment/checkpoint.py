@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tfprune.disk import flush, pack, unpack, write_whole
+from tfprune.disk import flush, pack, set_aside, unpack, write_whole
 from tfprune.errors import RunError
 from tfprune.results import (
     Ledger,
@@ -67,11 +68,17 @@ class CheckpointFolder:
     """The checkpoints of one experiment.
 
     What never changes (theta_0, the rewind state, the dense network of each seed) is written
-    once; what moves is written anew each time, the one before it kept as `state.previous`.
+    once; what moves is written anew each time, the one before it kept as `state.previous`. Each
+    file says of which run it is: the name of the folder that `folder` lies in.
+
+    `damaged` holds what could not be read so far, under the names that it has now: nothing is
+    deleted that was not read whole.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged: list[Path] = []
+        self._run = folder.absolute().parent.name
 
     def save(self, position: Position, ledger: Ledger, *, durable: bool = True) -> None:
         """Write where the experiment stands; raises RunError when the disk refuses.
@@ -90,12 +97,14 @@ class CheckpointFolder:
         for name, state in fixed.items():
             path = self._fixed(name, position.seed)
             if state is not None and not path.exists():
-                write_whole(path, pack(_state_arrays(name, state), {"step": state.step}))
+                facts = {"step": state.step, "run": self._run}
+                write_whole(path, pack(_state_arrays(name, state), facts))
         arrays = _state_arrays("state", position.state)
         arrays |= _named("masks", position.masks) | _named("movement", position.movement or {})
         if position.dense_predictions is not None:
             arrays["dense_predictions"] = position.dense_predictions
-        facts = {
+        moving = {
+            "run": self._run,
             "seed": position.seed,
             "level": position.level,
             "step": position.state.step,
@@ -104,7 +113,7 @@ class CheckpointFolder:
             "known": [name for name, state in fixed.items() if state is not None],
             "ledger": ledger.to_dict(),
         }
-        data = pack(arrays, facts)
+        data = pack(arrays, moving)
         if durable and self._state.exists():
             flush(self._state)
             os.replace(self._state, self._previous)
@@ -113,18 +122,19 @@ class CheckpointFolder:
     def load(self) -> tuple[Position, Ledger] | None:
         """Return the last moment that was written whole; None where there is none.
 
-        What a kill left of a write goes.
+        What a kill left of a write goes. What is damaged, of another run, or counts on what is
+        gets another name and is told in `damaged`.
         """
         for torn in self.folder.glob(".*"):
             torn.unlink(missing_ok=True)
         for path in (self._state, self._previous):
-            read = unpack(path)
+            read = self._read(path)
             if read is None:
-                path.unlink(missing_ok=True)  # or the next save would put it over the whole one
                 continue
             arrays, facts = read
             fixed = {name: self._load_fixed(name, facts["seed"]) for name in facts["known"]}
             if any(state is None for state in fixed.values()):
+                self._set_aside(path)
                 continue
             dense = fixed.get("dense")
             initial = fixed["initial"]
@@ -143,10 +153,25 @@ class CheckpointFolder:
             return position, Ledger.from_dict(facts["ledger"])
         return None
 
-    def dense_of(self, seed: int) -> tuple[np.ndarray, ...] | None:
-        """Return the dense network's variables of a seed; None where it was not trained yet."""
+    def dense_of(self, seed: int) -> tuple[np.ndarray, ...]:
+        """Return the dense network's variables of a seed; raises RunError where they are lost."""
         state = self._load_fixed("dense", seed)
-        return None if state is None else state.variables
+        if state is None:
+            raise lost_for_good(self._fixed("dense", seed), f"the dense network of seed {seed}")
+        return state.variables
+
+    def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Return what a file of this run holds; None where there is none, or a damaged one."""
+        read = unpack(path)
+        # files of before they named their run are taken for this one's
+        if read is not None and read[1].get("run", self._run) == self._run:
+            return read
+        if os.path.lexists(path):  # or the next save would put it over the whole one
+            self._set_aside(path)
+        return None
+
+    def _set_aside(self, path: Path) -> None:
+        self.damaged.append(set_aside(path))
 
     def size(self) -> int:
         """Return the bytes that all checkpoints take on the disk."""
@@ -164,8 +189,16 @@ class CheckpointFolder:
         return self.folder / f"{name}-seed{seed}"
 
     def _load_fixed(self, name: str, seed: int) -> TrainingState | None:
-        read = unpack(self._fixed(name, seed))
+        read = self._read(self._fixed(name, seed))
         return None if read is None else _state_from(read[0], name, read[1]["step"])
+
+
+def lost_for_good(path: Path, what: str) -> RunError:
+    """Return the error for a file whose loss no training again makes good."""
+    return RunError(
+        f"{path} is gone or damaged: it holds {what}. The run can't go on as it was; put the file "
+        "back, or start anew with 'tfprune run --fresh'."
+    )
 
 
 Level = tuple[dict[str, np.ndarray], list[np.ndarray]]
@@ -180,6 +213,7 @@ class Shelf:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._run = folder.absolute().parent.name if folder is not None else ""
         self._held: dict[tuple[int, int], Level] = {}
 
     def put(
@@ -197,7 +231,7 @@ class Shelf:
         packed = {f"mask{i:05d}": np.packbits(mask) for i, mask in enumerate(masks.values())}
         numbered = {f"value{i:05d}": value for i, value in enumerate(values)}
         facts = {"masks": {name: mask.shape for name, mask in masks.items()},
-                 "n_values": len(values)}  # fmt: skip
+                 "n_values": len(values), "run": self._run}  # fmt: skip
         write_whole(self._path(seed, level), pack(packed | numbered, facts))
 
     def get(self, seed: int, level: int) -> Level:
@@ -206,11 +240,8 @@ class Shelf:
             return self._held[seed, level]
         path = self._path(seed, level)
         read = unpack(path)
-        if read is None:
-            raise RunError(
-                f"{path} is gone or damaged: it holds the masks of level {level} of seed {seed}. "
-                "The run can't go on as it was; start anew with 'tfprune run --fresh'."
-            )
+        if read is None or read[1].get("run", self._run) != self._run:
+            raise lost_for_good(path, f"the masks of level {level} of seed {seed}")
         arrays, facts = read
         masks = {
             name: _unpack(arrays[f"mask{i:05d}"], tuple(shape))

@@ -40,8 +40,8 @@ class DenseNetworks:
         if self._checkpoints is None:
             self._held[replicate.seed] = replicate.dense_values
 
-    def _values(self, seed: int) -> Sequence[np.ndarray] | None:
-        return self._checkpoints.dense_of(seed) if self._checkpoints else self._held.get(seed)
+    def _values(self, seed: int) -> Sequence[np.ndarray]:
+        return self._checkpoints.dense_of(seed) if self._checkpoints else self._held[seed]
 
     def _normalization(self, seed: int) -> Normalization:
         if seed not in self._normalizations:  # an earlier process has finished it
@@ -59,10 +59,7 @@ class DenseNetworks:
         plan = self._plan
         network = None
         for seed in (s for s in plan.config.seeds if s < replicate.seed):
-            values = self._values(seed)
-            if values is None:
-                continue
-            network = network_with(plan, values, into=network)
+            network = network_with(plan, self._values(seed), into=network)
             reference = Reference(
                 ActivationReader(network, normalization=self._normalization(seed)),
                 plan.probe.images,

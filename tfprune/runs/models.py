@@ -97,7 +97,8 @@ class ModelKeeper:
         As an MLflow model folder (Keras 3, so that a plain environment loads it); where the
         network has no counterpart in Keras 3, as a tf_keras file, or not at all where that is
         impossible too: the plan knew, and it was said before training. The models take images
-        as the run normalised them: the metadata says how.
+        as the run normalised them: the metadata says how. Where a kept network is lost or of
+        another run, that is said: the level's own network is among its artifacts all the same.
         """
         from tfprune.experiment.workbench import network_with
 
@@ -106,8 +107,13 @@ class ModelKeeper:
         network: Any = None
         for name in (BEST, FINAL):
             source = self._folder / f"{name}.npz"
-            read = read_network(source) if source.exists() else None
-            if read is None:
+            read = read_network(source)
+            if read is None or not self._is_of_this_run(name, read[1]):
+                if self._pruned_levels():
+                    self._tell(
+                        f"model-{name} was not written: {source} is gone, damaged or of another "
+                        "run. The network itself is stored with its level: tfprune export RUN:LEVEL"
+                    )
                 continue
             values, facts = read
             if written and written[-1][1] == facts:  # the best level is the last
@@ -120,6 +126,16 @@ class ModelKeeper:
             if path is not None:
                 written.append((path, facts))
         return written
+
+    def _pruned_levels(self) -> list[LevelResult]:
+        seed = self._plan.config.seed
+        return [row for row in self._ledger.levels if row.seed == seed and row.level > 0]
+
+    def _is_of_this_run(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Whether a kept network is what a level of this run has left, for `final` the last one."""
+        rows = self._pruned_levels()[-1:] if name == FINAL else self._pruned_levels()
+        what = ("level", "seed", "sparsity", "accuracy_test")
+        return any(all(facts[fact] == getattr(row, fact) for fact in what) for row in rows)
 
     def _write_one(self, network: Any, target: Path, facts: Mapping[str, Any]) -> Path | None:
         from tfprune.errors import reason
@@ -157,5 +173,5 @@ def _copy(written: Path, name: str) -> Path:
 
 
 def has_mlflow_model(written: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:
-    """Whether the last network written is an MLflow model, which can be registered."""
-    return bool(written) and written[-1][0].is_dir()
+    """Whether the last level's network is there as an MLflow model, which can be registered."""
+    return bool(written) and written[-1][0].name == f"model-{FINAL}" and written[-1][0].is_dir()

@@ -40,6 +40,7 @@ from tfprune.results import (
     similarity_csv,
 )
 from tfprune.runs.models import NETWORK_FILE, image_inputs, write_network
+from tfprune.runs.trained_again import EPOCH_METRIC, level_key
 from tfprune.tracking import (
     control_color,
     control_run_name,
@@ -118,7 +119,7 @@ class RunRecord:
         known = {} if target is None else {"target_sparsity": round(target, 6)}
         self._children[seed, level] = self._recorder.start_run(
             level_run_name(level, seed=seed, sparsity=target, n_levels=n_levels),
-            key=f"{self._key}-s{seed}-l{level}",
+            key=level_key(self._key, seed, level),
             params={"level": level, "seed": seed, **known},
             tags={"tfprune.kind": "level", "mlflow.runColor": run_color(level, n_levels)},
             parent=self.parent,
@@ -135,7 +136,7 @@ class RunRecord:
             "epoch/validation_accuracy": row.validation_accuracy,
             "epoch/accuracy": row.accuracy,
             "epoch/validation_loss": row.validation_loss,
-            "epoch/loss": row.loss,
+            EPOCH_METRIC: row.loss,
             "epoch/learning_rate": row.learning_rate,
         }
         known = {name: value for name, value in points.items() if value is not None}

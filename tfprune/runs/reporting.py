@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfprune.config import to_yaml
-from tfprune.errors import InputError
+from tfprune.errors import DamagedError, InputError
 from tfprune.experiment.comparing import compare_layers
 from tfprune.experiment.events import Event, LevelFinished, RunStarted
 from tfprune.report.data import (
@@ -33,16 +33,22 @@ if TYPE_CHECKING:
     from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
     from tfprune.pruning.kernels import PrunableTensor
-    from tfprune.results import ControlResult
+    from tfprune.results import ControlResult, LevelResult
     from tfprune.tracking import Store
 
 
 class Reporter:
-    """Keeps each level's pictures in `folder`, so that a resumed run still has them."""
+    """Keeps each level's pictures in `folder`, so that a resumed run still has them.
 
-    def __init__(self, folder: Path, *, name: str) -> None:
+    `tell` hears which are missing in the report because they were lost.
+    """
+
+    def __init__(
+        self, folder: Path, *, name: str, tell: Callable[[str], None] = lambda message: None
+    ) -> None:
         self._folder = folder
         self._name = name
+        self._tell = tell
 
     def __call__(self, event: Event) -> None:
         """Keep a level's pictures."""
@@ -50,14 +56,34 @@ class Reporter:
             self._plan, self._ledger = event.plan, event.ledger
         elif isinstance(event, LevelFinished):
             pictures = level_pictures(self._plan, event.trained)
+            pictures = dataclasses.replace(pictures, run_id=self._run)
             write_data(self._pictures(event.result.seed, event.result.level), pictures)
 
     def _pictures(self, seed: int, level: int) -> Path:
         return self._folder / "pictures" / f"seed{seed}-level{level}.npz"
 
+    @property
+    def _run(self) -> str:
+        return self._folder.absolute().name
+
+    def _kept(self, row: LevelResult) -> ReportData | None:
+        """Return a level's pictures; None where they were lost, which ends no trained run."""
+        path = self._pictures(row.seed, row.level)
+        try:
+            found = read_data(path)
+            if found.run_id not in (None, self._run):  # None: of before they named their run
+                raise DamagedError(path, "it is of another run")
+        except InputError as error:
+            self._tell(
+                f"The report is without the map of layers, the filters and the changed examples "
+                f"of level {row.level} of seed {row.seed}: {error}"
+            )
+            return None
+        return found
+
     def data(self, run_id: str | None) -> ReportData:
         """Return everything that the report of the run shows."""
-        parts = [read_data(self._pictures(row.seed, row.level)) for row in self._ledger.levels]
+        parts = [one for row in self._ledger.levels if (one := self._kept(row)) is not None]
         return ReportData(
             name=self._name,
             run_id=run_id,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.config import RunConfig, from_dict, run_name
 from tfprune.errors import MASK, InputError, RunError
+from tfprune.experiment.events import RunStarted
 from tfprune.experiment.loop import execute
 from tfprune.experiment.plan import make_plan
 from tfprune.results import RunResult
@@ -19,13 +20,14 @@ from tfprune.runs.doctor import computed_on
 from tfprune.runs.models import ModelKeeper, has_mlflow_model
 from tfprune.runs.record import RunRecord, waiting_message
 from tfprune.runs.reporting import Reporter
+from tfprune.runs.trained_again import EPOCH_METRIC, cost_of_lost
 from tfprune.runs.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
 from tfprune.tracking.local import MissingStoreError, refill, runs_of_lost
 from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
-    from tfprune.experiment.events import Watch
+    from tfprune.experiment.events import Event, Watch
     from tfprune.experiment.plan import Plan
     from tfprune.experiment.workbench import DryRun
     from tfprune.tracking import Delivery, Store, StoreLocation
@@ -348,15 +350,26 @@ def _carry_out(
             record = RunRecord(
                 recorder, plan.config, name=name, key=workspace.key, computed=computed_on(plan)
             )
-            reporter = Reporter(workspace.folder, name=name)
+            reporter = Reporter(workspace.folder, name=name, tell=tell)
             models = ModelKeeper(workspace.folder / "models", tell=tell)
+            checkpoints = workspace.checkpoints if checkpoint_every else None
+
+            def say_what_is_lost(event: Event) -> None:
+                if not isinstance(event, RunStarted):
+                    return
+                logged = recorder.journal.logged_steps(EPOCH_METRIC)
+                damaged = checkpoints.damaged if checkpoints else []
+                if lost := cost_of_lost(workspace.key, damaged, event.ledger, logged):
+                    tell(lost)
+
             ledger = execute(
                 plan,
+                say_what_is_lost,
                 reporter,
                 models,
                 record,
                 watch,
-                checkpoints=workspace.checkpoints if checkpoint_every else None,
+                checkpoints=checkpoints,
                 checkpoint_every=checkpoint_every,
                 before_checkpoint=recorder.journal.sync_to_disk,
             )

@@ -225,6 +225,10 @@ class Journal:
         """Return those of the values that the run does not have at this step yet."""
         return {k: v for k, v in values.items() if (run, k, step) not in self._metrics}
 
+    def logged_steps(self, key: str) -> set[tuple[str, int]]:
+        """Return the (run, step) at which there is a point of a metric."""
+        return {(run, step) for run, name, step in self._metrics if name == key}
+
     def param(self, run: str, key: str) -> str | None:
         """Return a param's value as logged, None where it was not."""
         return self._params.get((run, key))

@@ -180,3 +180,37 @@ def test_slashes_and_brackets_in_names_stay(module):
 def test_letters_that_tensorflow_refuses_stay_readable_and_distinct(module):
     names = layer_names(build(module, "foreign"))
     assert names[1:] == ("u5377u79ef", "flatten", "u5bc6u96c6", "Schicht_a_deux", "out_1")
+
+
+@pytest.mark.parametrize("function", ["three_shared", "three_nested", "two_nested", "own_count"])
+def test_the_users_own_object_takes_the_weights_of_a_network_by_place(module, function):
+    from tfprune.models.build import origin_of
+    from tfprune.models.files.write import in_source
+
+    network = build(module, function)
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.normal(size=w.shape) for w in network.get_weights()])
+    origin = origin_of(f"{module}:{function}", network)
+    own = in_source(network, origin)
+    assert own is origin.source_model
+    assert own is not network
+    assert type(own).__module__.startswith("keras." if "three" in function else "tf_keras.")
+    x = rng.random((3, 8, 8, 1), np.float32)
+    np.testing.assert_allclose(own(x), network(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_function_that_builds_another_network_now_has_no_place_for_the_weights(module):
+    from tfprune.models.build import origin_of
+
+    with pytest.raises(InputError) as caught:
+        origin_of(f"{module}:two_shared", build(module, "two_sequential"))
+    assert str(caught.value) == (
+        "'nets_of_names:two_shared' has other layers now than the network that was trained. Put "
+        "back what it was."
+    )
+
+
+def test_a_built_in_network_has_no_object_of_the_users(module):
+    from tfprune.models.build import origin_of
+
+    assert origin_of("conv2", build_model("conv2", **FITS, seed=0)) is None

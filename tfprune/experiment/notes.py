@@ -51,7 +51,7 @@ def notes_on(
     if precision:
         notes.append(
             f"The model computes in {precision}; here it is trained and compared in float32. "
-            "'tfprune export' writes a file's network in the precision that it came with."
+            "'tfprune export' writes the network in the precision that it came with."
         )
     frozen = [layer.name for layer in network.layers if layer.weights and not layer.trainable]
     if frozen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,41 @@ def build(
         always = not is_file(name) and origin.source_model is None  # the object of a function
         own = settled(model, input_shape=input_shape, names=layer_names, always=always)
         return Built(own, origin.precision)
+
+
+def origin_of(name: str, network: tf_keras.Model, *, trust: bool = False) -> Origin | None:
+    """Return the form in which a user's model came, its layers tied to those of `network` by place.
+
+    network: one that `build_model(name, ...)` built and that was pruned since: what its layers are
+        called does not matter, nor that its image size is fixed where the user's is open.
+    The origin's source model is the user's own object in any case. None for built-in models.
+    Raises InputError where the model can't be had any more, or has another architecture now.
+    """
+    from tfprune.models.files.origin import Link
+    from tfprune.models.layer_names import counted_from_zero
+
+    if name in MODELS:
+        return None
+    height, width, channels = network.inputs[0].shape[1:]
+    n_classes = max(int(network.outputs[0].shape[-1]), 2)  # one unit tells two classes apart
+    with counted_from_zero():
+        shape = (height, width, channels)
+        model, origin = _users_model(name, shape, n_classes, seed=0, trust=trust)
+    if [_kind(layer) for layer in model.layers] != [_kind(layer) for layer in network.layers]:
+        raise InputError(
+            f"{name!r} has other layers now than the network that was trained. Put back what it "
+            "was."
+        )
+    names = dict(zip(layer_names(model), layer_names(network), strict=True))
+    if origin.source_model is None:
+        links = tuple(Link(layer, names[layer.name]) for layer in model.layers)
+        return replace(origin, source_model=model, links=links)
+    links = tuple(replace(link, target_name=names[link.target_name]) for link in origin.links)
+    return replace(origin, links=links)
+
+
+def _kind(layer: tf_keras.layers.Layer) -> tuple[str, list[tuple[int, ...]]]:
+    return type(layer).__name__, [tuple(weight.shape) for weight in layer.weights]
 
 
 def is_file(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.config.words import EXPORT_FORMATS
-from tfprune.errors import InputError
+from tfprune.errors import InputError, reason
 from tfprune.models.build import is_file as is_model_file
 from tfprune.runs.networks import is_file, load_network
 from tfprune.tracking import open_store, resolve_store
@@ -39,10 +39,10 @@ def export(
     """Write the network of RUN, RUN:LEVEL, RUN:LEVEL:SEED or a model file; return what was written.
 
     `path` is where to (by default named after run and level). Format 'keras' is written by Keras 3
-    wherever that can hold the network; a model that came as Keras 3 leaves as its own object with
-    the pruned weights in. `shrink` first removes channels that carry nothing, so that the file's
-    network is smaller and computes the same. The file is read back: its sparsity and predictions
-    are held against the network's.
+    wherever that can hold the network; a model that came as Keras 3, from a file, a function or
+    `keras.applications`, leaves as its own object with the pruned weights in. `shrink` first
+    removes channels that carry nothing, so that the file's network is smaller and computes the
+    same. The file is read back: its sparsity and predictions are held against the network's.
 
     The network takes images as its run normalised them: `inputs` of the report says how, and the
     file's metadata does, with the names of the classes. With `with_preprocessing` the
@@ -151,15 +151,20 @@ def _about(network: Network) -> dict[str, Any]:
 def _origin(
     network: Network, reference: str, *, trust: bool, tell: Callable[[str], None]
 ) -> Origin | None:
-    """Return the form in which the user's model came, where it came from a file that is there."""
+    """Return the form in which the user's model came, where it is still to be had."""
+    from tfprune.models.build import origin_of
     from tfprune.models.files import load_with_origin
 
     if network.config is None:
         return load_with_origin(reference, trust=trust)[1]
     name = network.config.model.name
-    if not is_model_file(name):
-        return None
-    if not Path(name).exists():
+    if is_model_file(name) and not Path(name).exists():
         tell(f"{name} is no longer there: the network is written as tfprune trained it.")
         return None
-    return load_with_origin(name, trust=trust or network.config.model.trust)[1]
+    try:
+        return origin_of(name, network.model, trust=trust or network.config.model.trust)
+    except InputError as error:
+        if is_model_file(name):
+            raise
+        tell(f"The network is written as tfprune trained it, for {reason(error)}.")
+        return None

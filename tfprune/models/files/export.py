@@ -92,10 +92,11 @@ def export_model(
     format: `keras` is written by Keras 3 wherever that can hold the network, else by tf_keras, and
     the report's `note` says why; `keras3` and `tf_keras` are written by that library or not at
     all; `h5` by the library that the model came from (Keras 3 for a Keras 3 `origin`, else
-    tf_keras); `savedmodel` is a folder, `tflite` a TensorFlow Lite file. With a Keras 3 `origin`,
-    the user's own object is written, in its own precision, with the weights of `model` in it.
-    quantize: 8-bit weights (dynamic range), for tflite only. trust: whether code that the model
-    holds, as of a Lambda layer, may run when the file is read back.
+    tf_keras); `savedmodel` is a folder, `tflite` a TensorFlow Lite file. With an `origin` of the
+    format's library, the user's own object is written, in its own precision and with the image
+    sizes that it leaves open, the weights of `model` in it. quantize: 8-bit weights (dynamic
+    range), for tflite only. trust: whether code that the model holds, as of a Lambda layer, may
+    run when the file is read back.
 
     inputs: which images `model` takes. preprocessing: put their normalization in front of the
     network, which then takes images as they are stored. The file's metadata says what `inputs`
@@ -192,6 +193,9 @@ def _to_write(
             return own, ""
         if is_keras3_model(own):
             return around_keras3(own, front), ""
+    foreign = origin is None or origin.is_keras3 or origin.precision or format == "tflite"
+    if origin is not None and not foreign:
+        model = in_source(model, origin)  # with the image sizes that it leaves open
     if front is not None:
         model = with_preprocessing(model, front)
     if format == "keras3":

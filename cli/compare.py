@@ -26,7 +26,7 @@ from tfprune_cli.run import print_run
               help="test images on which layers are compared")  # fmt: skip
 @click.option("--attribution", is_flag=True,
               help="say what B's layers have lost of A's layers at the same place")  # fmt: skip
-@click.option("--dataset", metavar="NAME", shell_complete=complete_dataset,
+@click.option("--dataset", metavar="NAME|PATH|MODULE:FUNCTION", shell_complete=complete_dataset,
               help="data set  [default: the run's]")  # fmt: skip
 @click.option("--data-dir", metavar="DIR", shell_complete=complete_folder,
               help="where prepared TFDS data lies")  # fmt: skip

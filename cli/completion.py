@@ -184,7 +184,7 @@ complete_run = _run()
 complete_unfinished_run = _run(unfinished=True)
 complete_run_or_file = _run(files=True)
 complete_measure = _named(_measures)
-complete_dataset = _named(_datasets)
+complete_dataset = _named(_datasets, files=True)
 
 SETTINGS: dict[str, Completer] = {
     "data.dataset": complete_dataset,

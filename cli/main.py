@@ -158,10 +158,18 @@ def models() -> None:
 
 @click.command()
 def datasets() -> None:
-    """List data sets; --dataset takes any image-classification data set of TFDS."""
+    """List data sets; --dataset also takes any other of TFDS, and images of your own."""
     from tfprune.data.names import DATASETS
 
     _print_rows((entry.name, entry.summary) for entry in DATASETS)
+    click.echo()
+    _print_rows(
+        [
+            ("FOLDER", "train/CLASS/IMAGE and test/CLASS/IMAGE; or CLASS/IMAGE, --test-fraction"),
+            ("FILE", ".npz as Keras ships its sets; .csv or .parquet of paths and labels"),
+            ("MODULE:FUNCTION", "a function that returns arrays, tf.data.Dataset or the like"),
+        ]
+    )
 
 
 @click.command()

@@ -7,7 +7,9 @@ names through an entry point group.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -103,3 +105,44 @@ class Registry:
                 f"{error}. "
                 "Install or repair the package that provides it."
             ) from error
+
+
+def find_function(reference: str, *, kind: str) -> Callable[..., Any]:
+    """Return the user's function that `package.module:function` names; `kind` is for messages.
+
+    Modules in the current directory are found too. Raises InputError where there is none.
+    """
+    module_name, colon, name = reference.partition(":")
+    if not colon or not module_name or not name:
+        raise InputError(f"a {kind} is written as package.module:function; got {reference!r}.")
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = import_module(module_name)
+    except Exception as error:  # the user's module may raise anything while it is imported
+        if isinstance(error, ModuleNotFoundError) and error.name in _parents(module_name):
+            raise InputError(
+                f"no module {module_name!r} for the {kind} {reference!r}. It is looked "
+                f"for among the installed packages and in {here!r}."
+            ) from None
+        raise InputError(
+            f"importing {module_name!r} for the {kind} {reference!r} raised "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+    if not hasattr(module, name):
+        functions = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        raise unknown_name(f"function of {module_name}", name, functions)
+    function: Callable[..., Any] = getattr(module, name)
+    if not callable(function):
+        raise InputError(f"{reference!r} is a {type(function).__name__}, not a function.")
+    return function
+
+
+def _parents(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[: i + 1]) for i in range(len(parts))}

@@ -70,3 +70,33 @@ def numbered(write_tfds: Callable[..., Path]) -> Path:
         return [{"image": numbered_image(i), "label": i % 3} for i in range(start, stop)]
 
     return write_tfds("numbered", {"train": examples(0, 30), "test": examples(30, 40)})
+
+
+@pytest.fixture
+def write_images(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a folder of PNG files, `{relative path: array}`, and returns it."""
+
+    def write(images: dict[str, np.ndarray], *, folder: str = "mine") -> Path:
+        from PIL import Image
+
+        root = tmp_path / folder
+        for name, pixels in images.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def divided(write_images: Callable[..., Path]) -> Path:
+    """Gray 4x5 images full of their number: train 0..11 and test 12..17, cats even, dogs odd."""
+    return write_images(
+        {
+            f"{'train' if i < 12 else 'test'}/{('cat', 'dog')[i % 2]}/{i:02d}.png": np.full(
+                (4, 5), i, np.uint8
+            )
+            for i in range(18)
+        }
+    )

@@ -90,15 +90,17 @@ def config_hash(config: RunConfig) -> str:
     """Return 12 hex digits that identify the computation a configuration describes.
 
     SHA-256 of the canonical JSON of all settings; where data lies on the disk does not count, nor
-    does a setting marked `later` at its default: what a run was called before it came, it still is.
+    whether it stays there, nor does a setting marked `later` at its default: what a run was called
+    before it came, it still is.
     """
     nested = to_dict(config)
-    nested["data"].pop("data_dir")
+    for name in ("data_dir", "stream"):
+        nested["data"].pop(name)
     parts = [(nested, config), *((nested[name], getattr(config, name)) for name in SECTIONS)]
     for values, part in parts:
         for item in fields(part):
             if item.metadata.get("later") and getattr(part, item.name) == item.default:
-                values.pop(item.name)
+                values.pop(item.name, None)
     text = json.dumps(nested, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -112,7 +114,13 @@ def run_name(config: RunConfig) -> str:
         seeds = f"seeds {config.seeds[0]}-{config.seeds[-1]}"
     # MLflow shows the first twenty letters or so: what differs between runs stands there
     what = f"{config.pruning.strategy} {share} {config.pruning.rewind_to}"
-    return f"{what} {model} {config.data.dataset} {seeds} {config_hash(config)[:6]}"
+    return f"{what} {model} {_shown(config.data.dataset)} {seeds} {config_hash(config)[:6]}"
+
+
+def _shown(dataset: str) -> str:
+    """Return a data set's name; of a path of one's own its last part."""
+    is_path = dataset.startswith(("/", ".", "~")) or dataset.endswith("/")
+    return (Path(dataset).name or dataset) if is_path else dataset
 
 
 def to_yaml(config: RunConfig) -> str:

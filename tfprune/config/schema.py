@@ -23,7 +23,11 @@ class DataConfig:
     """Which images a network is trained, validated and tested on, and how they are prepared."""
 
     dataset: str = setting(
-        "digits", "digits (embedded), or any TFDS image-classification data set", "--dataset"
+        "digits",
+        "digits (embedded), any TFDS image-classification data set, or images of your own: a path "
+        "(folder of classes, .npz, .csv or .parquet) or a function that returns them",
+        "--dataset",
+        metavar="NAME|PATH|MODULE:FUNCTION",
     )
     data_dir: str | None = setting(
         None, "folder where prepared TFDS data lies or is put; TFDS's own where not given",
@@ -33,6 +37,13 @@ class DataConfig:
         "train", "TFDS split to train on, e.g. 'train[:10000]'", "--train-split"
     )
     test_split: str = setting("test", "TFDS split to test on", "--test-split")
+    test_fraction: float | None = setting(
+        None,
+        "share of your own images that becomes the test split where they are not divided, in "
+        "(0, 1); the same images for every seed",
+        "--test-fraction",
+        later=True,
+    )
     validation_fraction: float = setting(
         0.1, "share of the train split held out for validation, in [0, 1)", "--validation-fraction"
     )
@@ -40,6 +51,13 @@ class DataConfig:
         None, "height and width that images are resized to; needed where they differ in size",
         "--image-size", unit="pixels",
     )  # fmt: skip
+    stream: bool = setting(
+        False,
+        "leave images of files on the disk and read them as they are needed, as is done anyway "
+        "where they need more than 4 GiB; no number changes by it",
+        "--stream",
+        later=True,
+    )
     normalization: str = setting(
         "auto",
         "standard: mean 0 and variance 1 per channel of the training images; scale: to [0, 1]; "
@@ -59,7 +77,11 @@ class DataConfig:
             check.text(self, "data_dir")
         check.text(self, "train_split")
         check.text(self, "test_split")
+        check.number(
+            self, "test_fraction", low=0, high=1, low_open=True, high_open=True, optional=True
+        )
         check.number(self, "validation_fraction", low=0, high=1, high_open=True)
+        check.boolean(self, "stream")
         check.integer(self, "image_size", low=1, optional=True)
         check.choice(self, "normalization")
         check.boolean(self, "augment")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfprune.data.names import DATASETS
 
 if TYPE_CHECKING:
-    from tfprune.data.dataset import Dataset, Examples, Source, probe_set
+    from tfprune.data.dataset import Dataset, Examples, LoadedExamples, Source, probe_set
     from tfprune.data.epoch import Augmentation, EpochPlan, augment, epoch_plan
     from tfprune.data.images import Normalization, normalization
     from tfprune.data.load import MEMORY_LIMIT, load_dataset
@@ -23,6 +23,7 @@ __all__ = [
     "Dataset",
     "EpochPlan",
     "Examples",
+    "LoadedExamples",
     "Normalization",
     "Source",
     "augment",
@@ -38,6 +39,7 @@ _HOMES = {
     "Dataset": "dataset",
     "EpochPlan": "epoch",
     "Examples": "dataset",
+    "LoadedExamples": "dataset",
     "Normalization": "images",
     "Source": "dataset",
     "augment": "epoch",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tfprune.data.lazy import Images, chunks, select
 from tfprune.errors import InputError, check_unmasked, unknown_name
 
 
@@ -20,22 +21,37 @@ class Examples:
     """Labelled images in a fixed order.
 
     images: (n, height, width, channels), uint8 as stored; float32 only where the source itself
-        is not 8-bit. Never normalised: see `tfprune.data.images`.
+        is not 8-bit. Never normalised: see `tfprune.data.images`. An array, or `LazyImages` that
+        are read when they are indexed.
     labels: (n,) int64, each in [0, n_classes).
     indices: (n,) int64, the position of every example in its source split, so that an image can
         be found again whatever was sliced or held out.
     """
 
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
     indices: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, positions: np.ndarray) -> Examples:
-        """Return the examples at these positions, in the order of `positions` (copied)."""
-        return Examples(self.images[positions], self.labels[positions], self.indices[positions])
+    def take(self, positions: np.ndarray) -> LoadedExamples:
+        """Return a copy of the examples at these positions, in the order of `positions`."""
+        return LoadedExamples(
+            self.images[positions], self.labels[positions], self.indices[positions]
+        )
+
+    def select(self, positions: np.ndarray) -> Examples:
+        """Return the examples at these positions; images that are not read yet stay so."""
+        images = select(self.images, positions)
+        return Examples(images, self.labels[positions], self.indices[positions])
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedExamples(Examples):
+    """Examples whose images are an array in memory, as activations are taken of."""
+
+    images: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +59,16 @@ class Source:
     """What a loader returns: the two splits as asked for, before anything is held out.
 
     provenance: plain strings and numbers that say where the data came from, for the log.
+    notes: sentences that a user should read before training.
+    label_mapping: label as it came -> class, where the source's labels are not the classes.
     """
 
     train: Examples
     test: Examples
     class_names: tuple[str, ...]
     provenance: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    label_mapping: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +78,7 @@ class Dataset:
     validation: held out of train by seed; may be empty (n = 0) when no share was asked for.
     test: never used to choose anything.
     provenance: version, splits, file format and a note where the copy is known to differ.
+    notes, label_mapping: as of `Source`.
     """
 
     name: str
@@ -67,6 +88,8 @@ class Dataset:
     n_classes: int
     class_names: tuple[str, ...]
     provenance: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    label_mapping: Mapping[str, int] | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -111,11 +134,11 @@ def check_source(name: str, source: Source) -> None:
         )
 
 
-def _all_finite(images: np.ndarray) -> bool:
-    """Whether no pixel is NaN or infinite; checked image by image to hold memory down."""
+def _all_finite(images: Images) -> bool:
+    """Whether no pixel is NaN or infinite; checked some at a time to hold memory down."""
     if images.dtype.kind != "f":
         return True
-    return all(bool(np.isfinite(image).all()) for image in images)
+    return all(bool(np.isfinite(some).all()) for some in chunks(images))
 
 
 def stratified_positions(labels: np.ndarray, *, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -150,7 +173,7 @@ def probe_set(
     size: int,
     split: Literal["test", "validation", "train"] | str = "test",
     seed: int = 0,
-) -> Examples:
+) -> LoadedExamples:
     """`size` examples of one split, stratified by class, in the order of the split.
 
     seed: the probe set's own, not that of training: networks trained from different seeds are

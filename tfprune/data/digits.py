@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfprune.data.dataset import Examples, Source, stratified_positions
+from tfprune.data.splits import refuse_shared, sliced
 from tfprune.errors import InputError
 
 N_TEST = 500
 # Fixed for good: the test set is the same whatever the seed of the experiment.
 _TEST_SPLIT_SEED = 20180326
-
-_SPLIT = re.compile(r"(?P<name>\w+)(\[(?P<start>-?\d+%?)?:(?P<stop>-?\d+%?)?\])?")
 
 
 def load_digits(
@@ -57,14 +55,9 @@ def load_digits(
         "train": np.setdiff1d(np.arange(len(labels)), held_out),
         "test": held_out,
     }
-    train = _sliced(splits, train_split, option="--train-split")
-    test = _sliced(splits, test_split, option="--test-split")
-    shared = np.intersect1d(train, test)
-    if len(shared):
-        raise InputError(
-            f"--train-split {train_split!r} and --test-split {test_split!r} share {len(shared)} "
-            "examples; accuracy on them would not be a test. Choose splits that do not overlap."
-        )
+    train = sliced(splits, train_split, option="--train-split", name="digits")
+    test = sliced(splits, test_split, option="--test-split", name="digits")
+    refuse_shared(train, test, train_split, test_split)
     return Source(
         train=Examples(images[train], labels[train], train),
         test=Examples(images[test], labels[test], test),
@@ -80,34 +73,6 @@ def _check_memory(n: int, size: tuple[int, int], *, limit: int) -> None:
             f"--image-size {size[0]} makes 'digits' {needed / 2**30:.1f} GiB, more than the "
             f"{limit / 2**30:.1f} GiB that images may take. Its images are 8x8: lower it."
         )
-
-
-def _sliced(splits: dict[str, np.ndarray], spec: str, *, option: str) -> np.ndarray:
-    """The rows that a split expression such as `train[:50%]` stands for."""
-    sizes = ", ".join(f"{name} ({len(rows)} examples)" for name, rows in splits.items())
-    match = _SPLIT.fullmatch(spec)
-    if match is None or match["name"] not in splits:
-        raise InputError(
-            f"{option} {spec!r} is not a split of 'digits'. Its splits: {sizes}; slices are "
-            "written 'train[:500]' or 'train[10%:50%]'."
-        )
-    rows = splits[match["name"]]
-    start = _bound(match["start"], len(rows), default=0)
-    stop = _bound(match["stop"], len(rows), default=len(rows))
-    if not 0 <= start < stop <= len(rows):
-        raise InputError(
-            f"{option} {spec!r} selects no examples or reaches past the end of 'digits'. "
-            f"Its splits: {sizes}."
-        )
-    return rows[start:stop]
-
-
-def _bound(text: str | None, n: int, *, default: int) -> int:
-    """The position that `500`, `-20` or `10%` stands for; percentages round to the nearest."""
-    if text is None:
-        return default
-    value = round(int(text[:-1]) * n / 100) if text.endswith("%") else int(text)
-    return value + n if value < 0 else value
 
 
 def _provenance(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config.words import NORMALIZATIONS
+from tfprune.data.lazy import Images, LazyImages, bounded, chunks
 from tfprune.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Normalization:
 
 
 def normalization(
-    images: np.ndarray,
+    images: Images,
     mode: str = "standard",
     *,
     chunk: int = 1024,
@@ -72,7 +73,7 @@ def normalization(
     """
     if mode not in NORMALIZATIONS:
         raise unknown_name("normalization", mode, NORMALIZATIONS)
-    if images.ndim != 4 or images.size == 0:
+    if len(images.shape) != 4 or 0 in images.shape:
         raise InputError(
             "normalization needs training images of shape (n, height, width, channels) with "
             f"n >= 1, got {images.shape}."
@@ -82,7 +83,7 @@ def normalization(
     if mode == "none":
         return Normalization(mode, zeros, ones)
     if mode == "scale":
-        largest = max(abs(float(images.max())), abs(float(images.min())))
+        largest = _largest(images, chunk)
         return Normalization(mode, zeros, (largest or 1.0,) * channels)
     mean, std = _moments(images, chunk)
     return Normalization(
@@ -90,30 +91,51 @@ def normalization(
     )
 
 
-def _moments(images: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+def _largest(images: Images, chunk: int) -> float:
+    """The largest absolute value."""
+    if isinstance(images, LazyImages) and images.dtype == np.uint8:
+        return float(np.flatnonzero(_histogram(images, chunk).any(axis=0)).max())
+    return max(
+        max(abs(float(part.max())), abs(float(part.min())))
+        for part in chunks(images, bounded(images, chunk))
+    )
+
+
+def _moments(images: Images, chunk: int) -> tuple[np.ndarray, np.ndarray]:
     """Per-channel mean and standard deviation in float64, in two passes (no cancellation)."""
     if images.dtype == np.uint8:
         return _moments_8_bit(images, chunk)
-    n_pixels = images.size // images.shape[-1]
-    parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
-    mean = sum(part.sum(axis=(0, 1, 2), dtype=np.float64) for part in parts) / n_pixels
-    squares = sum(np.square(part - mean).sum(axis=(0, 1, 2)) for part in parts)
-    constant = np.all([(part == images[0, 0, 0]).all(axis=(0, 1, 2)) for part in parts], axis=0)
-    return np.asarray(mean), np.where(constant, 0.0, np.sqrt(squares / n_pixels))
+    n_pixels, first = int(np.prod(images.shape[:-1])), images[0][0, 0]
+    sums = [part.sum(axis=(0, 1, 2), dtype=np.float64) for part in chunks(images, chunk)]
+    mean = np.asarray(sum(sums)) / n_pixels
+    squares, constant = np.zeros_like(mean), np.ones(mean.shape, bool)
+    for part in chunks(images, chunk):
+        squares += np.square(part - mean).sum(axis=(0, 1, 2))
+        constant &= (part == first).all(axis=(0, 1, 2))
+    return mean, np.where(constant, 0.0, np.sqrt(squares / n_pixels))
 
 
-def _moments_8_bit(images: np.ndarray, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+def _moments_8_bit(images: Images, chunk: int) -> tuple[np.ndarray, np.ndarray]:
     """The same from a histogram of the 256 values per channel: exact sums, several times faster."""
-    channels = images.shape[-1]
-    counts = np.zeros((channels, 256), np.int64)
-    for start in range(0, len(images), chunk):
-        for c in range(channels):
-            counts[c] += np.bincount(images[start : start + chunk, ..., c].ravel(), minlength=256)
+    counts = _histogram(images, chunk)
     values = np.arange(256, dtype=np.float64)
     n_pixels = counts[0].sum()
     mean = counts @ values / n_pixels
     variance = np.sum(counts * np.square(values - mean[:, np.newaxis]), axis=1) / n_pixels
     return mean, np.sqrt(variance)
+
+
+def _histogram(images: Images, chunk: int) -> np.ndarray:
+    """How often each channel has each of the 256 values, (c, 256); of lazy images found once."""
+    known = images.known if isinstance(images, LazyImages) else {}
+    if "histogram" not in known:
+        counts = np.zeros((images.shape[-1], 256), np.int64)
+        for part in chunks(images, bounded(images, chunk)):
+            for c in range(len(counts)):
+                counts[c] += np.bincount(part[..., c].ravel(), minlength=256)
+        known["histogram"] = counts
+    found: np.ndarray = known["histogram"]
+    return found
 
 
 def resize_graph(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

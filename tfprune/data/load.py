@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tfprune.data.dataset import Dataset, Examples, Source, check_source, stratified_positions
+from tfprune.data.given import call_function, find_given
+from tfprune.data.lazy import LazyImages
 from tfprune.data.names import DATASETS
+from tfprune.data.own import Collection, choose, read_path
+from tfprune.data.reference import absolute, is_prepared, kind_of
+from tfprune.data.splits import split_name
 from tfprune.errors import InputError
 
 MEMORY_LIMIT = 4 * 2**30
@@ -26,13 +33,18 @@ def load_dataset(
     validation_fraction: float = 0.1,
     seed: int = 0,
     image_size: int | tuple[int, int] | None = None,
+    test_fraction: float | None = None,
+    stream: bool = False,
     download: bool = True,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Dataset:
-    """The data set of this name, read into memory, with a validation share held out of train.
+    """The data set of this name, with a validation share held out of train.
 
     name: `digits` (embedded) or a tensorflow-datasets image-classification data set, also as
-        `name/config` and `name:version`; `DATASETS` lists common ones.
+        `name/config` and `name:version`; `DATASETS` lists common ones. Or data of one's own: a
+        path (a folder with a subfolder for each class, a folder that tensorflow-datasets prepared,
+        a file .npz, .csv or .parquet) or `package.module:function`; `tfprune.data.reference` says
+        how they are told apart.
     data_dir: where prepared TFDS data lies or is put; None for TFDS's own default
         (`TFDS_DATA_DIR` or `~/tensorflow_datasets`). Must exist when given.
     train_split, test_split: TFDS split expressions such as `train[:5000]`; they must not overlap.
@@ -40,8 +52,13 @@ def load_dataset(
         examples, stratified by class, chosen by `seed`. Test is the same for every seed.
     image_size: pixels, one number for a square or (height, width); resizes every image. Needed
         where images differ in size.
+    test_fraction: share in (0, 1) of one's own images that becomes the test split, where they are
+        not divided: stratified by class, the same for every seed.
+    stream: leave images of files on the disk and read them as they are needed; done anyway where
+        they need more than `memory_limit`. No number changes by it.
     download: whether TFDS may fetch and prepare what `data_dir` does not hold.
-    memory_limit: bytes that the images may take; what needs more is refused before reading.
+    memory_limit: bytes that the images may take; what needs more and can't stay on the disk is
+        refused before reading.
 
     Raises InputError, and leaves no folder behind, for an unknown name, a missing folder, data
     that is not prepared and can't be fetched, a bad or empty split, data that is not images with
@@ -64,22 +81,83 @@ def load_dataset(
             f"--data-dir {str(folder)!r} {what}. Create it, or name the folder that holds the "
             "prepared data."
         )
-    loader = DATASETS.get(name if name in DATASETS else _TFDS)
-    source: Source = loader(
-        name,
-        data_dir=folder,
-        train_split=train_split,
-        test_split=test_split,
-        image_size=size,
-        download=download,
-        memory_limit=memory_limit,
-    )
+    if test_fraction is not None and not 0 < test_fraction < 1:
+        raise InputError(
+            f"--test-fraction must lie in (0, 1), got {test_fraction}; it is the share of the "
+            "images that becomes the test split."
+        )
+    own = _own(name, splits=(split_name(train_split), split_name(test_split)), limit=memory_limit)
+    if own is not None:
+        source = choose(
+            own,
+            train_split=train_split,
+            test_split=test_split,
+            test_fraction=test_fraction,
+            image_size=size,
+            memory_limit=memory_limit,
+            stream=stream,
+        )
+    else:
+        if test_fraction is not None:
+            raise InputError(
+                f"--test-fraction holds a test split out of images of one's own, and {name!r} has "
+                "splits: give --train-split 'train[:80%]' and --test-split 'train[80%:]'."
+            )
+        source = _loader(name)(
+            name,
+            data_dir=folder,
+            train_split=train_split,
+            test_split=test_split,
+            image_size=size,
+            download=download,
+            memory_limit=memory_limit,
+        )
     check_source(name, source)
     return _with_validation(name, source, fraction=validation_fraction, seed=int(seed))
 
 
 # what is not in DATASETS is asked of tensorflow-datasets, through the loader of one of its own
 _TFDS = "cifar10"
+
+
+def _own(name: str, *, splits: tuple[str, str], limit: int) -> Collection | None:
+    """Return the data of one's own that a name means; None where a loader knows it by name."""
+    kind = kind_of(name)
+    if kind == "path" and not absolute(name).exists():
+        raise InputError(
+            f"--dataset {name!r} is not there; it was looked for at {str(absolute(name))!r}. Give "
+            "a folder with a subfolder for each class, an .npz file, or a .csv or .parquet table."
+        )
+    if kind == "given":
+        return find_given(name)
+    if kind == "function":
+        return call_function(name, limit=limit)
+    if kind == "path" and not is_prepared(absolute(name)):
+        return read_path(absolute(name), splits=splits, limit=limit)
+    return None
+
+
+def _loader(name: str) -> Callable[..., Source]:
+    if kind_of(name) == "path":
+        from tfprune.data.tfds import load_prepared
+
+        return load_prepared
+    if name in DATASETS:
+        return DATASETS.get(name)
+    if Path(name).exists():
+        return _with_hint
+    return DATASETS.get(_TFDS)
+
+
+def _with_hint(name: str, **options: Any) -> Source:
+    """Load a set of tensorflow-datasets; where there is none, say how a folder here is meant."""
+    try:
+        source: Source = DATASETS.get(_TFDS)(name, **options)
+    except InputError as error:
+        raise InputError(
+            f"{error} A folder or file here is called {name!r}: to read it, write './{name}'."
+        ) from error
+    return source
 
 
 def _checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -105,7 +183,7 @@ def _with_validation(name: str, source: Source, *, fraction: float, seed: int) -
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_VALIDATION_STREAM,)))
     held_out = stratified_positions(source.train.labels, size=n_validation, rng=rng)
-    validation = source.train.take(held_out)
+    validation = source.train.select(held_out)
     train = _without(source.train, held_out)
     if len(np.unique(train.labels)) < 2:
         raise InputError(
@@ -120,6 +198,8 @@ def _with_validation(name: str, source: Source, *, fraction: float, seed: int) -
         n_classes=len(source.class_names),
         class_names=source.class_names,
         provenance=source.provenance,
+        notes=source.notes,
+        label_mapping=source.label_mapping,
     )
 
 
@@ -132,7 +212,11 @@ def _without(examples: Examples, positions: np.ndarray, *, chunk: int = 4096) ->
     if len(positions) == 0:
         return examples
     kept = np.setdiff1d(np.arange(len(examples)), positions)
+    images = examples.images
+    if isinstance(images, LazyImages):
+        return examples.select(kept)
+    held: np.ndarray = images[:]  # the same memory
     for start in range(0, len(kept), chunk):
         rows = kept[start : start + chunk]  # rows[i] >= start + i, so nothing unread is lost
-        examples.images[start : start + len(rows)] = examples.images[rows]
-    return Examples(examples.images[: len(kept)], examples.labels[kept], examples.indices[kept])
+        held[start : start + len(rows)] = held[rows]
+    return Examples(held[: len(kept)], examples.labels[kept], examples.indices[kept])

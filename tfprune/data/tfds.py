@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tfprune.data.dataset import Examples, Source
-from tfprune.data.tfds_prepare import data_root, find_builder, prepare
+from tfprune.data.reference import absolute
+from tfprune.data.tfds_prepare import builder_in, data_root, find_builder, prepare
 from tfprune.data.tfds_read import Reader, refuse_overlap, resolve_split
 from tfprune.errors import InputError
 
@@ -31,8 +32,38 @@ def load_tfds(
     """
     root = data_root(data_dir)
     builder = find_builder(name, root=root)
-    image_key, label_key = image_and_label(name, builder.info)
+    image_and_label(name, builder.info)
     builder = prepare(builder, name, root=root, download=download)
+    return _read(builder, name, train_split, test_split, image_size, memory_limit)
+
+
+def load_prepared(
+    name: str,
+    *,
+    train_split: str,
+    test_split: str,
+    image_size: tuple[int, int] | None,
+    memory_limit: int,
+    **unused: object,
+) -> Source:
+    """Train and test splits of the data in a folder that TFDS prepared; `name` is its path.
+
+    The folder is the one that holds dataset_info.json. `data_dir` and `download` have nothing to
+    act on.
+    """
+    builder = builder_in(absolute(name))
+    return _read(builder, name, train_split, test_split, image_size, memory_limit)
+
+
+def _read(
+    builder: Any,
+    name: str,
+    train_split: str,
+    test_split: str,
+    image_size: tuple[int, int] | None,
+    memory_limit: int,
+) -> Source:
+    image_key, label_key = image_and_label(name, builder.info)
     train = resolve_split(builder, name, train_split, option="--train-split")
     test = resolve_split(builder, name, test_split, option="--test-split")
     refuse_overlap(train, test)

@@ -69,6 +69,21 @@ def find_builder(name: str, *, root: Path) -> Any:
             ) from error
 
 
+def builder_in(folder: Path) -> Any:
+    """The builder of the data in a folder that TFDS prepared; InputError where it can't be read."""
+    import tensorflow_datasets as tfds
+
+    with quiet():
+        try:
+            return tfds.builder_from_directory(folder)
+        # whatever a damaged description makes TFDS raise
+        except Exception as error:
+            raise InputError(
+                f"tensorflow-datasets can't open the folder {str(folder)!r}: {_first_line(error)}. "
+                "Prepare the data set again."
+            ) from error
+
+
 def prepare(builder: Any, name: str, *, root: Path, download: bool) -> Any:
     """Return the builder with its data on disk: downloaded and prepared by TFDS where missing.
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.activations import HiddenLayer
-    from tfprune.data import Dataset, Examples, Normalization
+    from tfprune.data import Dataset, LoadedExamples, Normalization
+    from tfprune.data.lazy import Images
     from tfprune.experiment.tickets import Ticket
     from tfprune.models.files.export import Leaving
     from tfprune.pruning.amounts import Rates
@@ -47,7 +48,7 @@ class Plan:
 
     config: RunConfig
     dataset: Dataset  # of the first seed
-    probe: Examples  # the fixed inputs on which layers are compared, the same for all seeds
+    probe: LoadedExamples  # the fixed inputs on which layers are compared, the same for all seeds
     n_probe: Mapping[str, int]  # layer -> how many of the first of them it is compared on
     tensors: tuple[PrunableTensor, ...]
     hidden: tuple[HiddenLayer, ...]
@@ -69,13 +70,22 @@ class Plan:
 
     @cached_property
     def data_digest(self) -> dict[str, str]:
-        """SHA-256 of the data as read, by split: what a resumed run must find unchanged."""
+        """SHA-256 of the data as read, by split: what a resumed run must find unchanged.
+
+        Of images that stay on the disk, that of their files.
+        """
+        from tfprune.data.lazy import LazyImages
         from tfprune.pruning.checks import digest
+
+        def identity(images: Images) -> np.ndarray:
+            if isinstance(images, LazyImages):
+                return np.frombuffer(bytes.fromhex(images.digest()), np.uint8)
+            return images[:]
 
         splits = {"train": self.dataset.train, "validation": self.dataset.validation,
                   "test": self.dataset.test}  # fmt: skip
         return {
-            name: digest({"images": part.images, "labels": part.labels})[:16]
+            name: digest({"images": identity(part.images), "labels": part.labels})[:16]
             for name, part in splits.items()
         }
 
@@ -123,6 +133,8 @@ def load_data(config: RunConfig, *, seed: int) -> Dataset:
         data_dir=data.data_dir,
         train_split=data.train_split,
         test_split=data.test_split,
+        test_fraction=data.test_fraction,
+        stream=data.stream,
         validation_fraction=data.validation_fraction,
         image_size=data.image_size,
         seed=seed,
@@ -321,6 +333,7 @@ def make_plan(
         leaving=leaving,
         unfollowed=unfollowed,
         notes=(
+            *dataset.notes,
             *input_notes,
             *notes_on(config, network, leaving, precision=built.precision, unfollowed=unfollowed),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
+from tfprune.data.description import describe
 from tfprune.experiment.comparison import attribution_csv
 from tfprune.experiment.events import (
     ControlFinished,
@@ -112,6 +114,8 @@ class RunRecord:
         }
         self.parent.log_params({**flatten(to_dict(self._config)), **facts})
         self.parent.log_text(to_yaml(self._config), "config.yaml")
+        data = {**describe(plan.dataset), "digests": plan.data_digest}
+        self.parent.log_text(json.dumps(data, indent=1, ensure_ascii=False), "data.json")
 
     def _begin_level(self, seed: int, level: int) -> None:
         n_levels = self._config.pruning.levels

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import to_yaml
+from tfprune.data.lazy import chunks
 from tfprune.errors import DamagedError, InputError
 from tfprune.experiment.comparing import compare_layers
 from tfprune.experiment.events import Event, LevelFinished, RunStarted
@@ -232,10 +233,10 @@ def _filters(plan: Plan, trained: TrainedLevel) -> list[FirstLayerFilters]:
 def _as_uint8(examples: Examples, position: int) -> np.ndarray:
     """An image as a picture: 8-bit values as they are, others stretched to their data's range."""
     image = examples.images[position]
-    largest = examples.images.max()
-    if examples.images.dtype == np.uint8 and largest > 16:
+    largest = max(float(some.max()) for some in chunks(examples.images))
+    if image.dtype == np.uint8 and largest > 16:
         return image
-    return np.round(np.clip(image / max(float(largest), 1e-12), 0, 1) * 255).astype(np.uint8)
+    return np.round(np.clip(image / max(largest, 1e-12), 0, 1) * 255).astype(np.uint8)
 
 
 def _flipped(plan: Plan, trained: TrainedLevel) -> list[FlippedExample]:

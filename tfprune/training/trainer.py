@@ -1,8 +1,9 @@
 """Training and evaluation of one network, compiled once for all levels.
 
-The images lie in memory as they were read. One TensorFlow function gathers a batch,
-augments, normalises and takes the optimizer step, many steps in one call: no input pipeline
-stands between the steps, and the order of the examples is what `epoch_plan` says, nothing else.
+One TensorFlow function gathers a batch, augments, normalises and takes the optimizer step, many
+steps in one call. Images lie in memory as they were read; where they stay on the disk, those of the
+next calls are read by other threads meanwhile. The order of the examples is what `epoch_plan` says,
+nothing else, and what a step computes is the same in both cases.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import numpy as np
 
 from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, epoch_plan
+from tfprune.data.lazy import LazyImages, chunks
 from tfprune.errors import InputError, RunError
 from tfprune.models.weights import is_kernel
 from tfprune.training.backend import compiles, gpu, resident_images
+from tfprune.training.feeding import calls
 from tfprune.training.optimizer import Movement, learning_rates, make_optimizer
 from tfprune.training.outputs import Outputs
 from tfprune.training.precision import computing_in
@@ -33,8 +36,6 @@ from tfprune.training.state import (
 if TYPE_CHECKING:
     from tfprune.data import Dataset, Examples
     from tfprune.training.optimizer import Pull
-
-STEPS_PER_CALL = 16  # bounds how long an interrupt waits; has no influence on the arithmetic
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,12 @@ class Trainer:
     def _compile_steps(self, training: TrainingConfig, tf: Any) -> Any:
         model, optimizer = self.prunable.trainable, self.optimizer
         variables = model.trainable_variables
-        images = resident_images(
-            self.dataset.train.images, on_gpu=gpu() is not None and not self.compiled
+        held = self.dataset.train.images
+        is_lazy = isinstance(held, LazyImages)
+        images = (
+            None
+            if is_lazy
+            else resident_images(held[:], on_gpu=gpu() is not None and not self.compiled)
         )
         labels = tf.constant(self.dataset.train.labels)
         rates = self._rates
@@ -150,13 +155,25 @@ class Trainer:
 
             # no loop or condition of Python's needs converting; converting all layers takes long
             @tf.function(jit_compile=self.compiled, autograph=False)
-            def run_steps(order: Any, shift: Any, flip: Any, first: Any, last: Any) -> Any:
-                """Take the steps [first, last) of the epoch whose plan is given."""
+            def run_steps(
+                order: Any, shift: Any, flip: Any, block: Any, base: Any, first: Any, last: Any
+            ) -> Any:
+                """Take the steps [first, last) of the epoch whose plan is given.
+
+                block: the images of the steps from `base` on, where they don't lie in memory.
+                """
                 self.n_traces += 1
 
                 def one_step(step: Any, loss: Any, correct: Any, seen: Any) -> Any:
                     chosen = batch(order, step, size)
-                    x = self.normalization.apply(images(chosen))
+                    if images is not None:
+                        x = images(chosen)
+                    else:
+                        at = (step - base) * batch_size
+                        n = tf.size(chosen) if size is None else size
+                        x = tf.slice(block, [at, 0, 0, 0], [n, *block.shape[1:]])
+                        x = tf.ensure_shape(x, [size, *block.shape[1:]])
+                    x = self.normalization.apply(x)
                     if varied is not None:
                         x = augment(
                             x,
@@ -193,16 +210,15 @@ class Trainer:
             programs = {range(self.steps_per_epoch): program(None if n_left else batch_size)}
         self._programs = tuple(programs.values())
 
-        def run(order: Any, shift: Any, flip: Any, first: int, last: int) -> np.ndarray:
+        def run(order: Any, shift: Any, flip: Any, block: Any, first: int, last: int) -> np.ndarray:
             """Return the sum of losses, right answers and images of the steps [first, last)."""
-            totals = np.zeros(3)
+            totals, base = np.zeros(3), tf.constant(first)
             for steps, run_steps in programs.items():
                 start, stop = max(first, steps.start), min(last, steps.stop)
                 if start < stop:
                     given = tf.constant(start), tf.constant(stop)
-                    totals += [
-                        float(part.numpy()) for part in run_steps(order, shift, flip, *given)
-                    ]
+                    found = run_steps(order, shift, flip, block, base, *given)
+                    totals += [float(part.numpy()) for part in found]
             return totals
 
         return run
@@ -301,9 +317,13 @@ class Trainer:
         order, shift, flip = (None if part is None else tf.constant(part) for part in given)
         reset_generators(self.prunable.network, seed=seed, epoch=epoch, step=first)
         totals = np.zeros(3)
-        for start in range(first, last, STEPS_PER_CALL):
-            stop = min(start + STEPS_PER_CALL, last)
-            totals += self._take_steps(order, shift, flip, start, stop)
+        for start, stop, block in calls(
+            self.dataset.train.images,
+            plan.order[first * self.batch_size : last * self.batch_size],
+            first=first,
+            batch_size=self.batch_size,
+        ):
+            totals += self._take_steps(order, shift, flip, block, start, stop)
             if not np.isfinite(totals[0]):
                 raise RunError(
                     f"training diverged: the loss is {totals[0]} in epoch {epoch + 1}. Lower "
@@ -379,11 +399,10 @@ class Trainer:
 
         prepared = self.normalization if normalization is None else normalization
         predictions, losses = [], []
-        for start in range(0, len(examples), batch_size):
-            part = slice(start, start + batch_size)
+        for place, images in enumerate(chunks(examples.images, batch_size)):
+            part = slice(place * batch_size, (place + 1) * batch_size)
             found, loss = self._predict(
-                prepared.apply(tf.constant(examples.images[part])),
-                tf.constant(examples.labels[part]),
+                prepared.apply(tf.constant(images)), tf.constant(examples.labels[part])
             )
             predictions.append(found.numpy())
             losses.append(loss.numpy().astype(np.float64))

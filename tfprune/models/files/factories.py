@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from tfprune.models.files.load import adopt
 from tfprune.models.files.origin import Origin
 from tfprune.models.files.sandbox import examine
 from tfprune.models.libraries import is_keras2_model, is_keras3_model, keras3, settle_keras
+from tfprune.registry import find_function
 
 PREFIX = "applications/"
 
@@ -30,7 +29,7 @@ def from_factory(reference: str, input_shape: Sequence[int], n_classes: int) -> 
     tf_keras model, or a Keras 3 model, which is converted and verified. Raises InputError with
     what went wrong: no such module or function, an error inside it, or another return value.
     """
-    function = _find(reference)
+    function = find_function(reference, kind="model function")
     try:
         model = function(*_arguments(function, (tuple(input_shape), n_classes)))
     except InputError:
@@ -60,45 +59,6 @@ def _described(value: Any) -> str:
     if type(value).__module__.startswith("torch"):
         return "a PyTorch module, which tfprune does not prune"
     return f"a {type(value).__module__}.{type(value).__qualname__}"
-
-
-def _find(reference: str) -> Callable[..., Any]:
-    module_name, colon, name = reference.partition(":")
-    if not colon or not module_name or not name:
-        raise InputError(
-            f"a model function is written as package.module:function; got {reference!r}."
-        )
-    here = os.getcwd()
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # the user's module may raise anything while it is imported
-        if isinstance(error, ModuleNotFoundError) and error.name in _parents(module_name):
-            raise InputError(
-                f"no module {module_name!r} for the model function {reference!r}. It is looked "
-                f"for among the installed packages and in {here!r}."
-            ) from None
-        raise InputError(
-            f"importing {module_name!r} for the model function {reference!r} raised "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
-    if not hasattr(module, name):
-        functions = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise unknown_name(f"function of {module_name}", name, functions)
-    function: Callable[..., Any] = getattr(module, name)
-    if not callable(function):
-        raise InputError(f"{reference!r} is a {type(function).__name__}, not a function.")
-    return function
-
-
-def _parents(module: str) -> set[str]:
-    parts = module.split(".")
-    return {".".join(parts[: i + 1]) for i in range(len(parts))}
 
 
 def _arguments(function: Callable[..., Any], available: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfprune.config import RunConfig, from_dict, run_name
+from tfprune.config import DataConfig, RunConfig, from_dict, run_name
 from tfprune.errors import MASK, InputError, RunError
 from tfprune.experiment.events import RunStarted
 from tfprune.experiment.loop import execute
@@ -40,6 +41,9 @@ def _tell_on_stderr(message: str) -> None:
 def run(
     config: RunConfig | Mapping[str, Any] | None = None,
     *,
+    train: Any = None,
+    test: Any = None,
+    class_names: Sequence[str] | None = None,
     name: str | None = None,
     experiment: str | None = None,
     tracking_uri: str | None = None,
@@ -54,7 +58,10 @@ def run(
     """Return the result of one experiment, after training, pruning, comparing and logging it.
 
     `config` is a RunConfig, its nested mapping (as in the YAML file), or None for the embedded
-    default. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
+    default. `train` and `test` are images of one's own in place of `data.dataset`: pairs
+    (images, labels), tf.data.Dataset of such, or objects with `__len__` and `__getitem__`; without
+    `test` the setting `data.test_fraction` says what share is held out. `class_names` name their
+    classes. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
     (by default `mlruns/mlflow.db` in `folder`). `tell` hears what is worth knowing on the way,
     `watch` every event of the experiment (see `tfprune.experiment.events`).
     `register` is a name in MLflow's model registry for the last level's network. Every
@@ -74,6 +81,53 @@ def run(
     """
     if not isinstance(config, RunConfig):
         config = from_dict(config or {})
+    with _own_data(config, train, test, class_names) as settled:
+        return _run(
+            settled, name=name, experiment=experiment, tracking_uri=tracking_uri, folder=folder,
+            watch=watch, tell=tell, checkpoint_every=checkpoint_every, fresh=fresh,
+            register=register, deterministic=deterministic,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _own_data(
+    config: RunConfig, train: Any, test: Any, class_names: Sequence[str] | None
+) -> Iterator[RunConfig]:
+    """Yield the configuration with data that were handed over as its data set, while it is used."""
+    from tfprune.data import MEMORY_LIMIT
+    from tfprune.data.given import given_data
+
+    if train is None:
+        if test is not None or class_names is not None:
+            raise InputError(
+                "test and class_names belong to images that are handed over as train, and there is "
+                "no train. Give train=(images, labels) too."
+            )
+        yield config
+        return
+    if config.data.dataset != DataConfig().dataset:
+        raise InputError(
+            f"train was handed over, and the configuration names the data set "
+            f"{config.data.dataset!r} too. Leave one of the two out."
+        )
+    with given_data(train, test, class_names=class_names, limit=MEMORY_LIMIT) as name:
+        yield dataclasses.replace(config, data=dataclasses.replace(config.data, dataset=name))
+
+
+def _run(
+    config: RunConfig,
+    *,
+    name: str | None,
+    experiment: str | None,
+    tracking_uri: str | None,
+    folder: str | Path,
+    watch: Watch,
+    tell: Callable[[str], None],
+    checkpoint_every: int,
+    fresh: bool,
+    register: str | None,
+    deterministic: bool,
+) -> RunResult:
     root = Path(folder)
     location = resolve_store(tracking_uri, experiment, folder=root)
     _start_tensorflow(config, deterministic)

@@ -125,3 +125,59 @@ def test_staying_on_the_disk_does_not_make_another_configuration(folder):
     assert config_hash(from_dict(settings(folder, test_fraction=0.2))) != config_hash(
         from_dict(settings(folder))
     )
+
+
+class StopAfter:
+    """Ends the process's work, as Ctrl-C does, after so many epochs."""
+
+    def __init__(self, n_epochs):
+        self._left = n_epochs
+
+    def __call__(self, event):
+        from tfprune.experiment.events import EpochFinished
+
+        self._left -= isinstance(event, EpochFinished)
+        if self._left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n_epochs", [1, 3])
+def test_a_streamed_run_goes_on_bit_for_bit(folder, from_disk, tmp_path, n_epochs):
+    config = settings(folder, stream=True, augment=True)
+    with pytest.raises(KeyboardInterrupt):
+        tfprune.run(config, folder=tmp_path, tell=lambda _: None, watch=StopAfter(n_epochs))
+    (key,) = [path.name for path in (tmp_path / "mlruns" / "runs").iterdir()]
+    result = tfprune.resume(key, folder=tmp_path, tell=lambda _: None)
+    assert result.epochs == from_disk[0].epochs
+    assert result.similarities == from_disk[0].similarities
+
+
+def test_a_file_that_changed_meanwhile_is_noticed(folder, tmp_path):
+    import shutil
+
+    images = tmp_path / "images"
+    shutil.copytree(folder, images)
+    config = settings(images, stream=True)
+    with pytest.raises(KeyboardInterrupt):
+        tfprune.run(config, folder=tmp_path, tell=lambda _: None, watch=StopAfter(1))
+    (key,) = [path.name for path in (tmp_path / "mlruns" / "runs").iterdir()]
+    shutil.copy(images / "train/class00/00.png", images / "test/class00/60.png")
+    with pytest.raises(InputError, match=rf"run {key} can't go on as the same run, its data chan"):
+        tfprune.resume(key, folder=tmp_path, tell=lambda _: None)
+
+
+def test_a_file_that_changes_during_training_ends_the_run_with_its_name(folder, tmp_path):
+    import shutil
+
+    from tfprune.errors import RunError
+
+    images = tmp_path / "images"
+    shutil.copytree(folder, images)
+
+    def change(event):
+        target = images / "train/class00/00.png"
+        target.write_bytes((images / "train/class10/01.png").read_bytes())
+
+    with pytest.raises(RunError, match=r"00\.png' changed while it was in use\. Put the former"):
+        tfprune.run(settings(images, stream=True, validation_fraction=0), folder=tmp_path,
+                    tell=lambda _: None, watch=change)  # fmt: skip

@@ -61,7 +61,7 @@ def _arguments():
     import tensorflow as tf
 
     order = tf.constant(np.arange(50, dtype=np.int32))
-    return order, None, None, tf.constant(0), tf.constant(1)
+    return order, None, None, None, tf.constant(0), tf.constant(0), tf.constant(1)
 
 
 def test_steps_differ_from_float32_by_rounding_only(make):

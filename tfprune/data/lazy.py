@@ -18,7 +18,7 @@ import numpy as np
 
 _TASK = 8  # images that a thread reads at a time
 _AHEAD = 2  # blocks that are being read while one is in use
-_CHUNK_BYTES = 2**25  # of a block where nobody says how large
+_CHUNK_BYTES = 2**24  # of a block where nobody says how large
 
 
 class Images(Protocol):
@@ -172,7 +172,7 @@ def bounded(images: Images, size: int) -> int:
 
 
 def chunks(images: Images, size: int | None = None) -> Iterator[np.ndarray]:
-    """Yield all images in their order, `size` at a time; by itself some 32 MiB of them."""
+    """Yield all images in their order, `size` at a time; by itself some 16 MiB of them."""
     size = bounded(images, len(images)) if size is None else size
     starts = range(0, len(images), size)
     if isinstance(images, LazyImages):

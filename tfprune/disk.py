@@ -6,6 +6,7 @@ bytes. A file of tfprune's own that is not what was written is named, with what 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import DamagedError, RunError
 from tfprune.interrupts import finishing_first
+from tfprune.refused import refusal, refusals_told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,11 +37,16 @@ def write_whole(path: Path, data: bytes | memoryview, *, durable: bool = True) -
     """Write a file so that a reader, or a crash, meets the old or the new content, never a part.
 
     Not `durable`, it outlasts the process but not yet a power cut, and doesn't wait for the disk.
+    Behind a symbolic link it is the file that is replaced; a device or a pipe is written to.
 
     Raises RunError when it can't be written; the old content then stands.
     """
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return
         with finishing_first():
             with part.open("wb") as file:
                 file.write(data)
@@ -50,11 +57,24 @@ def write_whole(path: Path, data: bytes | memoryview, *, durable: bool = True) -
             if durable:
                 flush(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise RunError(
-            f"{path} can't be written: {error.strerror}. What was there before is whole; make "
-            "room, then go on with 'tfprune resume'."
-        ) from error
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        error.filename = error.filename2 = None  # of the part: the user knows the whole
+        whole = " What was there before is whole." if path.is_file() else ""
+        raise RunError(refusal(error, "written", place=path) + whole) from error
+
+
+def write_text_whole(path: Path, text: str) -> None:
+    """Write a text in UTF-8 as `write_whole` does, and its folder, not waiting for the disk."""
+    make_folder(path.parent)
+    write_whole(path, text.encode(), durable=False)
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and those above it where they are missing; return it, or raise RunError."""
+    with refusals_told("written", place=path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def flush(path: Path) -> None:
@@ -97,11 +117,16 @@ def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
 
 
 def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Return what `pack` wrote; None for a file that is not there or not whole."""
+    """Return what `pack` wrote; None for a file that is not there or not whole.
+
+    Raises RunError where the system doesn't let it be read.
+    """
     try:
         data = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise RunError(refusal(error, "read", place=path)) from error
     start = len(_MAGIC) + 65
     body = memoryview(data)[start:]
     if data[:start] != _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n":
@@ -135,8 +160,10 @@ def read_facts(path: Path, needed: Kinds) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DamagedError(path, "it is gone") from error
+    except IsADirectoryError as error:
+        raise DamagedError(path, "a folder stands in its place") from error
     except OSError as error:
-        raise DamagedError(path, error.strerror or str(error)) from error
+        raise DamagedError(path, refusal(error, "read", place="it").rstrip(".")) from error
     except ValueError as error:  # of JSON, and of UTF-8
         raise DamagedError(path, f"it is no JSON ({error})") from error
     check_facts(path, facts, needed)

@@ -296,8 +296,8 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, mo
     with pytest.raises(RunError) as caught:
         disk.write_whole(path, b"new")
     assert str(caught.value) == (
-        f"{path} can't be written: No space left on device. What was there before is whole; make "
-        "room, then go on with 'tfprune resume'."
+        f"{path} can't be written: No space left on device. Make room on its disk. What was there "
+        "before is whole."
     )
     assert [one.name for one in tmp_path.iterdir()] == ["state"]
     assert path.read_bytes() == b"old"

@@ -45,7 +45,7 @@ def folder_instead(path):
 
 DAMAGES = {
     "gone": (lambda path: path.unlink(), "it is gone"),
-    "folder": (folder_instead, "Is a directory"),
+    "folder": (folder_instead, "a folder stands in its place"),
     "empty": (lambda path: path.write_text(""), "it is no JSON (Expecting value: "),
     "half": (lambda path: path.write_text(path.read_text()[:300]), "it is no JSON ("),
     "no text": (lambda path: path.write_bytes(b"\xff\xfe\xff"), "it is no JSON ("),

@@ -157,8 +157,9 @@ def test_a_folder_in_a_files_place_is_said_with_its_name(written):
     with pytest.raises(RunError) as caught:
         Journal(written)
     assert str(caught.value) == (
-        f"the journal {written} can't be read: {written}/records.jsonl: Is a directory. Make it "
-        "readable, then resume: what was logged is kept."
+        f"the journal {written} can't be read. {written}/records.jsonl can't be read: Is a "
+        "directory. A folder stands in the place of the file: move it away. What was logged is "
+        "kept."
     )
 
 

@@ -129,7 +129,7 @@ def test_a_full_disk_is_said_and_leaves_the_journal_whole(tmp_path, monkeypatch)
         journal.append("run", "metrics", step=1, values={"loss": 0.4})
     assert str(caught.value) == (
         f"the journal {tmp_path} can't be written: {os.strerror(errno.ENOSPC)}. "
-        "Make space or make it writable, then resume: what was logged is kept."
+        "Make room on its disk. What was logged is kept."
     )
     monkeypatch.undo()
     assert journal.unlogged_metrics("run", {"loss": 0.4}, 1) == {"loss": 0.4}

@@ -293,5 +293,6 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_store(resolve_store(folder=tmp_path))
     assert str(caught.value) == (
         f"the MLflow store {tmp_path}/mlruns/mlflow.db can't be used: file is not a database. "
-        "Make its folder writable, run in another folder, or give --tracking-uri."
+        "It is damaged: move it away, and fill a new one from the folder of each run: tfprune sync "
+        "RUN --to sqlite:///mlruns/mlflow.db"
     )

@@ -221,7 +221,7 @@ def test_a_full_disk_ends_the_run_with_one_clear_error(tmp_path, memory, monkeyp
     with _recorder(memory, tmp_path) as recorder:
         run = recorder.start_run("r")
         monkeypatch.setattr(os, "write", lambda file, data: 0)
-        with pytest.raises(RunError, match=r"can't be written: .* Make space"):
+        with pytest.raises(RunError, match=r"can't be written: .* Make room"):
             run.log_metrics({"loss": 0.5}, step=0)
 
 

@@ -317,7 +317,8 @@ def test_a_store_lost_while_reading_is_a_run_error(store: Store, monkeypatch) ->
     with pytest.raises(RunError) as caught:
         store.search_runs()
     assert str(caught.value) == (
-        f"the MLflow store {store.location.uri} does not answer: connection reset"
+        f"the MLflow store {store.location.database} can't be used: connection reset. Look what is "
+        "wrong with that file."
     )
 
 

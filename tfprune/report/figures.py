@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tfprune.disk import make_folder, write_whole
 from tfprune.errors import InputError, unknown_name
 from tfprune.report import FORMATS
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
@@ -132,7 +133,8 @@ def save_figures(
     """Write every figure of the data into `folder` (made when missing); return the files.
 
     `formats` are among FORMATS; files carry no date, so the same data gives the same files.
-    `kind` chooses one figure by its stem. Raises InputError for another format or kind.
+    `kind` chooses one figure by its stem. Raises InputError for another format or kind, RunError
+    where a file can't be written.
 
         save_figures("plots", data, formats=("pdf",), kind="depth-cka")
     """
@@ -143,13 +145,13 @@ def save_figures(
     if kind is not None and kind not in charts:
         raise unknown_name("figure", kind, charts)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = []
     for stem, chart in charts.items():
         if kind not in (None, stem):
             continue
         for name in formats:
             path = folder / f"{stem}.{name}"
-            path.write_bytes(draw(chart, name))
+            write_whole(path, draw(chart, name), durable=False)
             written.append(path)
     return written

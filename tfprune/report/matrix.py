@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfprune.disk import make_folder, write_whole
 from tfprune.report.charts.pairs import comparison_chart
 from tfprune.report.labels import measure_label, printable, shorten
 
@@ -19,7 +20,7 @@ def save_matrix_figures(folder: Path, result: ComparisonResult) -> Path:
     """Write one map per measure into `folder`, network a down, b across; return the folder."""
     from tfprune.report.figures import draw
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for measure, values in result.values.items():
         chart = comparison_chart(
             values,
@@ -28,7 +29,7 @@ def save_matrix_figures(folder: Path, result: ComparisonResult) -> Path:
             b=(result.b, result.layers_b),
             key=f"matrix-{measure}",
         )
-        (folder / f"{chart.key}.png").write_bytes(draw(chart, "png"))
+        write_whole(folder / f"{chart.key}.png", draw(chart, "png"), durable=False)
     return folder
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config import DataConfig, RunConfig
+from tfprune.disk import write_text_whole
 from tfprune.errors import InputError
 from tfprune.experiment.comparing import compare_layers
 from tfprune.experiment.comparison import Attributor, ComparisonResult, attribution_csv
@@ -80,11 +81,10 @@ def compare(
     from tfprune.report.matrix import save_matrix_figures
 
     if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        (Path(out) / "similarity.csv").write_text(result.csv(), encoding="utf-8")
+        write_text_whole(Path(out) / "similarity.csv", result.csv())
         if result.attribution:
             text = attribution_csv(result.attribution)
-            (Path(out) / "attribution.csv").write_text(text, encoding="utf-8")
+            write_text_whole(Path(out) / "attribution.csv", text)
         save_matrix_figures(Path(out), result)
         result = dataclasses.replace(result, folder=str(out))
     store = store or open_store(location)

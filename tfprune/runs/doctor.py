@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tfprune.errors import InputError, TfpruneError
+from tfprune.refused import refusal
 
 if TYPE_CHECKING:
     from tfprune.experiment.plan import Plan
@@ -153,7 +154,7 @@ def _disk(folder: Path) -> Finding:
     try:
         free = shutil.disk_usage(folder).free / 2**30
     except OSError as error:
-        raise InputError(f"folder {folder} can't be looked at: {error.strerror}.") from error
+        raise InputError(refusal(error, "read", place=folder)) from error
     if not os.access(folder, os.W_OK):
         return Finding("disk", f"{folder.resolve()} can't be written", "run elsewhere", blocks=True)
     little = free < LEAST_DISK

@@ -26,6 +26,7 @@ from tfprune.report.data import (
 )
 from tfprune.runs.doctor import computed_on
 from tfprune.runs.workspace import environment
+from tfprune.tracking.store_problem import refill
 
 if TYPE_CHECKING:
     import tf_keras
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tfprune.experiment.plan import Plan
     from tfprune.pruning.kernels import PrunableTensor
     from tfprune.results import ControlResult, LevelResult
-    from tfprune.tracking import Store
+    from tfprune.tracking import RunInfo, Store
 
 
 class Reporter:
@@ -127,17 +128,28 @@ def _control_row(row: ControlResult) -> ControlRow:
 
 
 def logged_data(reference: str, store: Store) -> ReportData:
-    """Return what a run logged for its report; raises InputError when it has not finished."""
+    """Return what a run logged for its report; InputError says why where it is not there."""
     run = store.find_run(reference)
     if run.parent_id is not None:
         run = store.find_run(run.parent_id)
     if "report-data.npz" not in store.list_artifacts(run.id):
-        raise InputError(
-            f"run {reference!r} has no report data: it was not made by 'tfprune run', or has not "
-            "finished. An interrupted run goes on with 'tfprune resume'."
-        )
+        raise InputError(f"run {reference!r} has no report data: {_why_without_data(run)}")
     data = read_data(store.download_artifact(run.id, "report-data.npz"))
     return dataclasses.replace(data, run_id=run.id)  # a store that was filled anew has its own
+
+
+def _why_without_data(run: RunInfo) -> str:
+    if run.kind != "experiment":
+        return "it was not made by 'tfprune run'."
+    key = run.key or run.id
+    if run.status == "FINISHED":
+        return (
+            "it has finished, but its artifact report-data.npz is gone from the store. Store its "
+            f"files again from the run's folder: {refill(key, 'URI')}"
+        )
+    if run.status == "RUNNING":
+        return f"it has not finished. Where it was killed, go on with: tfprune resume {key}"
+    return f"it was ended before it finished ({run.status}). Go on with: tfprune resume {key}"
 
 
 def _open(tracking_uri: str | None, experiment: str | None) -> Store:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.config import DataConfig, RunConfig, from_dict, run_name
-from tfprune.errors import MASK, InputError, RunError
+from tfprune.errors import MASK, InputError
 from tfprune.experiment.events import RunStarted
 from tfprune.experiment.loop import execute
 from tfprune.experiment.plan import make_plan
+from tfprune.refused import refusals_told
 from tfprune.results import RunResult
 from tfprune.runs import workspace as workspaces
 from tfprune.runs.doctor import computed_on
@@ -24,7 +25,8 @@ from tfprune.runs.reporting import Reporter
 from tfprune.runs.trained_again import EPOCH_METRIC, cost_of_lost
 from tfprune.runs.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
-from tfprune.tracking.local import MissingStoreError, refill, runs_of_lost
+from tfprune.tracking.local import runs_of_lost
+from tfprune.tracking.store_problem import StoreProblem, refill
 from tfprune.training.precision import is_slow_here
 
 if TYPE_CHECKING:
@@ -324,16 +326,21 @@ def sync(
 
 def _open_again(run_folder: Path, location: StoreLocation) -> Store:
     """Return the store of a run that has begun; InputError where what it had of it is gone."""
-    if workspaces.store_id(run_folder) is None:
-        return open_store(location)
+    key = run_folder.name
     try:
-        return open_store(location, create=False)
-    except MissingStoreError as error:
-        key = run_folder.name
-        raise InputError(
-            f"{error.what}; run {key} was delivered to it. Put it back, or fill a new one from "
-            f"the folder of the run: {refill(key)}"
-        ) from error
+        return open_store(location, create=workspaces.store_id(run_folder) is None)
+    except StoreProblem as error:
+        if error.is_missing:
+            raise InputError(
+                f"{error.what}; run {key} was delivered to it. Put it back, or fill a new one "
+                f"from the folder of the run: {refill(key)}"
+            ) from error
+        if error.is_silent:
+            raise InputError(
+                f"{error.what}. Start it, or deliver all of the run to another one: "
+                f"{refill(key, 'URI')}"
+            ) from error
+        raise
 
 
 def _store_of(run_folder: Path, given: Mapping[str, str | None], root: Path) -> StoreLocation:
@@ -368,19 +375,6 @@ def _register(
     tell(f"Registered as {name} version {version}.")
 
 
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    """Turn what a full or failing disk raises into a RunError that says so."""
-    try:
-        yield
-    except OSError as error:
-        place = error.filename or "a file of the run"
-        raise RunError(
-            f"{place} can't be written: {error.strerror or error}. Make room, then go on with "
-            "'tfprune resume': what was logged is kept."
-        ) from error
-
-
 def _carry_out(
     plan: Plan,
     workspace: Workspace,
@@ -400,7 +394,10 @@ def _carry_out(
     for note in plan.notes:
         tell(note)
     try:
-        with store.record(workspace.folder, on_gap=tell) as recorder, _disk_errors():
+        with (
+            store.record(workspace.folder, on_gap=tell) as recorder,
+            refusals_told("used", more="What was logged is kept."),
+        ):
             record = RunRecord(
                 recorder, plan.config, name=name, key=workspace.key, computed=computed_on(plan)
             )
@@ -432,7 +429,7 @@ def _carry_out(
             record.finish(page, written)
             recorder.flush()
         standing, run_id = recorder.standing, record.parent.id
-        with _disk_errors():
+        with refusals_told("used", more="What was logged is kept."):
             workspace.note(run_id=run_id)
         _register(workspace, store, run_id or workspace.key, written, tell)
         if standing.left:

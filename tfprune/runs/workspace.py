@@ -20,6 +20,7 @@ from tfprune.config import ConfigError, RunConfig, config_hash, from_dict, to_di
 from tfprune.disk import Kinds, check_facts, read_facts, write_whole
 from tfprune.errors import DamagedError, InputError, RunError, unknown_name
 from tfprune.experiment.checkpoint import CheckpointFolder
+from tfprune.refused import refusal
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
 
 RUNS = Path("mlruns") / "runs"
@@ -191,7 +192,7 @@ def _new_folder(root: Path, key: str) -> Workspace:
         lock = FileLock(folder / "run.lock")
         lock.acquire(timeout=0)
     except OSError as error:
-        raise RunError(f"the folder {folder} can't be made: {error.strerror}.") from error
+        raise RunError(refusal(error, "written", place=folder)) from error
     return Workspace(folder, {}, lock)
 
 

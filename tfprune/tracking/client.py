@@ -182,7 +182,10 @@ class MlflowClient:
     """
 
     def __init__(self, uri: str, *, artifact_root: Path | None = None) -> None:
-        mlflow = import_mlflow()
+        try:
+            mlflow = import_mlflow()  # not inside _store_errors, which imports a part of it
+        except (MemoryError, ImportError, RuntimeError) as error:  # as under 'ulimit -v'
+            raise UnavailableError(_first_line(error) or type(error).__name__) from error
         with _store_errors():
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._artifact_root = artifact_root

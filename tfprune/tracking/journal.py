@@ -39,6 +39,7 @@ from filelock import FileLock, Timeout
 from tfprune.disk import flush, write_whole
 from tfprune.errors import InputError, RunError
 from tfprune.interrupts import finishing_first
+from tfprune.refused import refusal
 from tfprune.tracking.kept_files import KeptFiles
 from tfprune.tracking.records import (
     Record,
@@ -364,15 +365,10 @@ class Journal:
 
 
 def _unreadable(folder: Path, error: OSError) -> str:
-    place = error.filename or folder
-    return (
-        f"the journal {folder} can't be read: {place}: {error.strerror or error}. Make it "
-        "readable, then resume: what was logged is kept."
-    )
+    return f"the journal {folder} can't be read. {refusal(error, 'read')} What was logged is kept."
 
 
 def _unwritable(folder: Path, error: OSError) -> str:
-    return (
-        f"the journal {folder} can't be written: {error.strerror or error}. "
-        "Make space or make it writable, then resume: what was logged is kept."
-    )
+    error.filename = error.filename2 = None
+    said = refusal(error, "written", place=f"the journal {folder}")
+    return f"{said} What was logged is kept."

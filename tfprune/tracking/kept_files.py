@@ -20,6 +20,7 @@ import shutil
 from pathlib import Path
 
 from tfprune.disk import flush
+from tfprune.refused import refusal
 from tfprune.tracking.records import Record
 
 _BLOCK = 1 << 20
@@ -86,7 +87,7 @@ class KeptFiles:
         try:
             same = known is None or digest(path) == known
         except OSError as error:
-            return f"{path} can't be read ({error.strerror})"
+            return refusal(error, "read", place=path).rstrip(".")
         return "" if same else f"{path} is not what was logged"
 
     def share(self, record: Record, stored: Path) -> None:

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from tfprune.errors import InputError
 from tfprune.tracking.client import migrate_new_database
-from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
+from tfprune.tracking.location import StoreLocation
+from tfprune.tracking.store_problem import StoreProblem, refill, store_problem
 
 _LOCK_SECONDS = 120.0
 SQLITE_SECONDS = 20.0  # as MLflow waits for another process's write
@@ -33,16 +34,8 @@ _LOCATION_COLUMNS = (
 )
 
 
-class MissingStoreError(InputError):
-    """A database or an experiment is not there; `what` says which, without what to do."""
-
-    def __init__(self, what: str, *, more: str = "", remedy: str) -> None:
-        super().__init__(f"{what}{more}. {remedy}")
-        self.what = what
-
-
 def require_database(location: StoreLocation) -> None:
-    """Raise MissingStoreError when the location's database file is not there, or is empty."""
+    """Raise StoreProblem when the location's database file is not there, or is empty."""
     database = location.database
     if database is None or (database.exists() and database.stat().st_size > 0):
         return
@@ -50,12 +43,15 @@ def require_database(location: StoreLocation) -> None:
     if database.exists():
         what = f"the MLflow store {database} is empty"
     if runs := runs_of_lost(location):
-        raise MissingStoreError(
+        raise StoreProblem(
             what,
+            is_missing=True,
             more=f", to which runs of this folder were delivered ({len(runs)} of them)",
             remedy=f"Put it back, or fill a new one from the folder of each run: {refill(runs[0])}",
         )
-    raise MissingStoreError(what, remedy="Run 'tfprune run' first, or give --tracking-uri.")
+    raise StoreProblem(
+        what, remedy="Run 'tfprune run' first, or give --tracking-uri.", is_missing=True
+    )
 
 
 def runs_of_lost(location: StoreLocation) -> list[str]:
@@ -66,11 +62,6 @@ def runs_of_lost(location: StoreLocation) -> list[str]:
         return []
     notes = sorted((database.parent / "runs").glob("*/delivered.json"))
     return [note.parent.name for note in notes]
-
-
-def refill(run: str, uri: str = f"sqlite:///{DEFAULT_FOLDER}/{DATABASE_NAME}") -> str:
-    """Return the command that delivers all of a run to a store."""
-    return f"tfprune sync {run} --to {uri}"
 
 
 def prepare(location: StoreLocation) -> None:
@@ -95,11 +86,7 @@ def prepare(location: StoreLocation) -> None:
             f"{_LOCK_SECONDS:.0f} s. Wait until it is done, or give another --tracking-uri."
         ) from error
     except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"the MLflow store {database} can't be used: {reason}. "
-            "Make its folder writable, run in another folder, or give --tracking-uri."
-        ) from error
+        raise store_problem(error, location) from error
 
 
 def _create(database: Path, artifact_root: Path | None) -> None:

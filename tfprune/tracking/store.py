@@ -10,9 +10,10 @@ from tfprune.tracking.client import MlflowClient, Point, RunInfo
 from tfprune.tracking.delivery import Delivery, deliver_some
 from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.journal import Journal
-from tfprune.tracking.local import MissingStoreError, prepare, require_database
+from tfprune.tracking.local import prepare, require_database
 from tfprune.tracking.location import StoreLocation
 from tfprune.tracking.recorder import Recorder
+from tfprune.tracking.store_problem import StoreProblem, store_problem
 
 _MIN_PREFIX = 4
 
@@ -21,9 +22,8 @@ def open_store(location: StoreLocation, *, create: bool = True) -> Store:
     """Return the store, ready: tables made, artifact paths true, the experiment there.
 
     With `create=False` (for commands that only read) a missing database or experiment raises
-    MissingStoreError.
-    Raises InputError when the store does not answer or can't be written, and when the
-    experiment's name belongs to a deleted one.
+    StoreProblem, and so does a store that does not answer or can't be used. Raises InputError
+    when the experiment's name belongs to a deleted one.
     """
     if not create:
         require_database(location)
@@ -32,14 +32,11 @@ def open_store(location: StoreLocation, *, create: bool = True) -> Store:
         client = MlflowClient(location.uri, artifact_root=location.artifact_root)
         problem = client.open_experiment(location.experiment, create=create)
     except (UnavailableError, RejectedError) as error:
-        raise InputError(
-            f"the MLflow store {location.shown} does not answer: {error} "
-            "Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), or leave both out to use "
-            "the folder mlruns/ here."
-        ) from error
+        raise store_problem(error, location) from error
     if problem == "missing":
-        raise MissingStoreError(
+        raise StoreProblem(
             f"the MLflow store {location.shown} has no experiment {location.experiment!r}",
+            is_missing=True,
             remedy="Give the name of one that is there with --experiment.",
         )
     if problem is not None:
@@ -132,7 +129,9 @@ class Store:
             raise self._lost(error) from error
 
     def _lost(self, error: UnavailableError) -> RunError:
-        return RunError(f"the MLflow store {self.location.shown} does not answer: {error}")
+        problem = store_problem(error, self.location)
+        # that of a silent store is for its beginning: it answered then
+        return RunError(problem.what if problem.is_silent else problem)
 
     def search_runs(self, query: str = "") -> list[RunInfo]:
         """Return the experiment's runs, newest first; `query` is MLflow's filter string."""

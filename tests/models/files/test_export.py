@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfprune.errors import InputError, InvariantError
+from tfprune.errors import InputError, InvariantError, RunError
 from tfprune.models.files import export, export_model, load_with_origin, write
 from tfprune.models.weights import values
 
@@ -171,7 +171,7 @@ def test_a_folder_that_can_not_be_replaced_stays_as_it_was(tmp_path, monkeypatch
             (new / "saved_model.pb").write_text(text)
 
     monkeypatch.setattr(write.os, "rename", refuse_the_new)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(RunError, match="Input/output"):
         put("new")
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
     assert (place / "saved_model.pb").read_text() == "old"

@@ -22,6 +22,7 @@ from tfprune.errors import InputError, reason
 from tfprune.models.files import origin
 from tfprune.models.files.allowed import check_config
 from tfprune.models.files.sandbox import Examined, examine
+from tfprune.refused import refusal
 
 ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -72,7 +73,7 @@ def detect(path: str | os.PathLike[str]) -> Detected:
     except FileNotFoundError:
         raise InputError(f"no model file at {str(path)!r}; expected {EXPECTED}.") from None
     except OSError as error:
-        raise InputError(f"model file {str(path)!r} can't be read: {error.strerror}.") from None
+        raise InputError(f"model file {refusal(error, 'read', place=path)}") from None
     if head.startswith(ZIP_MAGIC):
         return _detect_zip(path)
     if head == HDF5_MAGIC:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tfprune.errors import InputError, reason
+from tfprune.errors import InputError, RunError, reason
 from tfprune.interrupts import finishing_first
 from tfprune.models.files import origin
 from tfprune.models.files.convert import convert_to_keras3
@@ -27,6 +27,7 @@ from tfprune.models.files.origin import Origin
 from tfprune.models.files.verify import verify
 from tfprune.models.graph import fixes_training
 from tfprune.models.weights import copy_layer
+from tfprune.refused import refusal
 
 
 def to_keras3(model: Any) -> Any:
@@ -97,7 +98,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A file is replaced; a folder only if it is a SavedModel and nothing else lies in it, so that
     no work of the user's is lost. Raises InputError otherwise, and when the folder can't be
-    written.
+    written; RunError when that is refused later, as by a disk that fills.
     """
     if path.is_dir() and not _is_ours_to_replace(path):
         raise InputError(f"{str(path)!r} is a folder with other files in it; choose another name.")
@@ -105,7 +106,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
-        raise InputError(f"can't write {str(path)!r}: {error.strerror}.") from None
+        raise InputError(refusal(error, "written", place=path)) from None
     try:
         temporary = scratch / path.name
         yield temporary
@@ -114,6 +115,11 @@ def replacing(path: Path) -> Iterator[Path]:
                 _swap(temporary, path, scratch / "old")
             else:
                 os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None:  # no refusal of the system: a library's
+            raise
+        error.filename = error.filename2 = None  # of the scratch folder
+        raise RunError(refusal(error, "written", place=path)) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

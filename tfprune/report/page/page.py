@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfprune.disk import write_text_whole
 from tfprune.errors import InputError
 from tfprune.report.answer import Answer, answer
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
@@ -96,14 +97,13 @@ def write_report(path: str | Path, data: ReportData | Iterable[ReportData]) -> P
     """Write one self-contained HTML file for a run, or for several side by side; return its path.
 
     The file holds its scripts, data and pictures, and fetches nothing. Raises InputError where
-    there is no run to show.
+    there is no run to show, RunError where the file can't be written.
     """
     runs = [data] if isinstance(data, ReportData) else list(data)
     if not runs:
         raise InputError("a report needs at least one run, got none.")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(runs), encoding="utf-8")
+    write_text_whole(path, render(runs))
     return path
 
 

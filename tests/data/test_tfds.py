@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfprune.data import load_dataset
+from tfprune.data.lazy import LazyImages
 from tfprune.errors import InputError
 
 
@@ -102,12 +103,16 @@ def test_an_example_taken_twice_is_refused(numbered):
     )
 
 
-def test_more_than_the_memory_limit_is_refused_before_reading(numbered):
-    message = refusal("numbered", data_dir=numbered, memory_limit=40 * 6 * 5 * 3 - 1)
-    assert message.startswith("40 images of 'numbered' at 6x5x3 need 0.0 GiB of memory")
-    assert "--train-split 'train[:10%]'" in message
+def test_more_than_the_memory_limit_stays_on_the_disk_and_says_so(numbered):
+    data = load_dataset("numbered", data_dir=numbered, memory_limit=40 * 6 * 5 * 3 - 1)
+    assert isinstance(data.train.images, LazyImages)
+    assert data.notes == (
+        "The images need 0.0 GiB in memory, more than the limit of 0.0 GiB: they are read from "
+        "disk as they are needed.",
+    )
     data = load_dataset("numbered", data_dir=numbered, memory_limit=40 * 6 * 5 * 3)
-    assert len(data.test) == 10
+    assert isinstance(data.train.images, np.ndarray)
+    assert data.notes == ()
 
 
 def test_image_size_resizes_every_image_and_keeps_8_bit_values(numbered):

@@ -186,3 +186,11 @@ def chunks(images: Images, size: int | None = None) -> Iterator[np.ndarray]:
 def as_array(images: Images) -> np.ndarray:
     """Return the images as an array; lazy ones are read."""
     return cast("np.ndarray", images) if isinstance(images, np.ndarray) else images[:]
+
+
+def too_large(needed: int, limit: int) -> str:
+    """Return the sentence that says why images stay on the disk; both numbers in bytes."""
+    return (
+        f"The images need {needed / 2**30:.1f} GiB in memory, more than the limit of "
+        f"{limit / 2**30:.1f} GiB: they are read from disk as they are needed."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -103,7 +104,9 @@ def load_dataset(
                 f"--test-fraction holds a test split out of images of one's own, and {name!r} has "
                 "splits: give --train-split 'train[:80%]' and --test-split 'train[80%:]'."
             )
-        source = _loader(name)(
+        loader = _loader(name)
+        more = {"stream": stream} if "stream" in inspect.signature(loader).parameters else {}
+        source = loader(
             name,
             data_dir=folder,
             train_split=train_split,
@@ -111,6 +114,7 @@ def load_dataset(
             image_size=size,
             download=download,
             memory_limit=memory_limit,
+            **more,
         )
     check_source(name, source)
     return _with_validation(name, source, fraction=validation_fraction, seed=int(seed))
@@ -149,10 +153,10 @@ def _loader(name: str) -> Callable[..., Source]:
     return DATASETS.get(_TFDS)
 
 
-def _with_hint(name: str, **options: Any) -> Source:
+def _with_hint(name: str, *, stream: bool, **options: Any) -> Source:
     """Load a set of tensorflow-datasets; where there is none, say how a folder here is meant."""
     try:
-        source: Source = DATASETS.get(_TFDS)(name, **options)
+        source: Source = DATASETS.get(_TFDS)(name, stream=stream, **options)
     except InputError as error:
         raise InputError(
             f"{error} A folder or file here is called {name!r}: to read it, write './{name}'."

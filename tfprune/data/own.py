@@ -14,7 +14,7 @@ from tfprune.data.dataset import Examples, Source, stratified_positions
 from tfprune.data.folder import ALL, Listing, divisions
 from tfprune.data.image_files import FileReader
 from tfprune.data.labels import find_classes, to_classes
-from tfprune.data.lazy import Images, LazyImages, as_array
+from tfprune.data.lazy import Images, LazyImages, as_array, too_large
 from tfprune.data.splits import refuse_shared, sliced, split_name
 from tfprune.errors import InputError
 
@@ -263,8 +263,5 @@ def _streamed(images: Sequence[Images], *, asked: bool, limit: int) -> tuple[boo
     lazy = [found for found in images if isinstance(found, LazyImages)]
     needed = sum(found.nbytes for found in lazy)
     if lazy and not asked and needed > limit:
-        return True, (
-            f"The images need {needed / 2**30:.1f} GiB in memory, more than the limit of "
-            f"{limit / 2**30:.1f} GiB: they are read from disk as they are needed."
-        )
+        return True, too_large(needed, limit)
     return bool(lazy) and asked, None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfprune.data.dataset import Examples, Source
+from tfprune.data.lazy import LazyImages, too_large
 from tfprune.data.reference import absolute
 from tfprune.data.tfds_prepare import builder_in, data_root, find_builder, prepare
-from tfprune.data.tfds_read import Reader, refuse_overlap, resolve_split
+from tfprune.data.tfds_read import Reader, SplitRanges, refuse_overlap, resolve_split
 from tfprune.errors import InputError
 
 
@@ -22,6 +26,7 @@ def load_tfds(
     image_size: tuple[int, int] | None,
     download: bool,
     memory_limit: int,
+    stream: bool = False,
 ) -> Source:
     """Train and test splits of a TFDS data set, through TFDS's own builder.
 
@@ -34,7 +39,7 @@ def load_tfds(
     builder = find_builder(name, root=root)
     image_and_label(name, builder.info)
     builder = prepare(builder, name, root=root, download=download)
-    return _read(builder, name, train_split, test_split, image_size, memory_limit)
+    return _read(builder, name, train_split, test_split, image_size, memory_limit, stream)
 
 
 def load_prepared(
@@ -44,6 +49,7 @@ def load_prepared(
     test_split: str,
     image_size: tuple[int, int] | None,
     memory_limit: int,
+    stream: bool = False,
     **unused: object,
 ) -> Source:
     """Train and test splits of the data in a folder that TFDS prepared; `name` is its path.
@@ -52,7 +58,7 @@ def load_prepared(
     act on.
     """
     builder = builder_in(absolute(name))
-    return _read(builder, name, train_split, test_split, image_size, memory_limit)
+    return _read(builder, name, train_split, test_split, image_size, memory_limit, stream)
 
 
 def _read(
@@ -62,23 +68,53 @@ def _read(
     test_split: str,
     image_size: tuple[int, int] | None,
     memory_limit: int,
+    stream: bool,
 ) -> Source:
     image_key, label_key = image_and_label(name, builder.info)
     train = resolve_split(builder, name, train_split, option="--train-split")
     test = resolve_split(builder, name, test_split, option="--test-split")
     refuse_overlap(train, test)
     reader = Reader(builder, name, image_key, label_key, image_size)
-    reader.check_memory([train, test], limit=memory_limit)
-    examples = []
-    for part in (train, test):
-        images, labels = reader.read(part, limit=memory_limit)
-        examples.append(Examples(images, labels, part.positions()))
+    parts = [train, test]
+    needed = reader.bytes_of(parts)
+    is_large = needed is not None and needed > memory_limit
+    streamed = stream or (is_large and reader.can_stream)
+    notes: tuple[str, ...] = ()
+    if streamed:
+        examples = _on_disk(builder, parts, reader, image_key, label_key)
+    else:
+        reader.check_memory(parts, limit=memory_limit)
+        examples = [Examples(*reader.read(p, limit=memory_limit), p.positions()) for p in parts]
+    if streamed and not stream and needed is not None:
+        notes = (too_large(needed, memory_limit),)
     return Source(
         train=examples[0],
         test=examples[1],
         class_names=tuple(str(c) for c in builder.info.features[label_key].names),
-        provenance=_provenance(builder, image_key, train_split, test_split, image_size),
+        provenance={
+            **_provenance(builder, image_key, train_split, test_split, image_size),
+            **({"streamed": True} if streamed else {}),
+        },
+        notes=notes,
     )
+
+
+def _on_disk(
+    builder: Any, parts: Sequence[SplitRanges], reader: Reader, image_key: str, label_key: str
+) -> list[Examples]:
+    """Return the examples of each part with images that are read when they are asked for."""
+    from tfprune.data.tfds_records import RecordReader
+
+    records = RecordReader(
+        builder, parts, image_key=image_key, label_key=label_key, shape=reader.known_shape(),
+        dtype=reader.dtype, size=reader.image_size,
+    )  # fmt: skip
+    found, start = [], 0
+    for part in parts:
+        rows = np.arange(start, start + len(part))
+        found.append(Examples(LazyImages(records, rows), records.labels[rows], part.positions()))
+        start += len(part)
+    return found
 
 
 def image_and_label(name: str, info: Any) -> tuple[str, str]:

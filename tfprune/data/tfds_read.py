@@ -32,13 +32,41 @@ class Reader:
     ) -> None:
         self._builder, self._name = builder, name
         self._image_key, self._label_key = image_key, label_key
-        self._image_size = image_size
+        self._image_size = self.image_size = image_size
         feature = builder.info.features[image_key]
         height, width, channels = feature.shape
         if image_size is not None:
             height, width = image_size
         self._shape = (height, width, channels)
         self._dtype = np.dtype(np.uint8 if feature.np_dtype == np.uint8 else np.float32)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """uint8, or float32 where images are not 8-bit."""
+        return self._dtype
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the files can be read in any order, and the shape of the images is known."""
+        kind = self._builder.info.file_format
+        is_read = kind is not None and kind.value in ("tfrecord", "array_record")
+        return is_read and None not in self._shape
+
+    def known_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image; InputError where the builder names none."""
+        if None in self._shape:
+            raise InputError(
+                f"the images of {self._name!r} may differ in size, and they stay on the disk. Give "
+                "--image-size to bring them to one size, such as --image-size 64."
+            )
+        return self._shape
+
+    def bytes_of(self, parts: Sequence[SplitRanges]) -> int | None:
+        """Bytes that the images of all parts take in memory; None where their size is unknown."""
+        if None in self._shape:
+            return None
+        n = sum(len(part) for part in parts)
+        return n * int(np.prod(self._shape)) * self._dtype.itemsize
 
     def check_memory(self, parts: Sequence[SplitRanges], *, limit: int) -> None:
         """Raise InputError when the images of all `parts` together need more than `limit` bytes.

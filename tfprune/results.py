@@ -13,6 +13,9 @@ DENSE = "dense"  # the network a level is compared with: its own dense network
 SEED_FLOOR = "seed"  # ... or, for a floor, the dense network of another seed
 SAME_INIT = "same-init"  # ... or of this seed, trained again from its start in another order
 
+# facts of a level on each of the further test sets: what stands before the slash and the set's name
+ALSO_ACCURACY, ALSO_WORSE, ALSO_POTENTIAL = "accuracy_on", "p_worse", "prune_potential"
+
 
 @dataclass(frozen=True)
 class LevelResult:

@@ -141,7 +141,7 @@ class StopAfter:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("n_epochs", [1, 3])
+@pytest.mark.parametrize("n_epochs", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_streamed_run_goes_on_bit_for_bit(folder, from_disk, tmp_path, n_epochs):
     config = settings(folder, stream=True, augment=True)
     with pytest.raises(KeyboardInterrupt):

@@ -44,6 +44,14 @@ class DataConfig:
         "--test-fraction",
         later=True,
     )
+    also_test: tuple[str, ...] = setting(
+        (),
+        "further test set for every level, such as a shifted one, repeatable; NAME is what "
+        "--dataset takes, SPLIT its test split where not given",
+        "--also-test",
+        metavar="NAME[:SPLIT]",
+        later=True,
+    )
     validation_fraction: float = setting(
         0.1, "share of the train split held out for validation, in [0, 1)", "--validation-fraction"
     )
@@ -81,6 +89,7 @@ class DataConfig:
             self, "test_fraction", low=0, high=1, low_open=True, high_open=True, optional=True
         )
         check.number(self, "validation_fraction", low=0, high=1, high_open=True)
+        check.texts(self, "also_test")
         check.boolean(self, "stream")
         check.integer(self, "image_size", low=1, optional=True)
         check.choice(self, "normalization")

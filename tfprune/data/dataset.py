@@ -118,7 +118,7 @@ def check_source(name: str, source: Source) -> None:
                 f"[0, {n_classes - 1}]. A label of -1 marks an unlabelled split: choose another "
                 f"with --{split}-split."
             )
-        if not _all_finite(examples.images):
+        if not all_finite(examples.images):
             raise InputError(f"{where} has pixels that are NaN or infinite; repair the data set.")
     present = np.unique(source.train.labels)
     if len(present) < 2:
@@ -134,7 +134,7 @@ def check_source(name: str, source: Source) -> None:
         )
 
 
-def _all_finite(images: Images) -> bool:
+def all_finite(images: Images) -> bool:
     """Whether no pixel is NaN or infinite; checked some at a time to hold memory down."""
     if images.dtype.kind != "f":
         return True

@@ -87,7 +87,9 @@ def load_dataset(
             f"--test-fraction must lie in (0, 1), got {test_fraction}; it is the share of the "
             "images that becomes the test split."
         )
-    own = _own(name, splits=(split_name(train_split), split_name(test_split)), limit=memory_limit)
+    own = find_own(
+        name, splits=(split_name(train_split), split_name(test_split)), limit=memory_limit
+    )
     if own is not None:
         source = choose(
             own,
@@ -124,7 +126,7 @@ def load_dataset(
 _TFDS = "cifar10"
 
 
-def _own(name: str, *, splits: tuple[str, str], limit: int) -> Collection | None:
+def find_own(name: str, *, splits: tuple[str, str], limit: int) -> Collection | None:
     """Return the data of one's own that a name means; None where a loader knows it by name."""
     kind = kind_of(name)
     if kind == "path" and not absolute(name).exists():

@@ -217,6 +217,31 @@ def choose(
     )
 
 
+def load_split(
+    own: Collection,
+    spec: str,
+    *,
+    option: str,
+    image_size: tuple[int, int],
+    memory_limit: int,
+    stream: bool,
+) -> tuple[Examples, tuple[str, ...]]:
+    """Return one split with the names of its own classes; `option` is what messages call it.
+
+    Arrays are taken as they are, images of files are resized to `image_size`. Raises InputError for
+    a split that is not there.
+    """
+    rows = {split: np.arange(len(labels)) for split, labels in own.labels.items()}
+    positions = sliced(rows, spec, option=option, name=own.where)
+    labels = own.labels[split_name(spec)][positions]
+    classes = find_classes(labels, labels, where=repr(own.where), names=own.class_names)
+    size = None if own.resident else image_size
+    images = own.stored.gather([(split_name(spec), positions)], size)
+    if not _streamed(images, asked=stream, limit=memory_limit)[0]:
+        images = [as_array(found) for found in images]
+    return Examples(images[0], to_classes(labels, classes), positions), classes.names
+
+
 def _split_parts(own: Collection, *, test_split: str, fraction: float | None) -> dict[str, Rows]:
     """Return split -> where its examples are, a test split held out where that is asked for."""
     parts = {split: (split, np.arange(len(of))) for split, of in own.labels.items()}

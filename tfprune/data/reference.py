@@ -43,7 +43,7 @@ def kind_of(reference: str) -> Kind:
     if _FUNCTION.fullmatch(reference) and not reference.startswith(_ELSEWHERE):
         return "name" if reference in DATASETS else "function"
     if "/" in reference and Path(reference).exists():
-        if _is_known(reference):
+        if is_known(reference):
             raise InputError(
                 f"--dataset {reference!r} is a data set of tensorflow-datasets, and a folder here "
                 f"has that name too. For the folder write './{reference}'; for the data set add "
@@ -53,9 +53,9 @@ def kind_of(reference: str) -> Kind:
     return "name"
 
 
-def _is_known(reference: str) -> bool:
+def is_known(reference: str) -> bool:
     """Whether the part before the slash is a data set's name, here or in tensorflow-datasets."""
-    base = reference.split("/")[0]
+    base = reference.split("/")[0].split(":")[0]
     if reference in DATASETS or base in DATASETS:
         return True
     import tensorflow_datasets as tfds

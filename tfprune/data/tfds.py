@@ -99,6 +99,47 @@ def _read(
     )
 
 
+def load_test(
+    name: str,
+    split: str | None,
+    *,
+    path: Path | None,
+    data_dir: Path | None,
+    image_size: tuple[int, int],
+    memory_limit: int,
+    stream: bool,
+) -> Source:
+    """Return a source of one split, its `test`; `train` is empty.
+
+    split: an expression; None for `test`, or for the only split of a set that has one. path: the
+    prepared folder, where the set is given by it. For the rest see `load_tfds`.
+    """
+    if path is not None:
+        builder = builder_in(path)
+    else:
+        root = data_root(data_dir)
+        builder = find_builder(name, root=root)
+        image_and_label(name, builder.info)
+        builder = prepare(builder, name, root=root, download=True)
+    there = list(builder.info.splits)
+    spec = split or (there[0] if len(there) == 1 else "test")
+    image_key, label_key = image_and_label(name, builder.info)
+    part = resolve_split(builder, name, spec, option="--also-test")
+    reader = Reader(builder, name, image_key, label_key, image_size)
+    needed = reader.bytes_of([part])
+    if stream or (needed is not None and needed > memory_limit and reader.can_stream):
+        (test,) = _on_disk(builder, [part], reader, image_key, label_key)
+    else:
+        reader.check_memory([part], limit=memory_limit)
+        test = Examples(*reader.read(part, limit=memory_limit), part.positions())
+    return Source(
+        train=test.select(np.empty(0, np.int64)),
+        test=test,
+        class_names=tuple(str(c) for c in builder.info.features[label_key].names),
+        provenance=_provenance(builder, image_key, "", spec, image_size),
+    )
+
+
 def _on_disk(
     builder: Any, parts: Sequence[SplitRanges], reader: Reader, image_key: str, label_key: str
 ) -> list[Examples]:

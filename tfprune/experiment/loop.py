@@ -33,6 +33,7 @@ from tfprune.experiment.on_device import device_moments
 from tfprune.experiment.plan import Plan, normalization_of
 from tfprune.experiment.replicate import Replicate
 from tfprune.experiment.seed_floor import DenseNetworks
+from tfprune.experiment.shift import shift_facts
 from tfprune.pruning.kernels import count_kept, full_masks
 from tfprune.results import SAME_INIT, ControlResult, Ledger, OverlapResult, SimilarityResult
 
@@ -130,6 +131,7 @@ def _levels(
             tensors=plan.tensors, masks=event.masks, seed=seed, level=event.level,
         )  # fmt: skip
         facts, overlaps = _facts(plan, replicate, shelf)
+        facts |= shift_facts(plan, replicate, event, ledger)
         result = level_result(plan, event, facts=facts)
         yield from _controls(plan, replicate, reference, ledger)
         yield LevelFinished(result, found, tuple(overlaps), event)

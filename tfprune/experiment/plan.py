@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from tfprune.activations import HiddenLayer
     from tfprune.data import Dataset, LoadedExamples, Normalization
+    from tfprune.data.also import AlsoTest
     from tfprune.data.lazy import Images
     from tfprune.experiment.tickets import Ticket
     from tfprune.models.files.export import Leaving
@@ -65,6 +67,7 @@ class Plan:
     leaving: Leaving  # the forms in which the networks can be stored
     unfollowed: str | None = None  # why channels can't be followed through the graph
     notes: tuple[str, ...] = ()  # what a user should know before training begins
+    also: tuple[AlsoTest, ...] = ()  # further test sets, for every level
     ticket: Ticket | None = None
     ticket_sparsity: float | None = None  # of its masks as laid on this network
 
@@ -83,7 +86,8 @@ class Plan:
             return images[:]
 
         splits = {"train": self.dataset.train, "validation": self.dataset.validation,
-                  "test": self.dataset.test}  # fmt: skip
+                  "test": self.dataset.test, **{one.name: one.examples for one in self.also},
+                  }  # fmt: skip
         return {
             name: digest({"images": identity(part.images), "labels": part.labels})[:16]
             for name, part in splits.items()
@@ -139,6 +143,20 @@ def load_data(config: RunConfig, *, seed: int) -> Dataset:
         image_size=data.image_size,
         seed=seed,
     )
+
+
+def _also(config: RunConfig, dataset: Dataset) -> tuple[AlsoTest, ...]:
+    from tfprune.data.also import load_also
+
+    data = config.data
+    folder = None if data.data_dir is None else Path(data.data_dir)
+    found: list[AlsoTest] = []
+    for reference in data.also_test:
+        known = [one.key for one in found]
+        found.append(
+            load_also(reference, dataset, known=known, data_dir=folder, stream=data.stream)
+        )
+    return tuple(found)
 
 
 def data_of(plan: Plan, seed: int) -> Dataset:
@@ -268,6 +286,7 @@ def make_plan(
     from tfprune.training.prunable import PrunableNetwork, left_out
 
     dataset = load_data(config, seed=config.seed)
+    also = _also(config, dataset)
     batch = config.training.batch_size
     if batch > len(dataset.train):
         raise ConfigError(
@@ -334,10 +353,12 @@ def make_plan(
         unfollowed=unfollowed,
         notes=(
             *dataset.notes,
+            *(note for one in also for note in one.notes),
             *input_notes,
             *notes_on(config, network, leaving, precision=built.precision, unfollowed=unfollowed),
         ),
         layer_names=names_of_layers(network),
+        also=also,
         ticket=ticket,
         ticket_sparsity=ticket_sparsity,
     )

@@ -61,6 +61,7 @@ class Replicate:
         self._ticket_masks = bench.ticket_masks
         self.dense = plain_copy(self.network)  # takes the dense weights once they are trained
         self.dense_predictions: np.ndarray | None = None
+        self.dense_answers: dict[str, np.ndarray] = {}  # on further test sets, see `shift`
         self.reader, self.dense_reader = bench.reader(self.network), bench.reader(self.dense)
         self.level = 0
         self.masks: Mapping[str, np.ndarray] = full_masks(self.prunable.tensors)

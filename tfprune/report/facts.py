@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfprune.pruning.papers import BARRIER_PAPER
 from tfprune.report.columns import TABLES, table_of
+from tfprune.results import ALSO_ACCURACY, ALSO_POTENTIAL, ALSO_WORSE
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,33 @@ FACTS: tuple[Fact, ...] = (
          "images of the largest class / images", "plain count", "the test images"),
 )  # fmt: skip
 
+# of every further test set; in the name of a fact the set's own stands behind a slash
+SHIFT_FACTS: tuple[Fact, ...] = (
+    Fact(ALSO_ACCURACY, "accuracy on SET", "share of images",
+         "Images of a further test set (`--also-test`) that are told right.",
+         "images told right / images", "Liebenwein et al. 2021, Lost in pruning",
+         "the further test set"),
+    Fact(ALSO_WORSE, "p of no loss on SET", "probability",
+         "How likely so many more mistakes than the dense network's are if neither is better.",
+         "P(X >= lost), X ~ Binomial(lost + won, 1/2), over images that just one tells right",
+         "McNemar 1947, exact and one-sided", "the further test set, or the test images"),
+    Fact(ALSO_POTENTIAL, "prune potential on SET", "share of prunable weights",
+         "The largest sparsity so far at which p_worse is at least 0.05. Each level is tested by "
+         "itself, at 5%.",
+         "max of sparsity over levels with p_worse >= 0.05",
+         "Liebenwein et al. 2021, Lost in pruning, with a test in place of a margin",
+         "the further test set, or the test images"),
+)  # fmt: skip
+
 _BY_NAME = {fact.name: fact for fact in FACTS}
 
 
 def fact_named(name: str) -> Fact:
     """Return a fact; one that is not declared (of a run of another version) names itself."""
+    kind, _, of = name.partition("/")
+    for fact in SHIFT_FACTS:
+        if fact.name == kind and of:
+            return replace(fact, name=name, label=fact.label.replace("SET", of))
     return _BY_NAME.get(name) or Fact(name, name.replace("_", " "), "", "", "", "")
 
 
@@ -141,6 +164,6 @@ def markdown() -> str:
         f"### {fact.name}\n\n{fact.sentence}\n\n| | |\n|---|---|\n| called | {fact.label} |\n"
         f"| unit | {fact.unit} |\n| formula | {fact.formula.replace('|', chr(92) + '|')} |\n"
         f"| measured on | {fact.images} |\n| source | {fact.source} |"
-        for fact in FACTS
+        for fact in (*FACTS, *(replace(fact, name=f"{fact.name}/SET") for fact in SHIFT_FACTS))
     ]
     return "\n\n".join(parts) + "\n"

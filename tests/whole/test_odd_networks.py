@@ -91,6 +91,37 @@ EXPECTED = {
 }
 
 
+def test_what_a_network_can_t_be_is_said_without_our_trial_s_path_and_its_remedies(
+    keras: Any,
+) -> None:
+    """The remedies of one who loads a file are none for one who writes it."""
+    from tfprune.models.files.export import try_leaving
+
+    found = {
+        name: try_leaving(classifier(keras, body)((8, 8, 1), 10))
+        for name, body in bodies(keras).items()
+    }
+    for leaving in found.values():
+        for text in (leaving.file or "", leaving.keras3 or ""):
+            assert not any(word in text for word in ("/tmp", "network.keras", "trust", "Replace"))
+    texts = {name: (leaving.file, leaving.keras3) for name, leaving in found.items()}
+    assert texts["own layer"] == (
+        "'Scale' is not a layer or function of Keras that is known to be safe",
+        "layer 'scale' (Scale) can't be converted to Keras 3: it is a custom layer, of which only "
+        "its author knows what it computes",
+    )
+    assert texts["an operation without counterpart"] == (
+        "the TensorFlow operation 'math.cumsum' is not on the list of arithmetic",
+        "TensorFlow operation 'math.cumsum' (in the graph as 'tf.math.cumsum') has no counterpart "
+        "in Keras 3, so the model can't be converted",
+    )
+    for role in ("activation", "initializer", "regularizer"):
+        assert texts[role][1] == (
+            f"a function of your own as {role} has no counterpart in Keras 3, so the model can't "
+            "be converted"
+        )
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_network_is_trained_stored_and_found_again(whole_run: Any, keras: Any, name: str) -> None:
     import numpy as np

@@ -14,6 +14,7 @@ import pytest
 
 from tfprune.errors import InputError, InvariantError, RunError
 from tfprune.models.files import export, export_model, load_with_origin, write
+from tfprune.models.files.verify import allowances
 from tfprune.models.weights import values
 
 NAMES = {
@@ -216,3 +217,19 @@ def test_a_model_that_still_wears_its_pruning_wrappers_is_refused(
     image = keras.Input((8, 8, 3))
     with pytest.raises(InputError, match=r"still has pruning wrappers \(prune_low"):
         export_model(keras.Model(image, wrapped(image)), tmp_path / "x.keras", format="keras")
+
+
+@pytest.mark.parametrize(("factor", "wide"), [(1.0, False), (1e6, True)])
+def test_a_file_may_differ_by_what_rounding_does_to_the_network_itself(
+    keras: Any, factor: float, wide: bool
+) -> None:
+    """Of values near 1 the seventh digit is rounding's; a million times that is the first."""
+    x = keras.Input((4,))
+    model = keras.Model(x, (keras.layers.Dense(3, use_bias=False)(x) * 1e-3 + 1.0 - 1.0) * factor)
+    inputs = [np.ones((5, 4), np.float32)]
+    outputs = export.predict(model, inputs)
+    size = max(1.0, float(np.abs(outputs[0]).max()))
+    (allowed,) = allowances(model, inputs, outputs, tolerance=1e-6)
+    assert allowed >= 1e-6 * size
+    assert (allowed > 2e-6 * size) is wide
+    assert allowed <= 1e-2 * size

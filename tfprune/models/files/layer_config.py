@@ -265,8 +265,10 @@ def _dtype(value: Any) -> Any:
 def _activation(value: Any, direction: Direction) -> Any:
     if isinstance(value, dict):
         name, config = value.get("class_name"), value.get("config")
-        if name != "function":  # a layer used as an activation
+        if name in allowed.CONVERTIBLE_LAYERS:  # a layer used as an activation
             return rebuild(str(name), config or {}, direction)
+        if name != "function":
+            raise _own_function("activation", direction)
         value = config
     return direction.activation(value) if isinstance(value, str) else value
 
@@ -277,6 +279,8 @@ def _helper(kind: str, value: Any, direction: Direction) -> Any:
         return None
     name, config = value["class_name"], value.get("config") or {}
     cls = getattr(getattr(direction.target, f"{kind}s"), name, None)
+    if cls is None and name in ("function", "__lambda__"):
+        raise _own_function(kind, direction)
     if cls is None:
         raise InputError(
             f"{kind} {name} has no counterpart in {direction.target_name}, so the model can't be "
@@ -287,6 +291,13 @@ def _helper(kind: str, value: Any, direction: Direction) -> Any:
     if isinstance(options.get("seed"), dict):  # a running generator: where it stood is not kept
         options["seed"] = None
     return cls(**options)
+
+
+def _own_function(kind: str, direction: Direction) -> InputError:
+    return InputError(
+        f"a function of your own as {kind} has no counterpart in {direction.target_name}, so the "
+        f"model can't be converted. Use a built-in {kind}."
+    )
 
 
 def _accepted(cls: type) -> set[str]:

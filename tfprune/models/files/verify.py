@@ -122,10 +122,7 @@ def _compare_outputs(
             rounded = rounding(conversion.source, inputs, training=training)
         for layer, calls in noted.items():
             (modes or {})[layer][:] = calls
-        allowed = [
-            max(limit, min(ROUNDINGS * difference(a, r), cap * scale(a)))
-            for a, r, limit in zip(ours, rounded, allowed, strict=True)
-        ]
+        allowed = _widened(allowed, ours, rounded, cap)
     for found, limit in zip(found_all, allowed, strict=True):
         if not found <= limit:
             mode = "in training mode" if training else "in inference"
@@ -135,6 +132,27 @@ def _compare_outputs(
                 f"{REMEDY}"
             )
     return max(found_all, default=0.0)
+
+
+def _widened(allowed: list[float], ours: list[Any], rounded: list[Any], cap: float) -> list[float]:
+    """Return allowances, at least as large as what rounding does, at most a share of the values."""
+    return [
+        max(limit, min(ROUNDINGS * difference(a, r), cap * scale(a)))
+        for a, r, limit in zip(ours, rounded, allowed, strict=True)
+    ]
+
+
+def allowances(
+    model: Any, inputs: list[np.ndarray], outputs: list[np.ndarray], *, tolerance: float
+) -> list[float]:
+    """Return how far a file's predictions may be from a network's `outputs` for `inputs`.
+
+    By the tolerance, as a share of the largest value or of 1, or by a few times what rounding does
+    to the network's own predictions where it magnifies that by more.
+    """
+    allowed = [tolerance * max(1.0, scale(y)) for y in outputs]
+    rounded = rounding(model, inputs, training=False)
+    return _widened(allowed, outputs, rounded, LARGEST_ALLOWANCE["inference"])
 
 
 def rounding(model: Any, inputs: list[np.ndarray], *, training: bool, seed: int = 0) -> list[Any]:

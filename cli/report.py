@@ -58,24 +58,25 @@ store_options_help = "MLflow store  [default: sqlite in ./mlruns]"
 
 @click.command()
 @click.option("--tracking-uri", metavar="URI", help=store_options_help)
+@click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True,
               help="port on 127.0.0.1; 0 takes a free one")  # fmt: skip
 @click.option("--no-browser", is_flag=True, help="don't open a browser")
-def ui(tracking_uri: str | None, port: int, no_browser: bool) -> int:
+def ui(tracking_uri: str | None, experiment: str | None, port: int, no_browser: bool) -> int:
     """Serve MLflow's UI on the store in use, on this machine only, until Ctrl-C.
 
-    A fresh browser opens in another mode: choose "Model training" once.
+    The address that it prints and opens is the page of the experiment's runs.
     """
     from tfprune.tracking import resolve_store
     from tfprune.tracking.server import serve_ui
 
     def ready(address: str) -> None:
         click.echo(address)
-        click.echo("In the UI choose 'Model training' once; Ctrl-C ends the server.", err=True)
+        click.echo("Ctrl-C ends the server.", err=True)
         if not no_browser:
             open_browser(address)
 
-    return serve_ui(resolve_store(tracking_uri), port=port, on_ready=ready)
+    return serve_ui(resolve_store(tracking_uri, experiment), port=port, on_ready=ready)
 
 
 def open_browser(address: str) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.tracking import resolve_store
-from tfprune.tracking.server import serve_ui, server_command
+from tfprune.tracking import open_store, resolve_store
+from tfprune.tracking.server import runs_page, serve_ui, server_command
 
 
 def test_the_server_is_light_local_and_keeps_its_checks(tmp_path, monkeypatch) -> None:
@@ -39,8 +39,17 @@ def test_a_password_does_not_show_in_the_arguments(tmp_path: Path) -> None:
 
 def test_a_store_that_is_a_server_only_has_its_address_said() -> None:
     said: list[str] = []
-    assert serve_ui(resolve_store("http://tracking.example:5000"), on_ready=said.append) == 0
-    assert said == ["http://tracking.example:5000"]
+    assert serve_ui(resolve_store("http://127.0.0.1:9/"), on_ready=said.append) == 0
+    assert said == ["http://127.0.0.1:9/#/experiments?workflowType=machine_learning"]
+
+
+def test_the_address_is_that_of_the_experiments_runs(project: Path) -> None:
+    store = open_store(resolve_store(folder=project))
+    page = runs_page(resolve_store(folder=project))
+    number = store._client.experiment_id
+    assert page == f"/#/experiments/{number}/runs?workflowType=machine_learning"
+    other = runs_page(resolve_store(experiment="nobody's", folder=project))
+    assert other == "/#/experiments?workflowType=machine_learning"
 
 
 def test_a_taken_port_is_refused(project: Path) -> None:
@@ -79,7 +88,8 @@ def _servers_below(pid: int) -> list[int]:
 def test_the_real_server_shows_the_store_and_ends_on_a_signal(project: Path) -> None:
     seen: dict[str, object] = {}
 
-    def look(address: str) -> None:
+    def look(page: str) -> None:
+        address = page.partition("/#")[0]
         with urllib.request.urlopen(
             f"{address}/api/2.0/mlflow/experiments/search?max_results=5", timeout=30
         ) as answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -80,13 +81,12 @@ class ModelKeeper:
         if (result.accuracy_validation or 0.0) >= max(earlier, default=0.0):
             kept.append(BEST)
         self._folder.mkdir(parents=True, exist_ok=True)
-        scale = trained.normalization
         facts = {
             "level": result.level,
             "seed": result.seed,
             "sparsity": result.sparsity,
             "accuracy_test": result.accuracy_test,
-            "normalization": {"mode": scale.mode, "mean": scale.mean, "std": scale.std},
+            **image_inputs(self._plan, trained.normalization).as_dict(),
         }
         for name in kept:
             write_network(self._folder / f"{name}.npz", trained.network, facts)
@@ -96,9 +96,10 @@ class ModelKeeper:
 
         As an MLflow model folder (Keras 3, so that a plain environment loads it); where the
         network has no counterpart in Keras 3, as a tf_keras file, or not at all where that is
-        impossible too: the plan knew, and it was said before training. The models take images
-        as the run normalised them: the metadata says how. Where a kept network is lost or of
-        another run, that is said: the level's own network is among its artifacts all the same.
+        impossible too: the plan knew, and it was said before training. The models take images as
+        they are stored, and normalise them themselves; the files take them as the run normalised
+        them, and say how. Where a kept network is lost or of another run, that is said: the level's
+        own network is among its artifacts all the same.
         """
         from tfprune.experiment.workbench import network_with
 
@@ -140,13 +141,19 @@ class ModelKeeper:
     def _write_one(self, network: Any, target: Path, facts: Mapping[str, Any]) -> Path | None:
         from tfprune.errors import reason
         from tfprune.models.files import to_keras3
-        from tfprune.models.files.write import without_clock
+        from tfprune.models.files.metadata import ImageInputs, write_metadata
+        from tfprune.models.files.preprocessing import with_preprocessing
         from tfprune.tracking.client import save_keras_model
 
+        inputs = ImageInputs.from_dict(facts)
         if self._plan.leaving.keras3 is None:
-            example = np.zeros((1, *self._plan.dataset.input_shape), np.float32)
+            example = self._plan.dataset.test.images[:1]
             try:
-                save_keras_model(to_keras3(network), target, example=example, metadata=facts)
+                whole, said = network, dict(facts)
+                if inputs is not None:
+                    whole = with_preprocessing(network, inputs.normalization)
+                    said |= dataclasses.replace(inputs, included=True).as_dict()
+                save_keras_model(to_keras3(whole), target, example=example, metadata=said)
                 return target
             # Reason for the breadth: a trained run must not end over a copy of its network,
             # and converting and writing one raises whatever its layers raise.
@@ -160,7 +167,8 @@ class ModelKeeper:
             return None
         path = target.with_suffix(".keras")
         network.save(path, save_format="keras")
-        return without_clock(path)
+        write_metadata(path, inputs.as_dict() if inputs is not None else {})
+        return path
 
 
 def _copy(written: Path, name: str) -> Path:

@@ -41,6 +41,7 @@ from tfprune.results import (
     mask_overlap_csv,
     similarity_csv,
 )
+from tfprune.runs.inputs import dataset_inputs, headline_params
 from tfprune.runs.models import NETWORK_FILE, image_inputs, write_network
 from tfprune.runs.trained_again import EPOCH_METRIC, level_key
 from tfprune.tracking import (
@@ -104,7 +105,6 @@ class RunRecord:
         self._plan = plan
         self._ledger = ledger
         facts: dict[str, Any] = {
-            "config_hash": config_hash(self._config),
             "n_parameters": plan.n_parameters,
             "n_prunable_weights": sum(tensor.size for tensor in plan.tensors),
             "n_train": len(plan.dataset.train),
@@ -112,7 +112,13 @@ class RunRecord:
             "n_test": len(plan.dataset.test),
             "steps_per_level": plan.n_steps,
         }
-        self.parent.log_params({**flatten(to_dict(self._config)), **facts})
+        settings = {
+            name: value
+            for name, value in flatten(to_dict(self._config)).items()
+            if value is not None and value not in ([], {}, ())
+        }
+        self.parent.log_params({**headline_params(self._config), **settings, **facts})
+        self.parent.log_inputs(dataset_inputs(plan, self._config.seed))
         self.parent.log_text(to_yaml(self._config), "config.yaml")
         data = {**describe(plan.dataset), "digests": plan.data_digest}
         self.parent.log_text(json.dumps(data, indent=1, ensure_ascii=False), "data.json")
@@ -124,11 +130,11 @@ class RunRecord:
         self._children[seed, level] = self._recorder.start_run(
             level_run_name(level, seed=seed, sparsity=target, n_levels=n_levels),
             key=level_key(self._key, seed, level),
-            params={"level": level, "seed": seed, **known},
+            params={**headline_params(self._config), "level": level, "seed": seed, **known},
             tags={"tfprune.kind": "level", "mlflow.runColor": run_color(level, n_levels)},
             parent=self.parent,
         )
-
+        self._children[seed, level].log_inputs(dataset_inputs(self._plan, seed))
         for row in self._ledger.epochs:  # a power cut may have taken them from the journal
             if (row.seed, row.level) == (seed, level):
                 self._log_epoch(row)
@@ -219,7 +225,8 @@ class RunRecord:
         run = self._recorder.start_run(
             control_run_name(result.control, result.level, seed=result.seed, n_levels=n_levels),
             key=f"{self._key}-s{result.seed}-l{result.level}-{result.control}",
-            params={"level": result.level, "seed": result.seed, "control": result.control},
+            params={**headline_params(self._config), "level": result.level, "seed": result.seed,
+                    "control": result.control},
             tags={"tfprune.kind": "control",
                   "mlflow.runColor": control_color(result.level, n_levels)},
             parent=self.parent,
@@ -258,12 +265,35 @@ class RunRecord:
         """Log the tables of all levels, the report, its figures and the models; end the parent."""
         self._log_tables()
         self.parent.set_note(markdown_note(self._ledger.levels, self._ledger.similarities))
-        for folder, _ in models:
-            self.parent.log_file(folder)
+        for path, facts in models:
+            if path.is_dir():
+                self._log_model(path, facts)
+            else:
+                self.parent.log_file(path)
         self.parent.log_file(report)
         self.parent.log_file(report.with_name("report-data.npz"))
         self.parent.log_file(report.with_name("plots"))
         self.parent.finish("FINISHED")
+
+    def _log_model(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        level, seed = facts["level"], facts["seed"]
+        measured = {
+            given["context"]: {"name": given["name"], "digest": given["digest"]}
+            for given in dataset_inputs(self._plan, seed)
+        }
+        self.parent.log_model(
+            folder,
+            params={**headline_params(self._config), "level": level, "seed": seed},
+            tags={"tfprune.kind": folder.name, "tfprune.run": self._key},
+            trained_by=level_key(self._key, seed, level),
+            metrics={
+                "accuracy/test": measured["testing"],
+                "loss/test": measured["testing"],
+                "accuracy/validation": measured.get("validation"),
+                "sparsity/global": None,
+            },
+            step=level,
+        )
 
 
 def _headline(result: LevelResult) -> dict[str, float]:

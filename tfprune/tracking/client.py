@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tfprune.tracking.artifacts import listed, place_of
 from tfprune.tracking.errors import RejectedError, UnavailableError
+from tfprune.tracking.kept_files import make_way
+from tfprune.tracking.logged_models import LoggedModels, ModelInfo, info
 
 KEY_TAG = "tfprune.key"
 
@@ -31,8 +34,9 @@ _ENVIRONMENT = {
 }
 # What a repeated call can't cure. All else (a lock, a 500, a lost connection) may pass.
 _FINAL = frozenset(
-    {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"}
-)
+    {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS",
+     "ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,12 @@ class MlflowClient:
 
     def __init__(self, uri: str, *, artifact_root: Path | None = None) -> None:
         try:
-            mlflow = import_mlflow()  # not inside _store_errors, which imports a part of it
+            self._mlflow = import_mlflow()  # not inside _store_errors, which imports a part of it
         except (MemoryError, ImportError, RuntimeError) as error:  # as under 'ulimit -v'
             raise UnavailableError(_first_line(error) or type(error).__name__) from error
         with _store_errors():
-            self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+            self._client = self._mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._uri = uri
         self._artifact_root = artifact_root
         self._roots: dict[str, Path] = {}  # of the artifacts of runs
         self.experiment_id = ""
@@ -218,15 +223,55 @@ class MlflowClient:
         self.identity = f"experiment {found.experiment_id} made at {found.creation_time}"
         return None
 
-    def register_model(self, name: str, source: str, run_id: str, tags: Mapping[str, str]) -> str:
-        """Register the model under `source` as the next version of `name`; return the version."""
+    def register_model(
+        self, name: str, source: str, run_id: str, tags: Mapping[str, str], *, model: str | None
+    ) -> str:
+        """Register the model under `source` as the next version of `name`; return the version.
+
+        `model` is the id of the logged model that it is, if it is one.
+        """
         from mlflow.exceptions import MlflowException
 
         with _store_errors():
             with contextlib.suppress(MlflowException):  # it has versions already
                 self._client.create_registered_model(name)
-            made = self._client.create_model_version(name, source, run_id, tags=dict(tags))
+            made = self._client.create_model_version(
+                name, source, run_id, tags=dict(tags), model_id=model
+            )
         return str(made.version)
+
+    @property
+    def _models(self) -> LoggedModels:
+        return LoggedModels(self._mlflow, self._client, self.experiment_id)
+
+    def log_model(self, run_id: str, folder: Path, **model: Any) -> Path | None:
+        """Log a model folder, with what `LoggedModels.log` takes; return where it lies."""
+        with _store_errors():
+            return self._models.log(run_id, folder, **model)
+
+    def logged_models(self, run_id: str) -> list[ModelInfo]:
+        """Return the models that a run logged, by name; none where the store keeps no models."""
+        try:
+            with _store_errors():
+                return [info(model) for model in self._models.of_run(run_id)]
+        except RejectedError:  # a server of MLflow 2
+            return []
+
+    def log_inputs(self, run_id: str, datasets: Sequence[Mapping[str, str]]) -> None:
+        """Say which data sets a run used; each has what MLflow's Dataset takes, and its `context`.
+
+        One that the run has already is left as it is.
+        """
+        with _store_errors():
+            from mlflow.entities import Dataset, DatasetInput, InputTag
+
+            self._client.log_inputs(run_id, datasets=[
+                DatasetInput(
+                    Dataset(**{name: text for name, text in given.items() if name != "context"}),
+                    [InputTag("mlflow.data.context", given["context"])],
+                )
+                for given in datasets
+            ])  # fmt: skip
 
     def find_key(self, key: str) -> str | None:
         """Return the id of the run whose tag `tfprune.key` is `key`, None when there is none."""
@@ -286,7 +331,7 @@ class MlflowClient:
             root = self._roots[run_id]
             place = root / (folder or "") / path.name if root.is_absolute() else None
             if place is not None and path.is_dir():
-                _make_way(path, place)
+                make_way(path, place)
             self._client.log_artifact(run_id, str(path), folder)
         return place
 
@@ -333,40 +378,27 @@ class MlflowClient:
         return sorted(points, key=lambda point: (point.step, point.time))
 
     def list_artifacts(self, run_id: str, folder: str | None = None) -> list[str]:
-        """Return the paths of all files among a run's artifacts, sorted."""
+        """Return the paths of all files among a run's artifacts, sorted; see `artifacts.listed`."""
         with _store_errors():
-            paths: list[str] = []
-            folders = [folder]
-            while folders:
-                for item in self._client.list_artifacts(run_id, folders.pop()):
-                    if item.is_dir:
-                        folders.append(item.path)
-                    else:
-                        paths.append(item.path)
-            return sorted(paths)
+            return listed(self._client, run_id, self.logged_models(run_id), folder)
 
     def download(self, run_id: str, path: str, destination: Path | None) -> Path:
-        """Return the local path of an artifact: where it lies, or fetched into `destination`."""
+        """Return the local path of an artifact: where it lies, or fetched into `destination`.
+
+        What a model holds that the run logged lies under the model's name.
+        """
         with _store_errors():
             root = self._client.get_run(run_id).info.artifact_uri
-            if destination is None and root.startswith("/"):
-                place = Path(root) / path
-                if ".." in Path(path).parts or not place.exists():
+            place = place_of(root, path, lambda: self.logged_models(run_id))
+            if destination is None and place.startswith("/"):
+                if not Path(place).exists():
                     raise RejectedError(f"no artifact {path}")
-                return place
+                return Path(place)
             target = str(destination) if destination is not None else None
-            return Path(self._client.download_artifacts(run_id, path, target))
-
-
-def _make_way(folder: Path, place: Path) -> None:
-    """Delete a stored folder's files that have a second name: MLflow would write into them.
-
-    A single file it replaces whole. The second name is a journal's, see `kept_files`.
-    """
-    for inner in folder.rglob("*"):
-        stored = place / inner.relative_to(folder)
-        if stored.is_file() and stored.stat().st_nlink > 1:
-            stored.unlink()
+            if place == f"{root}/{path}":
+                return Path(self._client.download_artifacts(run_id, path, target))
+            fetch = self._mlflow.artifacts.download_artifacts
+            return Path(fetch(artifact_uri=place, dst_path=target, tracking_uri=self._uri))
 
 
 def _info(run: Any) -> RunInfo:

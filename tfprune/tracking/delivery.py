@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tfprune.tracking.client import Point
 from tfprune.tracking.errors import RejectedError, UnavailableError
@@ -43,6 +43,8 @@ class Client(Protocol):
         tags: Mapping[str, str] | None = None,
     ) -> None: ...
     def log_artifact(self, run_id: str, path: Path, folder: str | None) -> Path | None: ...
+    def log_model(self, run_id: str, folder: Path, **model: Any) -> Path | None: ...
+    def log_inputs(self, run_id: str, datasets: Sequence[Mapping[str, str]]) -> None: ...
     def finish_run(self, run_id: str, status: str, time: int) -> None: ...
 
 
@@ -161,8 +163,28 @@ def _deliver_group(journal: Journal, client: Client, records: list[Record]) -> N
         stored = source and client.log_artifact(run_id, source, record.get("folder"))
         if stored is not None:
             journal.share_room(record, stored)
+    elif op == "model":
+        _deliver_model(journal, client, record, run_id)
+    elif op == "inputs":
+        client.log_inputs(run_id, record["datasets"])
     elif op == "finish":
         client.finish_run(run_id, record["status"], record["time"])
+
+
+def _deliver_model(journal: Journal, client: Client, record: Record, run_id: str) -> None:
+    """Log a model; as plain files of the run where the store keeps no models (MLflow 2)."""
+    source = journal.artifact(record)
+    if source is None:
+        return
+    trained_by = _run_id(journal, client, record["trained_by"])
+    fields = ("name", "params", "tags", "metrics", "step")
+    given = {name: record[name] for name in fields}
+    try:
+        stored = client.log_model(run_id, source, trained_by=trained_by, **given)
+    except RejectedError:
+        stored = client.log_artifact(run_id, source, None)
+    if stored is not None:
+        journal.share_room(record, stored)
 
 
 def _start(journal: Journal, client: Client, record: Record) -> str:

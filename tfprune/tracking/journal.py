@@ -42,6 +42,7 @@ from tfprune.interrupts import finishing_first
 from tfprune.refused import refusal
 from tfprune.tracking.kept_files import KeptFiles
 from tfprune.tracking.records import (
+    FILED,
     Record,
     line_of,
     lines_of,
@@ -217,7 +218,7 @@ class Journal:
             self._params.update({(run, key): value for key, value in record["values"].items()})
         elif op in ("start", "finish"):
             self._last_status[run] = record.get("status", "RUNNING")
-        elif op == "artifact":
+        elif op in FILED:
             self._files.remember(record)
 
     def unlogged_metrics(
@@ -313,7 +314,7 @@ class Journal:
         with self.changed:
             self.delivered_seq, self._offset = last["seq"], offset
             for record, _ in records:
-                if record["op"] == "artifact" and not self._damage:
+                if record["op"] in FILED and not self._damage:
                     self._files.drop_earlier(record)
             self.changed.notify_all()
 

@@ -128,3 +128,14 @@ def _share(kept: Path, stored: Path, part: Path) -> None:
     flush(stored)  # the copy is past a power cut, MLflow's file may not be
     os.link(stored, part)
     os.replace(part, kept)
+
+
+def make_way(folder: Path, place: Path) -> None:
+    """Delete a stored folder's files that have a second name: MLflow would write into them.
+
+    A single file it replaces whole. The second name is a journal's.
+    """
+    for inner in folder.rglob("*"):
+        stored = place / inner.relative_to(folder)
+        if stored.is_file() and stored.stat().st_nlink > 1:
+            stored.unlink()

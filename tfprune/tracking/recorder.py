@@ -6,7 +6,7 @@ import contextlib
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from tfprune.tracking.client import KEY_TAG
 from tfprune.tracking.delivery import Client, Delivery
 from tfprune.tracking.journal import Journal
 from tfprune.tracking.kept_files import digest
-from tfprune.tracking.names import MAX_TAG, cut, metric_key, param_value
+from tfprune.tracking.names import MAX_PARAM, MAX_TAG, cut, metric_key, param_value
 from tfprune.tracking.sender import RETRY_SECONDS, Sender
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -95,6 +95,39 @@ class Run:
         seq, kept = self._journal.next_file(source, name or source.name)
         known = digest(self._journal.folder / kept)
         self._journal.append(self.key, "artifact", seq=seq, file=kept, folder=folder, digest=known)
+
+    def log_model(
+        self,
+        folder: Path,
+        *,
+        params: Mapping[str, Any],
+        tags: Mapping[str, Any],
+        trained_by: str,
+        metrics: Mapping[str, Mapping[str, str] | None],
+        step: int,
+    ) -> None:
+        """Log an MLflow model folder as a model of this run, under the folder's name.
+
+        trained_by: key of the run whose points of `metrics` are the model's own. metrics: name ->
+        `name` and `digest` of the data set that it was measured on, None for what no data set
+        decides. The journal keeps a copy of the folder.
+        """
+        seq, kept = self._journal.next_file(folder, folder.name)
+        self._journal.append(
+            self.key, "model", seq=seq, file=kept, folder=None, name=folder.name,
+            digest=digest(self._journal.folder / kept), trained_by=trained_by,
+            params={k: cut(masked_form(param_value(v)), MAX_PARAM) for k, v in params.items()},
+            tags=_tags(tags), metrics=dict(metrics), step=step,
+        )  # fmt: skip
+
+    def log_inputs(self, datasets: Sequence[Mapping[str, str]]) -> None:
+        """Say which data sets the run used, for the column *Datasets* of MLflow's pages.
+
+        Each has `name`, `digest` (at most 36 characters), `source_type`, `source`, `schema`,
+        `profile` (JSON) and `context`, such as `training`.
+        """
+        given = [{name: masked_form(text) for name, text in one.items()} for one in datasets]
+        self._journal.append(self.key, "inputs", datasets=given)
 
     def log_text(self, text: str, path: str) -> None:
         """Store a text as the artifact `path`, e.g. `levels.csv` or `tables/levels.csv`."""

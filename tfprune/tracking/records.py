@@ -24,8 +24,13 @@ _FIELDS: dict[str, dict[str, type]] = {
     "params": {"values": dict},
     "tags": {"values": dict},
     "artifact": {"file": str},
+    "model": {"file": str, "name": str, "params": dict, "tags": dict},
+    "inputs": {"datasets": list},
     "finish": {"status": str},
 }
+
+
+FILED = frozenset({"artifact", "model"})  # operations whose records speak of a kept file
 
 
 def lines_of(content: bytes) -> list[bytes]:

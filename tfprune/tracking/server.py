@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprune.errors import InputError, RunError
+from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.local import prepare, require_database
 from tfprune.tracking.location import StoreLocation
 
@@ -71,15 +72,16 @@ def serve_ui(
 ) -> int:
     """Serve MLflow's UI until SIGINT or SIGTERM; return 0 for such an end.
 
-    `on_ready` is called with the address once the server answers; port 0 takes a free one. What
-    the server prints goes to the file `log`, or nowhere. Where the store is a server already,
-    its address is all there is to say, and the call returns at once.
+    `on_ready` is called with the address of the page that shows the experiment's runs once the
+    server answers; port 0 takes a free one. What the server prints goes to the file `log`, or
+    nowhere. Where the store is a server already, the address is all there is to say, and the call
+    returns at once.
 
     Raises InputError when the port is taken or there is no store yet, RunError when the server
     ends by itself or does not answer within 90 s.
     """
     if location.is_server:
-        on_ready(location.shown)
+        on_ready(location.shown.rstrip("/") + runs_page(location))
         return 0
     require_database(location)
     prepare(location)
@@ -100,12 +102,31 @@ def serve_ui(
             start_new_session=True,  # a Ctrl-C in the terminal reaches us, and we end the server
         )
         stack.callback(_end, server)
+        page = runs_page(location)
         if _wait_until_it_answers(server, address, ending, log):
-            on_ready(address)
+            on_ready(address + page)
         while not ending.wait(0.2):
             if server.poll() is not None:
                 raise RunError(_ended_by_itself(server, log))
     return 0
+
+
+def runs_page(location: StoreLocation) -> str:
+    """Return what follows MLflow's address where its page shows the runs of the experiment.
+
+    MLflow opens a fresh browser in another mode, and this says which: one of experiments and
+    their runs. Where the store does not say which number the experiment has, it is the page of
+    all experiments.
+    """
+    from tfprune.tracking.client import MlflowClient
+
+    try:
+        client = MlflowClient(location.uri)
+        problem = client.open_experiment(location.experiment, create=False)
+    except (UnavailableError, RejectedError):
+        problem = "unknown"
+    where = "" if problem else f"/{client.experiment_id}/runs"
+    return f"/#/experiments{where}?workflowType=machine_learning"
 
 
 def _free_port(port: int) -> int:

@@ -12,6 +12,7 @@ from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.journal import Journal
 from tfprune.tracking.local import prepare, require_database
 from tfprune.tracking.location import StoreLocation
+from tfprune.tracking.logged_models import ModelInfo
 from tfprune.tracking.recorder import Recorder
 from tfprune.tracking.store_problem import StoreProblem, store_problem
 
@@ -168,11 +169,22 @@ class Store:
             + (f"; its levels are {', '.join(map(str, levels))}." if levels else "; it has none.")
         )
 
+    def logged_models(self, run_id: str) -> list[ModelInfo]:
+        """Return the models that a run logged, by name, with their metrics and data sets."""
+        try:
+            return self._client.logged_models(run_id)
+        except UnavailableError as error:
+            raise self._lost(error) from error
+
     def register_model(self, name: str, run_id: str, path: str, *, tags: Mapping[str, str]) -> str:
         """Register a run's logged model as the next version of `name`; return the version."""
-        source = f"{self._get(run_id).artifact_uri}/{path}"
+        models = [model for model in self.logged_models(run_id) if model.name == path]
+        # not by models:/<id>, which MLflow's registry looks up in the default store
+        source = models[0].location if models else f"{self._get(run_id).artifact_uri}/{path}"
         try:
-            return self._client.register_model(name, source, run_id, tags)
+            return self._client.register_model(
+                name, source, run_id, tags, model=models[0].id if models else None
+            )
         except UnavailableError as error:
             raise self._lost(error) from error
         except RejectedError as error:

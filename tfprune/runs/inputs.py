@@ -1,0 +1,75 @@
+"""What a run of MLflow was made with: the settings that are compared, and its data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfprune.config import RunConfig
+
+if TYPE_CHECKING:
+    from tfprune.data import Examples
+    from tfprune.experiment.plan import Plan
+
+_CONTEXTS = {"train": "training", "validation": "validation", "test": "testing"}
+
+
+def headline_params(config: RunConfig) -> dict[str, str]:
+    """Return what tells experiments apart, for the params of every run of one.
+
+    >>> headline_params(RunConfig())["Strategy"]
+    'magnitude'
+    """
+    return {
+        "Model": Path(config.model.name).name,
+        "Dataset": Path(config.data.dataset).name,
+        "Strategy": config.pruning.strategy,
+        "Scope": config.pruning.scope,
+    }
+
+
+def dataset_inputs(plan: Plan, seed: int) -> list[dict[str, str]]:
+    """Return the data sets of one of a plan's seeds as MLflow describes them, test images last.
+
+    Each split of images is one, with the SHA-256 of its images and labels (its first 16 digits) as
+    its digest. The images that other seeds than the plan's own train on and hold out are not
+    described: they are drawn anew from the same.
+    """
+    splits = ("train", "validation", "test") if seed == plan.config.seed else ("test",)
+    return [
+        _described(plan, split, getattr(plan.dataset, split))
+        for split in splits
+        if len(getattr(plan.dataset, split))
+    ]
+
+
+def _described(plan: Plan, split: str, examples: Examples) -> dict[str, str]:
+    images = examples.images
+    source: dict[str, Any] = {"mlflow.source.name": "tfprune", "split": split}
+    source |= {str(name): str(value) for name, value in plan.dataset.provenance.items()}
+    shape = [-1, *images.shape[1:]]
+    profile = {
+        "num_rows": len(examples),
+        "num_elements": int(images.size),
+        "features_shape": list(images.shape),
+        "n_classes": plan.dataset.n_classes,
+    }
+    return {
+        "name": plan.dataset.name,
+        "digest": plan.data_digest[split],
+        "source_type": "code",
+        "source": json.dumps({"tags": source}, ensure_ascii=False),
+        "schema": json.dumps({
+            "mlflow_tensorspec": {
+                "features": json.dumps([_tensor(images.dtype.name, shape)]),
+                "targets": json.dumps([_tensor(examples.labels.dtype.name, [-1])]),
+            }
+        }),
+        "profile": json.dumps(profile),
+        "context": _CONTEXTS[split],
+    }  # fmt: skip
+
+
+def _tensor(dtype: str, shape: list[int]) -> dict[str, Any]:
+    return {"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": shape}}

@@ -9,11 +9,12 @@ import io
 import numpy as np
 import pytest
 
-from tfprune.config import ConfigError, config_hash, from_dict
+from tfprune.config import ConfigError, config_hash, flatten, from_dict, to_dict
 from tfprune.errors import InputError
 from tfprune.pruning.mask_files import load_masks
 from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
+from tfprune.tracking.names import param_value
 
 LOGS_EVERYTHING = True
 
@@ -63,7 +64,18 @@ def test_parent_and_children_hold_what_the_contract_names(finished):
     assert (parent.status, parent.tags["tfprune.kind"]) == ("FINISHED", "experiment")
     assert parent.params["pruning.fraction"] == "0.5"
     data = dataclasses.replace(config.data, normalization="standard")  # what auto came to
-    assert parent.params["config_hash"] == config_hash(dataclasses.replace(config, data=data))
+    settled = dataclasses.replace(config, data=data)
+    assert parent.tags["tfprune.config_hash"] == config_hash(settled)
+    settings = {k: param_value(v) for k, v in flatten(to_dict(settled)).items()}
+    said = {k: v for k, v in settings.items() if v not in ("None", "[]", "{}")}
+    assert said.items() <= parent.params.items()
+    assert not (set(settings) - set(said)) & set(parent.params)  # nothing is said by no value
+    assert not {"None", "[]", "{}"} & set(parent.params.values())
+    compared = {"Model": "digits-cnn", "Dataset": "digits", "Strategy": "magnitude",
+                "Scope": "global"}  # fmt: skip
+    assert compared.items() <= parent.params.items()
+    # what people compare comes first where the page orders by name
+    assert sorted(parent.params)[: len(compared)] == sorted(compared)
     for key in ("accuracy/test", "accuracy/validation", "sparsity/global", "cka/00_conv1"):
         assert [point.step for point in store.metric_history(parent.id, key)] == [0, 1, 2]
     wanted = {"config.yaml", "levels.csv", "similarity.csv", "report.html", "model-final/MLmodel",
@@ -73,8 +85,17 @@ def test_parent_and_children_hold_what_the_contract_names(finished):
     assert [(c.params["seed"], c.params["level"]) for c in children] == [
         (seed, level) for seed in "01" for level in "012"
     ]
+    client = store._client._client
     for child in children:
+        used = {
+            one.tags[0].value: one.dataset for one in client.get_run(child.id).inputs.dataset_inputs
+        }
+        assert "testing" in used
+        assert (used["testing"].name, len(used["testing"].digest)) == ("digits", 16)
+        own = child.params["seed"] == "0"  # other seeds hold out other images for validation
+        assert set(used) == ({"training", "validation", "testing"} if own else {"testing"})
         assert (child.status, child.tags["tfprune.kind"]) == ("FINISHED", "level")
+        assert compared.items() <= child.params.items()
         assert {"mask.npz", "model.keras"} <= set(store.list_artifacts(child.id))
         steps = [point.step for point in store.metric_history(child.id, "profile/cka")]
         assert steps == [0, 1, 2]  # step = layer index

@@ -33,7 +33,8 @@ KNOWN = [
     r"Automatic fallback to software WebGL has been deprecated",
     r"GL Driver Message \(OpenGL, Performance, .*\): GPU stall due to ReadPixels",
 ]
-# a fresh browser opens with generative AI, and with an assistant beside it
+# a fresh browser opens with generative AI but on the page that `tfprune ui` says, and with an
+# assistant beside it
 SETTINGS = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
@@ -52,9 +53,10 @@ LINES = """(title => {
 
 @dataclass(frozen=True)
 class Pages:
-    """MLflow's address, and the ids of the experiment and its runs by name."""
+    """MLflow's address, the page that was said, the ids of the experiment and its runs by name."""
 
     address: str
+    said: str
     experiment: str
     runs: dict[str, str]
 
@@ -73,17 +75,18 @@ class Pages:
 
 
 def served(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """`tfprune ui` on the store of a folder, and its address once it answers."""
+    """`tfprune ui` on the store of a folder, and the page that it says once it answers."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "tfprune_cli.main", "ui", "--port", "0", "--no-browser"],
         cwd=folder, env=kept, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    if not re.fullmatch(r"http://127\.0\.0\.1:\d+", address):
-        pytest.fail(f"not an address: {address!r}; ended with {ended(process)}")
-    return process, address
+    said = process.stdout.readline().strip()
+    runs = r"/#/experiments/\d+/runs\?workflowType=machine_learning"
+    if not re.fullmatch(rf"http://127\.0\.0\.1:\d+{runs}", said):
+        pytest.fail(f"not an address: {said!r}; ended with {ended(process)}")
+    return process, said
 
 
 def ended(process: subprocess.Popen[str]) -> int:
@@ -108,14 +111,15 @@ def pages(real_run) -> Iterator[Pages]:
     store = open_store(resolve_store(folder=real_run.folder), create=False)
     parent = store.find_run("digits")
     ids = {child.name: child.id for child in store.children(parent.id)}
-    process, address = served(real_run.folder)
-    yield Pages(address, parent.experiment_id, ids | {"digits": parent.id})
+    process, said = served(real_run.folder)
+    address = said.partition("/#")[0]
+    yield Pages(address, said, parent.experiment_id, ids | {"digits": parent.id})
     assert ended(process) == 0
 
 
 @pytest.fixture
 def show(browser, pages) -> Iterator[Callable[[str], None]]:
-    """Open a page of MLflow as it stands for who chose "Model training" once.
+    """Open a page of MLflow as it stands for who looked at runs before.
 
     Nothing may have been said on the console in the end but what MLflow says by itself.
     """
@@ -163,6 +167,32 @@ def test_the_list_shows_the_parent_and_below_it_its_children_by_short_names(brow
                       ".map(x => x.innerText)")  # fmt: skip
     assert not levels & set(cut)
     browser.shoot("mlflow-runs", whole=False)
+
+
+def test_the_address_that_is_said_shows_the_runs_to_a_fresh_browser(browser, pages, show):
+    """Without a click: the run, its data set and its models, and the column of strategies."""
+    browser.open(f"{pages.address}/health")
+    browser.run("localStorage.clear()")
+    show(pages.said)
+    cells = "[...document.querySelectorAll('.ag-row [role=gridcell]')].map(x => x.innerText.trim())"
+    browser.until(f"{cells}.includes('digits')")
+    browser.until(f"{cells}.some(x => /^digits \\(\\w{{16}}\\)/.test(x))")  # not None
+    browser.until(f"{cells}.some(x => x.startsWith('model-'))")
+    browser.shoot("mlflow-first-look", whole=False)
+
+
+def test_the_page_of_models_shows_both_with_what_they_were_measured_on(browser, pages, show):
+    show(f"{pages.address}/#/experiments/{pages.experiment}/models?workflowType=machine_learning")
+    text = "document.body.innerText"
+    browser.until(f"{text}.includes('model-final') && {text}.includes('model-best')")
+    browser.until(f"/digits \\(#\\w+\\)/.test({text})")
+    browser.shoot("mlflow-models", whole=False)
+    browser.run("[...document.querySelectorAll('a')].find(x => x.innerText === 'model-final')"
+                ".click()")  # fmt: skip
+    browser.until(f"{text}.includes('Model ID')")
+    browser.until(f"{text}.includes('accuracy/test') && {text}.includes('Parameters (6)')")
+    browser.until(f"/Strategy\\s+magnitude/.test({text})")
+    browser.shoot("mlflow-model", whole=False)
 
 
 def test_the_page_of_the_parent_shows_the_summary(browser, pages, show, real_run):
@@ -236,6 +266,11 @@ def test_two_levels_are_compared_by_params_and_charts(browser, pages, show):
     assert shown == ["level", "target_sparsity", "epoch/validation_accuracy"]
     browser.until("/\\nlevel\\t+1\\t+3\\n/.test(document.body.innerText)")
     until_coloured(browser, ".parcoords .axis .domain", "mlflow-compare")
+    # they are ordered by name: what is compared comes first
+    rows = "[...document.querySelectorAll('table tr')].map(r => r.cells[0]?.innerText.trim())"
+    order = browser.run(f"return {rows}")
+    first = ["Dataset", "Model", "Scope", "Strategy", "level"]
+    assert [name for name in order if name in first] == first
     browser.find("[role=tab][id$=scatter-plot]").click()
     browser.until("document.querySelector('.xtitle')?.textContent === 'level'")
     assert browser.run("return document.querySelector('.ytitle').textContent") == "accuracy/test"

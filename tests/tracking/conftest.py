@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,7 @@ class MemoryClient:
     def __init__(self) -> None:
         self.runs: dict[str, dict] = {}
         self.available = True
+        self.keeps_models = True  # as servers of MLflow 3 do
         self.refuse: set[str] = set()
         self.crash_at: tuple[int, str] | None = None
         self.n_calls = 0
@@ -53,7 +55,7 @@ class MemoryClient:
         run_id = f"id{len(self.runs)}"
         self.runs[run_id] = {
             "key": key, "name": name, "tags": dict(tags), "start": time, "status": "RUNNING",
-            "end": None, "points": [], "params": {}, "artifacts": {},
+            "end": None, "points": [], "params": {}, "artifacts": {}, "models": {}, "inputs": {},
         }  # fmt: skip
         self._call("after")
         return run_id
@@ -86,7 +88,21 @@ class MemoryClient:
     def log_artifact(self, run_id: str, path: Path, folder: str | None) -> None:
         self._call("before")
         name = f"{folder}/{path.name}" if folder else path.name
-        self.runs[run_id]["artifacts"][name] = path.read_text()
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        self.runs[run_id]["artifacts"][name] = "".join(file.read_text() for file in files)
+        self._call("after")
+
+    def log_model(self, run_id: str, folder: Path, **model: Any) -> None:
+        self._call("before")
+        if not self.keeps_models:
+            raise RejectedError("no such endpoint")
+        model["files"] = sorted(path.name for path in folder.iterdir())
+        self.runs[run_id]["models"][model["name"]] = model
+        self._call("after")
+
+    def log_inputs(self, run_id: str, datasets: Sequence[Mapping[str, str]]) -> None:
+        self._call("before")
+        self.runs[run_id]["inputs"].update({one["digest"]: one["context"] for one in datasets})
         self._call("after")
 
     def finish_run(self, run_id: str, status: str, time: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from tfprune.tracking.kept_files import make_way
 
 READY = "READY"
+_SOURCE = {"mlflow.source.name": "tfprune", "mlflow.source.type": "LOCAL"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ class LoggedModels:
         known = self.of_run(run_id, name)
         model = known[0] if known else self._client.create_logged_model(
             self._experiment_id, name=name, source_run_id=run_id, params=dict(params),
-            tags=dict(tags),
+            tags={**_SOURCE, **tags},
         )  # fmt: skip
         place = Path(model.artifact_location)
         if str(model.status) == READY:

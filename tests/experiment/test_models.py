@@ -52,7 +52,8 @@ def test_a_plain_environment_loads_the_final_model(finished, tmp_path, keras):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LOAD, address, str(tmp_path / "images.npy"),
          str(tmp_path / "out.npz")],
-        env=plain | {"MLFLOW_TRACKING_URI": store.location.uri}, capture_output=True, text=True, check=False, cwd=tmp_path,
+        env=plain | {"MLFLOW_TRACKING_URI": store.location.uri}, capture_output=True, text=True,
+        check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     child = store.child(result.run_id, level=2)

@@ -155,14 +155,15 @@ def test_the_server_is_two_processes_and_ends_on_ctrl_c(real_run):
 
 def test_the_list_shows_the_parent_and_below_it_its_children_by_short_names(browser, pages, show):
     show(pages.of_experiment())
-    names = "[...document.querySelectorAll('.ag-row a')].map(x => x.innerText)"
+    links = "[...document.querySelectorAll('.ag-row [col-id*=\"Run Name\"] a')]"
+    names = f"{links}.map(x => x.innerText)"
     browser.until(f"{names}.join() === 'digits'")
     browser.find(".ag-row button").click()
     browser.until(f"{names}.length === {len(pages.runs)}")
     assert set(browser.run(f"return {names}")) == set(pages.runs)
     levels = {"L0 s0 0.0%", "L1 s0 20.0%", "L2 s1 36.0%", "L3 s1 48.8%"}
     assert levels | {"L3 s0 random-mask"} <= set(pages.runs)
-    names = "[...document.querySelectorAll('.ag-row a span')]"
+    names = "[...document.querySelectorAll('.ag-row [col-id*=\"Run Name\"] a span')]"
     cut = browser.run(f"return {names}.filter(x => x.scrollWidth > x.clientWidth)"
                       ".map(x => x.innerText)")  # fmt: skip
     assert not levels & set(cut)
@@ -170,14 +171,17 @@ def test_the_list_shows_the_parent_and_below_it_its_children_by_short_names(brow
 
 
 def test_the_address_that_is_said_shows_the_runs_to_a_fresh_browser(browser, pages, show):
-    """Without a click: the run, its data set and its models, and the column of strategies."""
+    """Without a click: the run, its data set and its models."""
     browser.open(f"{pages.address}/health")
     browser.run("localStorage.clear()")
     show(pages.said)
-    cells = "[...document.querySelectorAll('.ag-row [role=gridcell]')].map(x => x.innerText.trim())"
-    browser.until(f"{cells}.includes('digits')")
-    browser.until(f"{cells}.some(x => /^digits \\(\\w{{16}}\\)/.test(x))")  # not None
-    browser.until(f"{cells}.some(x => x.startsWith('model-'))")
+
+    def shown(column: str) -> str:
+        return f"document.querySelector('.ag-row [col-id*=\"{column}\"]')?.innerText"
+
+    browser.until(f"/digits$/.test({shown('Run Name')})")
+    browser.until(f"/^digits \\(\\w{{16}}\\)\\s+Training/.test({shown('Dataset')})")  # not None
+    browser.until(f"/^model-(best|final)/.test({shown('Models')})")
     browser.shoot("mlflow-first-look", whole=False)
 
 
@@ -266,11 +270,10 @@ def test_two_levels_are_compared_by_params_and_charts(browser, pages, show):
     assert shown == ["level", "target_sparsity", "epoch/validation_accuracy"]
     browser.until("/\\nlevel\\t+1\\t+3\\n/.test(document.body.innerText)")
     until_coloured(browser, ".parcoords .axis .domain", "mlflow-compare")
-    # they are ordered by name: what is compared comes first
-    rows = "[...document.querySelectorAll('table tr')].map(r => r.cells[0]?.innerText.trim())"
-    order = browser.run(f"return {rows}")
-    first = ["Dataset", "Model", "Scope", "Strategy", "level"]
-    assert [name for name in order if name in first] == first
+    # ordered by name, capitals first: params, then tags, among them what experiments differ in
+    order = browser.run("return [...document.querySelectorAll('th')].map(x => x.innerText.trim())")
+    wanted = ["level", "seed", "target_sparsity", "Dataset", "Model", "Scope", "Strategy"]
+    assert [name for name in order if name in wanted] == wanted
     browser.find("[role=tab][id$=scatter-plot]").click()
     browser.until("document.querySelector('.xtitle')?.textContent === 'level'")
     assert browser.run("return document.querySelector('.ytitle').textContent") == "accuracy/test"

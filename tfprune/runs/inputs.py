@@ -16,7 +16,9 @@ _CONTEXTS = {"train": "training", "validation": "validation", "test": "testing"}
 
 
 def headline_params(config: RunConfig) -> dict[str, str]:
-    """Return what tells experiments apart, for the params of every run of one.
+    """Return what tells experiments apart, for the params of a parent and the tags of the rest.
+
+    The capitals let them come first where MLflow's pages order by name.
 
     >>> headline_params(RunConfig())["Strategy"]
     'magnitude'

@@ -130,8 +130,13 @@ class RunRecord:
         self._children[seed, level] = self._recorder.start_run(
             level_run_name(level, seed=seed, sparsity=target, n_levels=n_levels),
             key=level_key(self._key, seed, level),
-            params={**headline_params(self._config), "level": level, "seed": seed, **known},
-            tags={"tfprune.kind": "level", "mlflow.runColor": run_color(level, n_levels)},
+            params={"level": level, "seed": seed, **known},
+            # as tags: the page that compares levels opens on their first param by name, the level
+            tags={
+                "tfprune.kind": "level",
+                "mlflow.runColor": run_color(level, n_levels),
+                **headline_params(self._config),
+            },
             parent=self.parent,
         )
         self._children[seed, level].log_inputs(dataset_inputs(self._plan, seed))
@@ -225,10 +230,10 @@ class RunRecord:
         run = self._recorder.start_run(
             control_run_name(result.control, result.level, seed=result.seed, n_levels=n_levels),
             key=f"{self._key}-s{result.seed}-l{result.level}-{result.control}",
-            params={**headline_params(self._config), "level": result.level, "seed": result.seed,
-                    "control": result.control},
+            params={"level": result.level, "seed": result.seed, "control": result.control},
             tags={"tfprune.kind": "control",
-                  "mlflow.runColor": control_color(result.level, n_levels)},
+                  "mlflow.runColor": control_color(result.level, n_levels),
+                  **headline_params(self._config)},
             parent=self.parent,
         )  # fmt: skip
         metrics = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,33 +34,38 @@ def headline_params(config: RunConfig) -> dict[str, str]:
 
 
 def dataset_inputs(plan: Plan, seed: int) -> list[dict[str, str]]:
-    """Return the data sets of one of a plan's seeds as MLflow describes them, test images last.
+    """Return the data sets of one of a plan's seeds as MLflow describes them.
 
-    Each split of images is one, with the SHA-256 of its images and labels (its first 16 digits) as
-    its digest. The images that other seeds than the plan's own train on and hold out are not
-    described: they are drawn anew from the same.
+    The plan's own come first, then its further test sets. Each split of images is one, with the
+    SHA-256 of its images and labels (its first 16 digits) as its digest. The images that other
+    seeds than the plan's own train on and hold out are not described: they are drawn anew from
+    the same.
     """
     splits = ("train", "validation", "test") if seed == plan.config.seed else ("test",)
-    return [
-        _described(plan, split, getattr(plan.dataset, split))
+    data = plan.dataset
+    found = [
+        _described(plan, Path(data.name).name, split, getattr(data, split), data.provenance)
         for split in splits
-        if len(getattr(plan.dataset, split))
+        if len(getattr(data, split))
     ]
+    return found + [_described(plan, one.key, one.name, one.examples, {}) for one in plan.also]
 
 
-def _described(plan: Plan, split: str, examples: Examples) -> dict[str, str]:
+def _described(
+    plan: Plan, name: str, split: str, examples: Examples, provenance: Mapping[str, Any]
+) -> dict[str, str]:
     images = examples.images
     source: dict[str, Any] = {"mlflow.source.name": "tfprune", "split": split}
-    source |= {str(name): str(value) for name, value in plan.dataset.provenance.items()}
+    source |= {str(fact): str(value) for fact, value in provenance.items()}
     shape = [-1, *images.shape[1:]]
     profile = {
         "num_rows": len(examples),
-        "num_elements": int(images.size),
+        "num_elements": math.prod(images.shape),
         "features_shape": list(images.shape),
         "n_classes": plan.dataset.n_classes,
     }
     return {
-        "name": plan.dataset.name,
+        "name": name,
         "digest": plan.data_digest[split],
         "source_type": "code",
         "source": json.dumps({"tags": source}, ensure_ascii=False),
@@ -69,7 +76,7 @@ def _described(plan: Plan, split: str, examples: Examples) -> dict[str, str]:
             }
         }),
         "profile": json.dumps(profile),
-        "context": _CONTEXTS[split],
+        "context": _CONTEXTS.get(split, "testing"),
     }  # fmt: skip
 
 

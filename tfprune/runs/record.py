@@ -284,7 +284,7 @@ class RunRecord:
         level, seed = facts["level"], facts["seed"]
         measured = {
             given["context"]: {"name": given["name"], "digest": given["digest"]}
-            for given in dataset_inputs(self._plan, seed)
+            for given in reversed(dataset_inputs(self._plan, seed))  # the plan's own test images
         }
         self.parent.log_model(
             folder,

@@ -32,6 +32,8 @@ from tfprune_cli.run import print_run
               help="where prepared TFDS data lies")  # fmt: skip
 @click.option("--train-split", metavar="SPLIT", help="what normalisation is taken from")
 @click.option("--test-split", metavar="SPLIT", help="where the probe set is drawn from")
+@click.option("--test-fraction", type=float, metavar="F",
+              help="share of your own images that is the test split")  # fmt: skip
 @click.option("--image-size", type=click.IntRange(min=1), help="pixels images are resized to")
 @click.option("--normalization", type=click.Choice(["auto", *NORMALIZATIONS]),
               help="how images are prepared  [default: the run's; what suits a file]")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfprune.data import load_dataset, probe_set
+from tfprune.data import Dataset, Examples, load_dataset, probe_set
 from tfprune.errors import InputError
 
 
@@ -67,3 +67,19 @@ def test_a_probe_set_that_can_not_be_drawn_is_refused(digits, options, message):
     with pytest.raises(InputError) as caught:
         probe_set(digits, **options)
     assert str(caught.value) == message
+
+
+def test_a_balanced_probe_set_has_as_many_of_every_class():
+    labels = np.repeat([0, 1, 2], [70, 20, 10])
+    examples = Examples(np.zeros((100, 1, 1, 1), np.uint8), labels, np.arange(100))
+    data = Dataset("uneven", examples, examples, examples, 3, ("a", "b", "c"), {})
+    for size, counts in ((30, [10, 10, 10]), (31, [11, 10, 10]), (60, [30, 20, 10]),
+                         (100, [70, 20, 10]), (2, [1, 1])):  # fmt: skip
+        probe = probe_set(data, size=size, balanced=True)
+        assert np.bincount(probe.labels).tolist() == counts
+        assert (np.diff(probe.indices) > 0).all()
+    first, again, other = (
+        probe_set(data, size=30, balanced=True, seed=seed).indices.tolist() for seed in (0, 0, 1)
+    )
+    assert first == again != other
+    assert np.bincount(probe_set(data, size=30).labels).tolist() == [21, 6, 3]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -41,17 +40,15 @@ def test_every_script_of_the_page_is_python(steps):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_page_runs_from_top_to_bottom(steps, tmp_path, monkeypatch):
+def test_the_page_runs_from_top_to_bottom(steps, tmp_path, monkeypatch, capsys):
+    from tfprune_cli.main import main
+
+    monkeypatch.chdir(tmp_path)
     for file, code, line in steps:
         if file is not None:
-            (tmp_path / file).write_text(code, encoding="utf-8")
-            command = [sys.executable, file]
-        elif PREPARED in line:
-            continue  # needs what TFDS prepared; tests/data reads such a folder
-        else:
-            command = [sys.executable, "-m", "tfprune_cli.main", *shlex.split(line)[1:]]
-        if file == "my_data.py":
-            continue
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, (command, done.stderr[-2000:])
-    assert len(list(Path(tmp_path).glob("mlruns/runs/*/report.html"))) == 7
+            Path(file).write_text(code, encoding="utf-8")
+            if file != "my_data.py":  # is imported by the command that follows
+                runpy.run_path(file)
+        elif PREPARED not in line:  # needs what TFDS prepared; tests/data reads such a folder
+            assert main(shlex.split(line)[1:]) == 0, (line, capsys.readouterr().err)
+    assert len(list(Path().glob("mlruns/runs/*/report.html"))) == 7

@@ -150,6 +150,13 @@ class ComparisonConfig:
     probe_split: str = setting(
         "test", "where the probe set is drawn from", "--probe-split", choices=("test", "train")
     )
+    probe_balanced: bool = setting(
+        False,
+        "as many probe images of every class, as far as there are, instead of the classes' own "
+        "shares",
+        "--probe-balanced",
+        later=True,
+    )
     memory: float = setting(
         2.0,
         "bound on the activations held at a time: half for the dense network's, which are read "
@@ -179,6 +186,7 @@ class ComparisonConfig:
         check.choice(self, "layout")
         check.integer(self, "probe_size", low=2, optional=True)
         check.choice(self, "probe_split")
+        check.boolean(self, "probe_balanced")
         check.number(self, "memory", low=0, low_open=True)
         check.integer(self, "bootstrap", low=0, optional=True)
         check.choice(self, "compare_on")

@@ -51,6 +51,13 @@ class TrainingConfig:
         "--precision",
         choices=tuple(PRECISIONS),
     )
+    label_smoothing: float = setting(
+        0.0,
+        "share of every training label that is spread evenly over the classes, in [0, 1); the "
+        "losses of evaluation are without it",
+        "--label-smoothing",
+        later=True,
+    )
     l1: float = setting(0.0, "L1 penalty on the kernels, times their absolute sum", "--l1")
     data_order: str = setting(
         "same",
@@ -87,6 +94,7 @@ class TrainingConfig:
         check.duration(self, "warmup")
         check.number(self, "weight_decay", low=0)
         check.choice(self, "precision")
+        check.number(self, "label_smoothing", low=0, high=1, high_open=True)
         check.number(self, "l1", low=0)
         check.choice(self, "data_order")
         check.integer(self, "data_order_seed", low=0, high=2**31 - 1, optional=True)

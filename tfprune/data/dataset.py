@@ -164,6 +164,27 @@ def stratified_positions(labels: np.ndarray, *, size: int, rng: np.random.Genera
     return np.sort(np.concatenate(parts)).astype(np.int64) if parts else np.empty(0, np.int64)
 
 
+def balanced_positions(labels: np.ndarray, *, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions (size,) int64, ascending, of a random sample with as many of every class.
+
+    Counts differ by one at most where all classes have enough, the first classes having one more;
+    a class that has too few is taken whole. labels: (n,); size: in [0, n].
+
+    >>> labels = np.array([0] * 10 + [1] * 3 + [2] * 1)
+    >>> labels[balanced_positions(labels, size=7, rng=np.random.default_rng(0))]
+    array([0, 0, 0, 1, 1, 1, 2])
+    """
+    classes, members = np.unique(labels, return_inverse=True)
+    counts = np.bincount(members, minlength=len(classes))
+    chosen = np.zeros_like(counts)
+    for _ in range(size):  # one after the other, to who has fewest and some left
+        chosen[np.argmin(np.where(chosen < counts, chosen, size + 1))] += 1
+    parts = [
+        rng.permutation(np.flatnonzero(members == k))[: chosen[k]] for k in range(len(classes))
+    ]
+    return np.sort(np.concatenate(parts)).astype(np.int64) if parts else np.empty(0, np.int64)
+
+
 SPLITS = ("test", "validation", "train")
 
 
@@ -173,6 +194,7 @@ def probe_set(
     size: int,
     split: Literal["test", "validation", "train"] | str = "test",
     seed: int = 0,
+    balanced: bool = False,
 ) -> LoadedExamples:
     """`size` examples of one split, stratified by class, in the order of the split.
 
@@ -180,6 +202,8 @@ def probe_set(
         compared on the same inputs. With `split="test"` the choice depends on the data set, size
         and `seed` alone; which examples lie in `validation` and `train` depends on the seed that
         held validation out, so probe sets from these are comparable within one replicate only.
+
+    balanced: take as many of every class; where one has fewer, all of it, and more of the others.
 
     Raises InputError when the split holds fewer than `size` examples.
     """
@@ -197,7 +221,8 @@ def probe_set(
             f"{dataset.name!r}; lower it, or raise --validation-fraction."
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_PROBE_STREAM,)))
-    return examples.take(stratified_positions(examples.labels, size=size, rng=rng))
+    choose = balanced_positions if balanced else stratified_positions
+    return examples.take(choose(examples.labels, size=size, rng=rng))
 
 
 # streams of random numbers, apart from those of order, augmentation and random layers

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 RECALIBRATION_IMAGES = 1024  # of the training images, for the statistics of batch norm
+_FEW_CLASSES = 20  # up to so many, the first five answers are a quarter of all and more
 
 
 def ticket_facts(replicate: Replicate, *, overlaps: Sequence[OverlapResult]) -> dict[str, float]:
@@ -148,6 +149,8 @@ def level_result(plan: Plan, trained: TrainedLevel, *, facts: Mapping[str, float
     validation = trained.validation
     data = trained.dataset
     balance = balance_facts(data.test.labels, trained.test.predictions, data.n_classes)
+    many = data.n_classes > _FEW_CLASSES
+    top5 = {"accuracy_top5": trained.test.accuracy_top5} if many else {}
     return LevelResult(
         seed=trained.seed,
         level=trained.level,
@@ -159,6 +162,6 @@ def level_result(plan: Plan, trained: TrainedLevel, *, facts: Mapping[str, float
         loss_validation=validation.loss if validation else None,
         loss_test=trained.test.loss,
         flips=float(np.mean(trained.test.predictions != trained.dense_predictions)),
-        facts={**facts, **balance},
+        facts={**facts, **balance, **top5},
         layer_sparsity={name: 1 - kept[name] / sizes[name] for name in sizes},
     )

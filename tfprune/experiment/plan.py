@@ -317,7 +317,12 @@ def make_plan(
         )
     comparison = config.comparison
     counts = _probe_counts(dataset, comparison, hidden)
-    probe = probe_set(dataset, size=max(counts.values()), split=comparison.probe_split)
+    probe = probe_set(
+        dataset,
+        size=max(counts.values()),
+        split=comparison.probe_split,
+        balanced=comparison.probe_balanced,
+    )
     # in random order: the bootstrap draws blocks of consecutive images
     probe = probe.take(np.random.default_rng(0).permutation(len(probe)))
     check_comparison(comparison, hidden, n_images=counts)

@@ -110,6 +110,12 @@ FACTS: tuple[Fact, ...] = (
          "mean over classes of the share of a class's images told right",
          "Brodersen et al. 2010, The balanced accuracy and its posterior distribution",
          "the test images"),
+    Fact("accuracy_top5", "top-5 accuracy", "share of images",
+         "Test images whose class is among the network's first five answers; only with more than "
+         "20 classes. Of equal outputs the class with the lower index comes first.",
+         "images with rank of the label at most 5 / images",
+         "Russakovsky et al. 2015, ImageNet large scale visual recognition challenge",
+         "the test images"),
     Fact("majority_share", "largest class", "share of images",
          "Test images of the largest class: the accuracy of always naming it.",
          "images of the largest class / images", "plain count", "the test images"),

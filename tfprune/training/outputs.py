@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+_LEAST = 1e-7  # of a probability before its logarithm, as in Keras
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -36,3 +38,38 @@ class Outputs:
         import tf_keras
 
         return tf_keras.losses.sparse_categorical_crossentropy(labels, outputs)
+
+    def smoothed_cross_entropy(self, labels: Any, outputs: Any, smoothing: float) -> Any:
+        """Return the cross-entropy with smoothed labels of each example, (batch,).
+
+        The label's class has the share 1 - smoothing + smoothing / n_classes of the target, every
+        other class smoothing / n_classes (Szegedy et al. 2016, eq. 7, with u(k) = 1 / n_classes):
+        as `label_smoothing` of Keras. smoothing: in [0, 1); 0 is `cross_entropy`.
+        """
+        plain = self.cross_entropy(labels, outputs)
+        if not smoothing:
+            return plain
+        import tensorflow as tf
+
+        by_class = self.by_class(outputs)
+        if self.from_logits:
+            logs = tf.nn.log_softmax(by_class)
+        else:
+            shares = by_class / tf.reduce_sum(by_class, axis=-1, keepdims=True)
+            logs = tf.math.log(tf.clip_by_value(shares, _LEAST, 1.0 - _LEAST))
+        return (1.0 - smoothing) * plain - smoothing * tf.reduce_mean(logs, axis=-1)
+
+    def among_first(self, labels: Any, outputs: Any, n: int) -> Any:
+        """Return whether the label's class is among the first n answers, (batch,) bool.
+
+        Of classes with equal outputs the lower index comes first, as in argmax; an output that is
+        not a number comes last.
+        """
+        import tensorflow as tf
+
+        by_class = self.by_class(outputs)
+        index = tf.range(by_class.shape[-1], dtype=labels.dtype)[tf.newaxis, :]
+        own = tf.gather(by_class, labels, axis=-1, batch_dims=1)[:, tf.newaxis]
+        before = (by_class > own) | ((by_class == own) & (index < labels[:, tf.newaxis]))
+        rank = tf.reduce_sum(tf.cast(before, tf.int32), axis=-1)
+        return (rank < n) & tf.math.is_finite(own[:, 0])

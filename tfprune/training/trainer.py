@@ -36,6 +36,7 @@ from tfprune.training.state import (
 if TYPE_CHECKING:
     from tfprune.data import Dataset, Examples
     from tfprune.training.optimizer import Pull
+_TOP = 5  # answers that count for top-5 accuracy
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,15 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A network's answers on a set of examples, and their mean loss and accuracy in [0, 1]."""
+    """A network's answers on a set of examples, and their mean loss and accuracy in [0, 1].
+
+    `accuracy_top5`: share of examples whose class is among the network's first five answers.
+    """
 
     loss: float
     accuracy: float
     predictions: np.ndarray  # (n_examples,) class indices
+    accuracy_top5: float = 1.0
 
 
 class Trainer:
@@ -123,7 +128,7 @@ class Trainer:
         n_train, batch_size = len(self.dataset.train.labels), self.batch_size
         decoupled = training.optimizer == "adamw"  # takes its decay itself
         decay = 0.0 if decoupled else training.weight_decay
-        l1, varied = training.l1, self.augmentation
+        l1, varied, smoothing = training.l1, self.augmentation, training.label_smoothing
         kernels = [at for at, variable in enumerate(variables) if is_kernel(variable)]
         pull, by_class = self._pull, self.outputs.by_class
 
@@ -131,7 +136,8 @@ class Trainer:
             with tf.GradientTape() as tape:
                 with computing_in(self.prunable.precision, model):
                     outputs = tf.cast(model(x, training=True), tf.float32)
-                losses = tf.cast(self.outputs.cross_entropy(y, outputs), tf.float32)
+                losses = self.outputs.smoothed_cross_entropy(y, outputs, smoothing)
+                losses = tf.cast(losses, tf.float32)
                 total = tf.reduce_mean(losses) + tf.add_n([tf.constant(0.0), *model.losses])
             # 0 for what the loss does not reach, as behind tf.stop_gradient
             found = tape.gradient(total, variables, unconnected_gradients="zero")
@@ -230,7 +236,8 @@ class Trainer:
         def predict(images: Any, labels: Any) -> Any:
             outputs = model(images, training=False)
             answers = tf.argmax(self.outputs.by_class(outputs), axis=-1)
-            return answers, self.outputs.cross_entropy(labels, outputs)
+            hits = self.outputs.among_first(labels, outputs, _TOP)
+            return answers, self.outputs.cross_entropy(labels, outputs), hits
 
         return predict
 
@@ -398,17 +405,19 @@ class Trainer:
         import tensorflow as tf
 
         prepared = self.normalization if normalization is None else normalization
-        predictions, losses = [], []
+        predictions, losses, hits = [], [], []
         for place, images in enumerate(chunks(examples.images, batch_size)):
             part = slice(place * batch_size, (place + 1) * batch_size)
-            found, loss = self._predict(
+            found, loss, among = self._predict(
                 prepared.apply(tf.constant(images)), tf.constant(examples.labels[part])
             )
             predictions.append(found.numpy())
+            hits.append(among.numpy())
             losses.append(loss.numpy().astype(np.float64))
         classes = np.concatenate(predictions)
         return Evaluation(
             loss=float(np.concatenate(losses).mean()),
             accuracy=float((classes == examples.labels).mean()),
             predictions=classes,
+            accuracy_top5=float(np.concatenate(hits).mean()),
         )

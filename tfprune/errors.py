@@ -145,6 +145,26 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, where: str = "")
     return InputError(f"unknown {kind} {name!r}{hint}{listed}{tail}")
 
 
+def check_writable(text: str, what: str) -> None:
+    """Raise InputError where a text can't be written: to a file in UTF-8, or to a database.
+
+    Python reads bytes that are no UTF-8 as lone surrogates, and would fail over them where they
+    are written, after the training.
+
+    >>> check_writable("a" + chr(0xDCFF), "the name of the run")
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: the name of the run is 'a\\udcff', which UTF-8 can't hold: ...
+    """
+    if "\0" in text:
+        raise InputError(f"{what} is {text!r}, and a NUL can't be stored. Leave it out.")
+    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        raise InputError(
+            f"{what} is {ascii(text)}, which UTF-8 can't hold: it came as bytes of another "
+            "encoding. Rename it, or type it in a UTF-8 locale such as LANG=C.UTF-8."
+        )
+
+
 def check_unmasked(values: object, label: str) -> None:
     """Raise InputError for a masked array, whose mask would be lost without a word.
 

@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields
 from importlib import import_module
 from typing import Any, NoReturn
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, check_writable
 
 _SECTION = {
     "DataConfig": "data",
@@ -110,6 +110,14 @@ def text(config: Any, name: str) -> None:
     value = getattr(config, name)
     if not isinstance(value, str) or not value.strip():
         fail(config, name, f"expected a name; got {value!r}.")
+    _writable(config, name, value)
+
+
+def _writable(config: Any, name: str, value: str) -> None:
+    try:
+        check_writable(value, "the text")
+    except InputError as error:
+        fail(config, name, str(error))
 
 
 def texts(config: Any, name: str, *, needed: bool = False) -> None:
@@ -120,6 +128,8 @@ def texts(config: Any, name: str, *, needed: bool = False) -> None:
     bad = [item for item in value if not isinstance(item, str) or not item.strip()]
     if bad:
         fail(config, name, f"expected a list of names; it holds {bad[0]!r}.")
+    for item in value:
+        _writable(config, name, item)
     twice = sorted({item for item in value if list(value).count(item) > 1})
     if twice:
         fail(config, name, f"{twice[0]!r} is given twice; give it once.")
@@ -184,6 +194,7 @@ def fractions(config: Any, name: str) -> None:
         ok = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share < 1
         if not isinstance(layer, str) or not ok:
             fail(config, name, f"expected a share in [0, 1) for {layer!r}; got {share!r}.")
+        _writable(config, name, layer)
     object.__setattr__(config, name, {k: float(v) for k, v in sorted(value.items())})
 
 

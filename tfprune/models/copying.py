@@ -22,7 +22,7 @@ from tfprune.models.graph import (
     map_tree,
     walk,
 )
-from tfprune.models.layer_names import unique
+from tfprune.models.layer_names import clean, unique
 from tfprune.models.libraries import keras2
 from tfprune.models.weights import copy_layer
 
@@ -197,7 +197,7 @@ def replay(
         return layers.of(layer)(*args, **kwargs)
 
     outputs = walk(model, inputs if front is None else [front(x) for x in inputs], apply)
-    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=model.name)
+    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=clean(model.name))
     return Conversion.of(model, new, layers.pairs)
 
 

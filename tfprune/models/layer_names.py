@@ -62,17 +62,34 @@ def _set_keras3_counts(counts: dict[str, int]) -> None:
 _SPELT = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 
 
+_PART = r"[A-Za-z0-9_./-]*"
+_NODE = re.compile(rf"{_PART}(>[A-Za-z0-9.]{_PART})*")  # of a name within another's scope
+
+
+def is_node_name(name: str) -> bool:
+    """Whether TensorFlow takes a layer's or model's name as a part of its nodes' names.
+
+    tf_keras builds more than TensorFlow runs: a `>` must have a letter, a digit or a dot behind
+    it (`IsValidNodeName` of tensorflow/core/framework/node_def_util.cc).
+
+    >>> is_node_name("block>conv"), is_node_name("conv>")
+    (True, False)
+    """
+    return _NODE.fullmatch(name) is not None
+
+
 def clean(name: str) -> str:
     """Return `name` with what one of the libraries refuses replaced.
 
     Keras 3 refuses `/`; tf_keras makes TensorFlow scopes of names, which hold neither spaces
-    nor most punctuation and start with a letter, a digit or a dot: these become underscores.
+    nor most punctuation and start with a letter, a digit or a dot: these become underscores, and
+    so does a `>` that is not followed by one of the three.
     Accents go, and other letters become their code point, as in `u5377`, so that names stay apart.
     """
     name = name.translate(_SPELT)
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     name = "".join(c if c.isascii() or not c.isalnum() else f"u{ord(c):x}" for c in plain)
-    name = re.sub(r"[^A-Za-z0-9_.>-]", "_", name)
+    name = re.sub(r"[^A-Za-z0-9_.>-]|>(?![A-Za-z0-9.])", "_", name)
     return name if re.match(r"[A-Za-z0-9.]", name) else f"layer{name}"
 
 

@@ -53,7 +53,7 @@ def cards() -> list[Card]:
     """Return the GPUs that the NVIDIA driver knows; none where there is no driver."""
     command = ["nvidia-smi", f"--query-gpu={_SMI}", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
     rows = [[part.strip() for part in line.split(",")] for line in done.stdout.splitlines()]

@@ -345,7 +345,7 @@ class Journal:
 
     def reject(self, record: Record, reason: str) -> None:
         """Keep a record that the store refused for good, with its reason."""
-        with (self.folder / "rejected.jsonl").open("a") as file:
+        with (self.folder / "rejected.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(plain({**record, "reason": reason})) + "\n")
 
     def sync_to_disk(self) -> int:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprune.errors import InputError, masked, remember
+from tfprune.errors import InputError, check_writable, masked, remember
 
 DEFAULT_EXPERIMENT = "tfprune"
 DEFAULT_FOLDER = "mlruns"
@@ -68,6 +68,7 @@ def resolve_store(
     if not uri:
         return _sqlite_location(base / DEFAULT_FOLDER / DATABASE_NAME, name)
     remember(uri)
+    check_writable(uri, "the tracking URI")
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)", uri)
     if scheme is None or scheme.group() == "file":
         return _file_store(uri, name)
@@ -91,6 +92,7 @@ def _experiment_name(experiment: str | None) -> str:
     if experiment is not None and not experiment.strip():
         raise InputError("the experiment name is empty; give --experiment NAME.")
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+    check_writable(name, "the experiment name")
     if len(name) > MAX_EXPERIMENT_NAME:
         raise InputError(
             f"the experiment name has {len(name)} characters; MLflow takes at most "
@@ -111,6 +113,7 @@ def _file_store(uri: str, experiment: str) -> StoreLocation:
 
 def _sqlite_location(path: Path, experiment: str) -> StoreLocation:
     database = Path(os.path.abspath(path))
+    check_writable(str(database), "the path of the MLflow store")
     if odd := {"?", "%"} & set(str(database)):
         raise InputError(
             f"the MLflow store would be {database}, and a SQLite URI can't hold "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from tfprune.models.files.origin import Link, Origin
 from tfprune.models.files.sandbox import at_most
 from tfprune.models.files.scan import inspect_file
 from tfprune.models.files.verify import verify
-from tfprune.models.graph import functional
+from tfprune.models.graph import functional, is_model
+from tfprune.models.layer_names import is_node_name
 from tfprune.models.libraries import (
     application_layers,
     is_keras2_model,
@@ -84,11 +85,19 @@ def adopt(model: Any, kind: str, *, version: str = "", path: str = "") -> tuple[
     precision = precision_of(model)
     if precision:
         conversion = _converted(model, in_float32)
+    elif not all(is_node_name(name) for name in _names_within(model)):
+        conversion = _converted(model, unfold)  # the model itself can't be called
     elif any(isinstance(layer, keras2().Model) for layer in model.layers):
         conversion = _verified(model, unfold)
     else:
         return model, Origin(kind, version, path)
     return conversion.model, Origin(kind, version, path, model, links(conversion), precision)
+
+
+def _names_within(model: Any) -> Iterator[str]:
+    yield model.name
+    for layer in model.layers:
+        yield from _names_within(layer) if is_model(layer) else (layer.name,)
 
 
 def _in_float32(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:

@@ -62,7 +62,7 @@ def examine(path: str | os.PathLike[str], *, member: str | None = None) -> Exami
             [sys.executable, "-I", "-c", _CHILD],
             input=json.dumps({**request, "search": search}),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=PATIENCE * seconds,
             check=False,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # each thread's buffers count

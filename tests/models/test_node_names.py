@@ -1,0 +1,81 @@
+"""Layers and models bear names that TensorFlow takes in the names of its nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprune.models.files.load import adopt
+from tfprune.models.layer_names import clean, is_node_name, unique
+
+NAMES = ["a>", "a>b", "a>>b", "a>_b", "a>-b", "a>.b", ">a", "a>b>", "a-", "a.", "a b", "a\\b"]
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Build a graph with a node of a name, which raises where TensorFlow refuses it."""
+    tf = pytest.importorskip("tensorflow")
+
+    def make(name: str) -> None:
+        graph = tf.compat.v1.GraphDef()
+        graph.node.add(name=f"model/{name}/op", op="NoOp")
+        with tf.Graph().as_default():
+            tf.import_graph_def(graph, name="")
+
+    return make
+
+
+def accepted(node, name: str) -> bool:
+    try:
+        node(name)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_node_name_is_what_tensorflow_takes_for_one(node, name):
+    assert accepted(node, name) == is_node_name(name)
+
+
+@given(name=st.text("aB1_.>-/ ", min_size=1, max_size=8))
+def test_any_name_of_letters_and_signs_is_judged_as_tensorflow_does(node, name):
+    assert accepted(node, name) == is_node_name(name)
+
+
+@given(name=st.one_of(st.text(max_size=12), st.text("a>_-.b/", max_size=8)))
+def test_a_cleaned_name_is_a_node_name_and_stays(name):
+    assert is_node_name(clean(name))
+    assert clean(clean(name)) == clean(name)
+
+
+def test_cleaned_names_stay_apart():
+    taken: set[str] = set()
+    assert [unique(name, taken) for name in ("a>", "a_", "a>")] == ["a_", "a__1", "a__2"]
+
+
+@pytest.mark.parametrize("of", ["layer", "model", "inner"])
+def test_a_model_with_a_name_that_no_node_takes_is_renamed_and_trains(of):
+    """tf_keras builds it, and TensorFlow refuses to run a step of it."""
+    keras = pytest.importorskip("tf_keras")
+    named = {of: f"{of}>"}
+    L = keras.layers
+    inputs = keras.Input((4, 4, 1))
+    x = L.Conv2D(2, 3, name=named.get("layer", "layer"))(inputs)
+    if of == "inner":
+        within = keras.Input((2, 2, 2))
+        x = keras.Model(within, L.Conv2D(2, 1)(within), name=named["inner"])(x)
+    given_model = keras.Model(inputs, L.Dense(2)(L.Flatten()(x)), name=named.get("model", "model"))
+    images, targets = np.ones((2, 4, 4, 1), np.float32), np.ones((2, 2), np.float32)
+
+    model, _ = adopt(given_model, "keras2-object")
+
+    assert all(is_node_name(layer.name) for layer in (model, *model.layers))
+    assert [w.numpy().tolist() for w in model.weights] == [
+        w.numpy().tolist() for w in given_model.weights
+    ]
+    np.testing.assert_array_equal(model(images), given_model(images))
+    model.compile("sgd", "mse")
+    model.fit(images, targets, verbose=0)

@@ -14,7 +14,8 @@ import click
 from tfprune import __version__
 from tfprune.config import ConfigError
 from tfprune.errors import TfpruneError, masked, nearest
-from tfprune.interrupts import interruptible
+from tfprune.interrupts import Signals, interruptible
+from tfprune_cli.streams import open_streams, unwritten
 
 if TYPE_CHECKING:
     from tfprune.similarity.measure import Measure
@@ -81,11 +82,33 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> Any:
     """Run the command line; returns its exit status (0, 1, 2 or 130).
 
-    SIGTERM, which schedulers send, ends it as Ctrl-C does.
+    SIGTERM, which schedulers send, SIGHUP, which a closed terminal sends, and SIGQUIT end it as
+    Ctrl-C does. Without `args` it is the process itself that ends with the status: its streams
+    never fail then, and no signal comes between its last message and its end.
     """
     sys.excepthook = _print_masked
-    with interruptible() as signals:
-        return _status(args, signals)
+    if args is not None:
+        with interruptible() as signals:
+            return _status(args, signals)
+    open_streams()
+    with interruptible(to_the_end=True) as signals:
+        status = _status(sys.argv[1:], signals)
+        return _say_unwritten(status, sys.argv[1:])
+
+
+def _say_unwritten(status: int, args: list[str]) -> int:
+    """Return the status after a word about output that stdout did not take.
+
+    A run has its result on the disk and in MLflow: it is done. What only prints is not. A reader
+    that has read enough, as `head` does, is no error.
+    """
+    error = unwritten()
+    if error is None or isinstance(error, BrokenPipeError):
+        return status
+    is_run = args[:1] in (["run"], ["resume"]) and "--dry-run" not in args
+    kept = " What the run found is kept: see it with 'tfprune ui'." if is_run and not status else ""
+    click.echo(f"Error: stdout can't be written: {error.strerror}.{kept}", err=True)
+    return status if is_run or status else 1
 
 
 def _print_masked(
@@ -97,11 +120,12 @@ def _print_masked(
     click.echo(masked("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
 
 
-def _status(args: list[str] | None, signals: list[int]) -> int:
+def _status(args: list[str], signals: Signals) -> int:
     from tfprune_cli.options import usage_error
 
     try:
         status = cli.main(args=args, prog_name="tfprune", standalone_mode=False)
+        signals.are_over = True
     except click.ClickException as error:
         click.echo(masked(_as_shown(error)), err=True, nl=False)
         return error.exit_code
@@ -113,10 +137,10 @@ def _status(args: list[str] | None, signals: list[int]) -> int:
         click.echo(f"Error: {error}", err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
-        return _say_interrupted()
+        return _say_interrupted(signals)
     except Exception:
         if signals:  # code that wraps what passes through it made an error of the signal
-            return _say_interrupted()
+            return _say_interrupted(signals)
         raise
     return status if isinstance(status, int) else 0
 
@@ -128,7 +152,8 @@ def _as_shown(error: click.ClickException) -> str:
     return text.getvalue()
 
 
-def _say_interrupted() -> int:
+def _say_interrupted(signals: Signals) -> int:
+    signals.are_over = True
     click.echo("Interrupted.", err=True)
     return 130
 

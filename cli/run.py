@@ -72,7 +72,14 @@ def run(
     nested = override(load_preset(preset) if preset else {}, given_settings(values))
     config = from_dict(nested)
     if dry_run:
-        return _print_plan(config, experiment=experiment, tracking_uri=tracking_uri)
+        return _print_plan(
+            config,
+            name=name,
+            experiment=experiment,
+            tracking_uri=tracking_uri,
+            register=register,
+            deterministic=deterministic,
+        )
     from tfprune.runs.run import run as run_experiment
 
     return watched(
@@ -93,13 +100,13 @@ def run(
     )
 
 
-def _print_plan(config: RunConfig, *, experiment: str | None, tracking_uri: str | None) -> int:
+def _print_plan(config: RunConfig, **options: Any) -> int:
     from rich.console import Console
 
     from tfprune.runs.run import dry_run
     from tfprune_cli.plan import print_plan
 
-    print_plan(dry_run(config, experiment=experiment, tracking_uri=tracking_uri), Console())
+    print_plan(dry_run(config, **options), Console())
     return 0
 
 

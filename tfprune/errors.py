@@ -160,7 +160,7 @@ def check_writable(text: str, what: str) -> None:
         raise InputError(f"{what} is {text!r}, and a NUL can't be stored. Leave it out.")
     if any(0xD800 <= ord(letter) <= 0xDFFF for letter in text):
         raise InputError(
-            f"{what} is {ascii(text)}, which UTF-8 can't hold: it came as bytes of another "
+            f"{what} is {text!a}, which UTF-8 can't hold: it came as bytes of another "
             "encoding. Rename it, or type it in a UTF-8 locale such as LANG=C.UTF-8."
         )
 

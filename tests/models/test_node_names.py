@@ -61,13 +61,15 @@ def test_a_model_with_a_name_that_no_node_takes_is_renamed_and_trains(of):
     """tf_keras builds it, and TensorFlow refuses to run a step of it."""
     keras = pytest.importorskip("tf_keras")
     named = {of: f"{of}>"}
-    L = keras.layers
+    layers = keras.layers
     inputs = keras.Input((4, 4, 1))
-    x = L.Conv2D(2, 3, name=named.get("layer", "layer"))(inputs)
+    x = layers.Conv2D(2, 3, name=named.get("layer", "layer"))(inputs)
     if of == "inner":
         within = keras.Input((2, 2, 2))
-        x = keras.Model(within, L.Conv2D(2, 1)(within), name=named["inner"])(x)
-    given_model = keras.Model(inputs, L.Dense(2)(L.Flatten()(x)), name=named.get("model", "model"))
+        x = keras.Model(within, layers.Conv2D(2, 1)(within), name=named["inner"])(x)
+    given_model = keras.Model(
+        inputs, layers.Dense(2)(layers.Flatten()(x)), name=named.get("model", "model")
+    )
     images, targets = np.ones((2, 4, 4, 1), np.float32), np.ones((2, 2), np.float32)
 
     model, _ = adopt(given_model, "keras2-object")

@@ -26,6 +26,8 @@ from tfprune.runs.trained_again import EPOCH_METRIC, cost_of_lost
 from tfprune.runs.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
 from tfprune.tracking.local import runs_of_lost
+from tfprune.tracking.names import check_model_name, check_run_name
+from tfprune.tracking.store import check_store
 from tfprune.tracking.store_problem import StoreProblem, refill
 from tfprune.training.precision import is_slow_here
 
@@ -131,17 +133,16 @@ def _run(
     deterministic: bool,
 ) -> RunResult:
     root = Path(folder)
-    location = resolve_store(tracking_uri, experiment, folder=root)
-    _start_tensorflow(config, deterministic)
-    plan = _plan(config, location)
+    plan, location = _checked(
+        config,
+        name=name,
+        experiment=experiment,
+        tracking_uri=tracking_uri,
+        root=root,
+        register=register,
+        deterministic=deterministic,
+    )
     config = plan.config
-    if register and plan.leaving.keras3 is not None:
-        raise InputError(
-            f"--register {register} needs an MLflow model, and this network can't be converted to "
-            f"Keras 3: {plan.leaving.keras3}. Run without --register; 'tfprune export' writes it "
-            "as a tf_keras file."
-        )
-    workspaces.check_place(root)
     # before the run has a folder: where the store does not answer, nothing is written
     lost = runs_of_lost(location)
     opened = open_store(location)
@@ -224,20 +225,62 @@ def resume(
 def dry_run(
     config: RunConfig,
     *,
+    name: str | None = None,
     experiment: str | None = None,
     tracking_uri: str | None = None,
     folder: str | Path = ".",
+    register: str | None = None,
+    deterministic: bool = False,
 ) -> DryRun:
     """Return what `run` would do with this configuration; trains a few steps of a copy to time it.
 
-    Raises InputError for whatever `run` would refuse of the configuration, a ticket that is not
-    in the store included. Nothing is written.
+    Raises InputError for whatever `run` refuses before training, with the same words: a ticket
+    that is not in the store, a store that does not answer. Nothing is written.
     """
     from tfprune.experiment.workbench import timed
 
-    location = resolve_store(tracking_uri, experiment, folder=Path(folder))
-    _start_tensorflow(config, False)
-    return timed(_plan(config, location))
+    plan, location = _checked(
+        config,
+        name=name,
+        experiment=experiment,
+        tracking_uri=tracking_uri,
+        root=Path(folder),
+        register=register,
+        deterministic=deterministic,
+    )
+    check_store(location)
+    return timed(plan)
+
+
+def _checked(
+    config: RunConfig,
+    *,
+    name: str | None,
+    experiment: str | None,
+    tracking_uri: str | None,
+    root: Path,
+    register: str | None,
+    deterministic: bool,
+) -> tuple[Plan, StoreLocation]:
+    """Return the plan of an experiment and where it logs; raises what `run` and `dry_run` refuse.
+
+    What is written at the end is known to be writable here: names, and the model to register.
+    """
+    if name is not None:
+        check_run_name(name)
+    if register is not None:
+        check_model_name(register)
+    location = resolve_store(tracking_uri, experiment, folder=root)
+    workspaces.check_place(root)
+    _start_tensorflow(config, deterministic)
+    plan = _plan(config, location)
+    if register and plan.leaving.keras3 is not None:
+        raise InputError(
+            f"--register {register} needs an MLflow model, and this network can't be converted to "
+            f"Keras 3: {plan.leaving.keras3}. Run without --register; 'tfprune export' writes it "
+            "as a tf_keras file."
+        )
+    return plan, location
 
 
 def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:

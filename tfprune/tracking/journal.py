@@ -96,7 +96,11 @@ class Journal:
         except BaseException:
             self._lock.release()
             raise
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        except OSError as error:
+            self._lock.release()
+            raise RunError(_unwritable(folder, error)) from error
 
     @property
     def _path(self) -> Path:

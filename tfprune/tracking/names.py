@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tfprune.errors import InputError, check_writable
+
 MAX_NAME = 250
 MAX_PARAM = 6000
 MAX_TAG = 8000
@@ -47,6 +49,32 @@ def metric_key(*parts: str) -> str:
     if len(name) > MAX_NAME:
         name = f"{name[: MAX_NAME - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
     return name
+
+
+def check_run_name(name: str) -> None:
+    """Raise InputError for a name that MLflow's databases can't hold as a run's."""
+    check_writable(name, "the name of the run")
+    if len(name) > MAX_NAME:
+        raise InputError(
+            f"the name of the run has {len(name)} characters; MLflow's databases hold {MAX_NAME}. "
+            "Give a shorter --name."
+        )
+
+
+def check_model_name(name: str) -> None:
+    """Raise InputError for a name that MLflow's model registry refuses.
+
+    >>> check_model_name("models/digits")
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: --register 'models/digits': MLflow's model registry takes no ...
+    """
+    check_writable(name, "the name to register")
+    if not name.strip() or "/" in name or ":" in name:
+        raise InputError(
+            f"--register {name!r}: MLflow's model registry takes no empty name and none with a "
+            "slash or a colon. Give another name."
+        )
 
 
 def distinct_keys(group: str, names: Iterable[str]) -> dict[str, str]:

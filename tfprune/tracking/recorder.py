@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from tfprune.errors import InputError, RunError, masked_form
+from tfprune.interrupts import cleaning_up
 from tfprune.tracking.client import KEY_TAG
 from tfprune.tracking.delivery import Client, Delivery
 from tfprune.tracking.journal import Journal
@@ -231,11 +232,12 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            with contextlib.suppress(RunError):  # the journal itself: `kind` says so already
-                interrupted = not issubclass(kind, Exception)
-                self.journal.finish_open_runs("KILLED" if interrupted else "FAILED")
-        self.close()
+        with cleaning_up(self._sender.hurry, is_ending=kind is not None):
+            if kind is not None:
+                with contextlib.suppress(RunError):  # the journal itself: `kind` says so already
+                    interrupted = not issubclass(kind, Exception)
+                    self.journal.finish_open_runs("KILLED" if interrupted else "FAILED")
+            self.close()
 
 
 _PREVIEW_PIXELS = 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 import traceback
@@ -17,6 +18,8 @@ _GATHER_SECONDS = 0.1  # lets the records of one moment go in one call
 QUICK_RETRIES = (0.2, 0.5, 1.0, 2.0)  # seconds before each; then the gap is told
 GAP_SECONDS = 15.0  # told then even if the retries are not used up: a call may take 20 s
 RETRY_SECONDS = 10.0
+_LOOK_SECONDS = 0.2  # how often a wait looks whether it should end sooner
+_HURRIED_SECONDS = 2.0
 _NONE = Delivery(0, 0, 0)
 
 
@@ -44,6 +47,9 @@ class Sender:
         self._retry_seconds = retry_seconds
         self._stopping = False
         self._hurry = False
+        self._latest = (
+            math.inf
+        )  # when whoever waits for delivery goes on, on time.monotonic's clock
         self._n_delivered = self._n_rejected = 0
         self._n_failures = self._n_failures_before = 0  # all, and those before the last fresh start
         self._ended = False
@@ -60,9 +66,11 @@ class Sender:
         with changed:
             self._hurry = True
             changed.notify_all()
-            changed.wait_for(
-                lambda: self._journal.is_delivered or self._has_failed or self._ended,
-                timeout,
+            self._wait(
+                lambda seconds: changed.wait_for(
+                    lambda: self._journal.is_delivered or self._has_failed or self._ended, seconds
+                ),
+                until=time.monotonic() + timeout,
             )
         left = self._journal.n_pending()
         return Delivery(self._n_delivered, left, self._n_rejected, fault=self._fault)
@@ -87,12 +95,27 @@ class Sender:
         with self._journal.changed:
             self._stopping = True
             self._journal.changed.notify_all()
-        self._thread.join(max(0.1, deadline - time.monotonic()))
+        self._thread.join(0.1)
+        self._wait(self._has_ended_after, until=deadline)
         with self._journal.changed:
             if not self._ended:
                 self._then = then
                 return
         then()
+
+    def hurry(self) -> None:
+        """Have `flush` and `stop` return within two seconds; takes no lock, so a handler may."""
+        self._latest = min(self._latest, time.monotonic() + _HURRIED_SECONDS)
+
+    def _wait(self, step: Callable[[float], bool], *, until: float) -> None:
+        """Wait by steps of so many seconds until one says that it is done, or time is up."""
+        while (left := min(until, self._latest) - time.monotonic()) > 0:
+            if step(min(left, _LOOK_SECONDS)):
+                return
+
+    def _has_ended_after(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _wait_for_records(self) -> None:
         with self._journal.changed:

@@ -50,6 +50,15 @@ def open_store(location: StoreLocation, *, create: bool = True) -> Store:
     return Store(location, client)
 
 
+def check_store(location: StoreLocation) -> None:
+    """Raise what `open_store` would, as far as it can be known without creating anything."""
+    try:
+        open_store(location, create=False)
+    except StoreProblem as problem:
+        if not problem.is_missing:
+            raise
+
+
 class Store:
     """The runs of one experiment; made by `open_store`.
 

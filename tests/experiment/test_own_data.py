@@ -59,6 +59,17 @@ def test_no_number_changes_when_images_stay_on_the_disk(folder, from_disk, tmp_p
     ]
 
 
+@pytest.mark.slow
+def test_crops_that_are_enlarged_are_the_same_from_the_disk(folder, from_disk, tmp_path):
+    found = []
+    for name, stream in (("memory", False), ("disk", True)):
+        config = settings(folder, stream=stream, augment=True, crop="resized")
+        config["training"]["epochs"] = 1
+        found.append(run(tmp_path / name, config)[0].epochs)
+    assert found[0] == found[1]
+    assert found[0][0] != from_disk[0].epochs[0]
+
+
 def test_a_run_says_what_its_classes_are_and_logs_their_counts(folder, from_disk):
     result, told = from_disk
     assert "Labels became classes in this order: class00 is 0, class10 is 1, class20 is 2." in told

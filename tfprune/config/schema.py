@@ -78,6 +78,14 @@ class DataConfig:
     augment: bool = setting(
         False, "random crop (padded by 4 pixels) and horizontal flip while training", "--augment"
     )
+    crop: str = setting(
+        "padded",
+        "what --augment crops. padded: out of the image padded by 4 pixels, for small images; "
+        "resized: a part of 8% to 100% of its area, enlarged, as for ImageNet",
+        "--crop",
+        choices=("padded", "resized"),
+        later=True,
+    )
 
     def __post_init__(self) -> None:
         check.text(self, "dataset")
@@ -94,6 +102,9 @@ class DataConfig:
         check.integer(self, "image_size", low=1, optional=True)
         check.choice(self, "normalization")
         check.boolean(self, "augment")
+        check.choice(self, "crop")
+        if self.crop == "resized" and not self.augment:
+            check.fail(self, "crop", "resized crops are taken by --augment only; give it too.")
 
 
 @dataclass(frozen=True)

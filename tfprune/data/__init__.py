@@ -12,7 +12,7 @@ from tfprune.data.names import DATASETS
 
 if TYPE_CHECKING:
     from tfprune.data.dataset import Dataset, Examples, LoadedExamples, Source, probe_set
-    from tfprune.data.epoch import Augmentation, EpochPlan, augment, epoch_plan
+    from tfprune.data.epoch import Augmentation, EpochPlan, augment, enlarge, epoch_plan
     from tfprune.data.images import Normalization, normalization
     from tfprune.data.load import MEMORY_LIMIT, load_dataset
 
@@ -27,6 +27,7 @@ __all__ = [
     "Normalization",
     "Source",
     "augment",
+    "enlarge",
     "epoch_plan",
     "load_dataset",
     "normalization",
@@ -43,6 +44,7 @@ _HOMES = {
     "Normalization": "images",
     "Source": "dataset",
     "augment": "epoch",
+    "enlarge": "epoch",
     "epoch_plan": "epoch",
     "load_dataset": "load",
     "normalization": "images",

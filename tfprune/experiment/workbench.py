@@ -87,7 +87,9 @@ def open_seed(plan: Plan, seed: int) -> Workbench:
         config.training,
         seed=order_seed(config, seed=seed, level=0),
         normalization=scale,
-        augmentation=Augmentation() if config.data.augment else None,
+        augmentation=(
+            Augmentation(resized=config.data.crop == "resized") if config.data.augment else None
+        ),
         from_logits=plan.output == "logits",
         track_movement="accumulated_movement" in plan.strategy.needs,
         pull=pull,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config import TrainingConfig
-from tfprune.data import Augmentation, Normalization, augment, epoch_plan
+from tfprune.data import Augmentation, Normalization, augment, enlarge, epoch_plan
 from tfprune.data.lazy import LazyImages, chunks
 from tfprune.errors import InputError, RunError
 from tfprune.models.weights import is_kernel
@@ -166,6 +166,7 @@ class Trainer:
             ) -> Any:
                 """Take the steps [first, last) of the epoch whose plan is given.
 
+                shift: of each image, or the box of it that is enlarged.
                 block: the images of the steps from `base` on, where they don't lie in memory.
                 """
                 self.n_traces += 1
@@ -181,9 +182,11 @@ class Trainer:
                         x = tf.ensure_shape(x, [size, *block.shape[1:]])
                     x = self.normalization.apply(x)
                     if varied is not None:
+                        if varied.resized:
+                            x = enlarge(x, tf.gather(shift, chosen))
                         x = augment(
                             x,
-                            None if shift is None else tf.gather(shift, chosen),
+                            None if shift is None or varied.resized else tf.gather(shift, chosen),
                             None if flip is None else tf.gather(flip, chosen),
                             padding=varied.padding,
                         )
@@ -319,8 +322,10 @@ class Trainer:
 
         n_train = len(self.dataset.train.labels)
         seed = self.order_seed
-        plan = epoch_plan(n_train, seed=seed, epoch=epoch, augmentation=self.augmentation)
-        given = [plan.order, plan.shift, plan.flip]
+        height, width, _ = self.dataset.input_shape
+        plan = epoch_plan(n_train, seed=seed, epoch=epoch, augmentation=self.augmentation,
+                          aspect=width / height)  # fmt: skip
+        given = [plan.order, plan.shift if plan.box is None else plan.box, plan.flip]
         order, shift, flip = (None if part is None else tf.constant(part) for part in given)
         reset_generators(self.prunable.network, seed=seed, epoch=epoch, step=first)
         totals = np.zeros(3)

@@ -16,6 +16,8 @@ from tfprune.results import Ledger, LevelResult
 from tfprune.runs import networks, workspace
 from tfprune.runs.models import ModelKeeper, has_mlflow_model, write_network
 from tfprune.runs.reporting import Reporter
+from tfprune.runs.run import resume, sync
+from tfprune.tracking.journal import Journal
 
 LOGS_EVERYTHING = True
 STORE = {"uri": None, "experiment": "tfprune"}
@@ -60,6 +62,10 @@ DAMAGES = {
     "no uri": (lambda path: changed(path, store={}), "'uri' is missing"),
     "finished": (lambda path: changed(path, finished="no"), "'finished' is 'no'"),
     "config": (lambda path: changed(path, config=None), "'config' is None"),
+    "another's": (
+        lambda path: path.write_bytes((path.parents[1] / GOOD / path.name).read_bytes()),
+        f"it is that of run {GOOD}",
+    ),
 }
 
 
@@ -97,6 +103,28 @@ def test_a_new_run_is_not_begun_beside_a_damaged_one_without_a_word(damaged):
     (line,) = told
     assert line.startswith(said)
     assert line.endswith(f"Whether run {BAD} is of this configuration can't be told.")
+
+
+def test_a_journal_of_another_run_is_not_delivered_for_this_one(tmp_path):
+    folders = {}
+    for key in (GOOD, BAD):
+        folders[key] = made(tmp_path, key).parent
+        journal = Journal(folders[key])
+        journal.append(f"{key}-s0-l0", "metrics", step=0, values={"loss": 0.5})
+        journal.close()
+        workspace.check_journal(folders[key])
+    path = folders[BAD] / "records.jsonl"
+    path.write_bytes((folders[GOOD] / path.name).read_bytes())
+    for command in (lambda: sync(BAD, folder=tmp_path), lambda: resume(BAD, folder=tmp_path),
+                    lambda: sync(BAD, to="sqlite:///x.db", folder=tmp_path)):  # fmt: skip
+        with pytest.raises(DamagedError) as caught:
+            command()
+        assert str(caught.value) == (
+            f"{path} is damaged: it is that of run {GOOD}-s0-l0. It was left as it is."
+        )
+    workspace.open_run(tmp_path, BAD).close()  # the lock was let go
+    path.unlink()
+    workspace.check_journal(folders[BAD])
 
 
 def test_a_configuration_that_is_none_is_said_with_its_file(tmp_path):

@@ -136,13 +136,20 @@ def test_a_journal_shorter_than_what_was_delivered_is_refused(written, memory):
      '{"seq": 9, "offset": 7, "runs": {}, "store": ""}',
      '{"seq": 9, "offset": -1, "runs": {}, "store": ""}',
      '{"seq": 9, "offset": "7", "runs": {}, "store": ""}',
-     '{"seq": 9, "offset": 0, "runs": {"r": 3}, "store": ""}'],
+     '{"seq": 9, "offset": 0, "runs": {"r": 3}, "store": ""}',
+     '{"seq": 11, "offset": WHOLE, "runs": {"r": "id9"}, "store": "", "journal": "another"}',
+     None],  # a folder in its place
 )  # fmt: skip
 def test_a_damaged_note_of_delivery_costs_nothing_and_doubles_nothing(written, memory, note):
     journal = Journal(written)
     deliver(journal, memory)
     journal.close()
-    (written / "delivered.json").write_text(note)
+    if note is None:
+        (written / "delivered.json").unlink()
+        (written / "delivered.json").mkdir()
+    else:
+        size = (written / "records.jsonl").stat().st_size
+        (written / "delivered.json").write_text(note.replace("WHOLE", str(size)))
     journal = Journal(written)
     assert journal.n_pending() == 3 + N_POINTS
     deliver(journal, memory)

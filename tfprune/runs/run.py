@@ -208,6 +208,7 @@ def resume(
     root = Path(folder)
     workspace = workspaces.open_run(root, reference)
     try:
+        workspaces.check_journal(workspace.folder)
         location = _store_of(workspace.folder, workspace.facts["store"], root)
         unchanged = {"environment": workspaces.environment(), "data": workspace.facts["data"]}
         workspace.check_unchanged(unchanged)
@@ -350,6 +351,7 @@ def sync(
     """
     root = Path(folder)
     run_folder, facts = workspaces.find_run(root, reference)
+    workspaces.check_journal(run_folder)
     if to is None:
         opened = _open_again(run_folder, _store_of(run_folder, facts["store"], root))
         delivery = opened.sync(run_folder)

@@ -22,6 +22,7 @@ from tfprune.errors import DamagedError, InputError, RunError, unknown_name
 from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.refused import refusal
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
+from tfprune.tracking.records import first_run
 
 RUNS = Path("mlruns") / "runs"
 
@@ -89,7 +90,7 @@ class Workspace:
 
     def note(self, **facts: Any) -> None:
         """Add to what `run.json` says."""
-        self.facts |= facts
+        self.facts |= {"key": self.key, **facts}
         write_whole(self.folder / "run.json", json.dumps(self.facts, indent=1).encode())
 
     def finish(self) -> None:
@@ -207,7 +208,17 @@ def _read(folder: Path) -> dict[str, Any]:
     check_facts(path, facts["store"], {"uri": (str, type(None)), "experiment": (str, type(None))})
     if facts.get("kind") != "comparison":
         check_facts(path, facts, _NEEDED_TO_GO_ON)
+    if facts.get("key", folder.name) != folder.name:  # runs of before have none
+        raise DamagedError(path, f"it is that of run {facts['key']}")
     return facts
+
+
+def check_journal(folder: Path) -> None:
+    """Raise DamagedError where a run's journal is that of another run."""
+    path = folder / "records.jsonl"
+    whose = first_run(path)
+    if whose is not None and not whose.startswith(folder.name):
+        raise DamagedError(path, f"it is that of run {whose}")
 
 
 def _folders(root: Path) -> tuple[list[tuple[Path, dict[str, Any]]], dict[Path, DamagedError]]:

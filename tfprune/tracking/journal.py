@@ -36,7 +36,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tfprune.disk import flush, write_whole
+from tfprune.disk import flush, set_aside, write_whole
 from tfprune.errors import InputError, RunError
 from tfprune.interrupts import finishing_first
 from tfprune.refused import refusal
@@ -323,7 +323,11 @@ class Journal:
             self.changed.notify_all()
 
     def _note(self, state: dict[str, Any]) -> None:
-        write_whole(self.folder / "delivered.json", json.dumps(state).encode(), durable=False)
+        path = self.folder / "delivered.json"
+        if path.is_dir():
+            set_aside(path)  # it was read as a note that is damaged
+        named = {"journal": self.folder.name, **state}
+        write_whole(path, json.dumps(named).encode(), durable=False)
 
     def artifact(self, record: Record) -> Path | None:
         """Return where an artifact's copy lies; None where it is not to be delivered.

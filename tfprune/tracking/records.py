@@ -67,6 +67,18 @@ def parsed(line: bytes, *, must_have_sum: bool) -> Record | None:
     return record
 
 
+def first_run(path: Path) -> str | None:
+    """Return the key of the run that a journal begins with; None where none can be read."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        for line in file:
+            record = parsed(line, must_have_sum=False) if line.endswith(b"\n") else None
+            if record is not None:
+                return str(record["run"])
+    return None
+
+
 def read_record(line: bytes) -> Record:
     record: Record = json.loads(line)
     if record["op"] == "metrics":
@@ -83,15 +95,20 @@ def plain(record: Record) -> Record:
 
 
 def read_note(path: Path) -> Record | None:
-    """Return the note of what was delivered; None where there is none, or a damaged one."""
+    """Return the note of what was delivered; None where there is none, or a damaged one.
+
+    That of another journal, which names its folder, counts as damaged.
+    """
     try:
         state = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # ValueError: a power cut emptied it
+    except (FileNotFoundError, IsADirectoryError, ValueError):  # ValueError: emptied by a power cut
         return None
     kinds = {"seq": int, "offset": int, "runs": dict, "store": str}
     if not isinstance(state, dict) or not all(
         isinstance(state.get(name), kind) for name, kind in kinds.items()
     ):
+        return None
+    if state.get("journal", path.parent.name) != path.parent.name:
         return None
     ids = state["runs"].values()
     return state if state["offset"] >= 0 and all(isinstance(one, str) for one in ids) else None

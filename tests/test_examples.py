@@ -54,6 +54,7 @@ def test_what_the_similarity_room_offers_has_an_example(name):
 
 OFFERED = (
     "run",
+    "open_run",
     "resume",
     "compare",
     "export",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfprune.models.files import export_model, load_model
     from tfprune.runs.compare import compare
     from tfprune.runs.export import export
+    from tfprune.runs.finished import open_run
     from tfprune.runs.networks import load_ticket
     from tfprune.runs.run import resume, run
 
@@ -26,6 +27,7 @@ _HOME = {
     "export_model": "tfprune.models.files",
     "load_model": "tfprune.models.files",
     "load_ticket": "tfprune.runs.networks",
+    "open_run": "tfprune.runs.finished",
     "resume": "tfprune.runs.run",
     "run": "tfprune.runs.run",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "load_model",
     "load_ticket",
     "models",
+    "open_run",
     "pruning",
     "resume",
     "run",

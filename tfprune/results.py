@@ -7,7 +7,12 @@ import dataclasses
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tfprune.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import pandas
 
 DENSE = "dense"  # the network a level is compared with: its own dense network
 SEED_FLOOR = "seed"  # ... or, for a floor, the dense network of another seed
@@ -137,7 +142,7 @@ class SimilarityResult:
     against_seed: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """What `tfprune.run` returns: the tables, and where they were logged.
 
@@ -157,13 +162,117 @@ class RunResult:
     undelivered: int = 0
     key: str | None = None
 
+    def __repr__(self) -> str:
+        """Return a line for the run and one for each seed's last level."""
+        seeds = list(dict.fromkeys(row.seed for row in self.levels))
+        lines = [
+            f"{type(self).__name__} {self.name!r}: {_counted(len(seeds), 'seed')}, "
+            f"{_counted(len({row.level for row in self.levels}), 'level')}, "
+            f"{_counted(len({row.layer for row in self.similarities}), 'compared layer')}, "
+            f"measures {', '.join(dict.fromkeys(row.measure for row in self.similarities)) or '-'}"
+        ]
+        for seed in seeds[:_MOST_SEEDS]:
+            rows = [row for row in self.levels if row.seed == seed]
+            first, last = rows[0], rows[-1]
+            lines.append(
+                f"  seed {seed}: level {last.level}, sparsity {last.sparsity:.1%}, test accuracy "
+                f"{last.accuracy_test:.1%} (level {first.level}: {first.accuracy_test:.1%})"
+            )
+        if len(seeds) > _MOST_SEEDS:
+            lines.append(f"  {_counted(len(seeds) - _MOST_SEEDS, 'more seed')}")
+        if self.run_id or self.key:
+            lines.append(f"  run {self.run_id or self.key}")
+        return "\n".join(lines)
+
     def similarity(self, measure: str, *, seed: int, level: int) -> dict[str, float]:
-        """Return layer -> similarity of one level with its dense network, input side first."""
-        return {
-            row.layer: row.similarity
+        """Return layer -> similarity of one level with its dense network, input side first.
+
+        Raises InputError for a measure, seed or level that the run does not have.
+        """
+        rows = self._rows({"measure": measure, "seed": seed, "level": level})
+        return {row.layer: row.similarity for row in rows if row.against == DENSE}
+
+    def frame(
+        self,
+        *,
+        measure: str | None = None,
+        layer: str | None = None,
+        level: int | None = None,
+        seed: int | None = None,
+        floors: bool = False,
+    ) -> pandas.DataFrame:
+        """Return the similarities as a table, one row per seed, level, layer and measure.
+
+        The columns are those of `similarity.csv`; what is empty there is NaN here. `measure`,
+        `layer`, `level` and `seed` choose rows. With `floors` the table also has the comparisons
+        of dense networks with each other (`against` is 'seed' or 'same-init', at level 0).
+
+        Raises InputError for a measure, layer, level or seed that the run does not have.
+        """
+        rows = self._rows({"measure": measure, "layer": layer, "level": level, "seed": seed})
+        return _frame(SimilarityResult, [row for row in rows if floors or row.against == DENSE])
+
+    def levels_frame(self) -> pandas.DataFrame:
+        """Return the levels as a table, one row per seed and level.
+
+        The columns are those of `levels.csv`: the fields of `LevelResult`, one per fact, and
+        `sparsity/<layer>` per prunable layer; what is empty there is NaN here.
+        """
+        import pandas
+
+        table = _frame(LevelResult, self.levels)
+        header, rows = _levels_table(self.levels)
+        n_fields = len(table.columns)
+        more = [dict(zip(header[n_fields:], row[n_fields:], strict=True)) for row in rows]
+        facts = pandas.DataFrame(more, index=table.index, columns=header[n_fields:])
+        return pandas.concat([table, facts.astype("float64")], axis=1)
+
+    def _rows(self, wanted: Mapping[str, Any]) -> list[SimilarityResult]:
+        """Return the similarities that have the wanted values; None wants all of a kind."""
+        chosen = {name: value for name, value in wanted.items() if value is not None}
+        for name, value in chosen.items():
+            if name in ("level", "seed"):
+                known = sorted({getattr(row, name) for row in self.levels or self.similarities})
+                if value not in known:
+                    raise InputError(
+                        f"the run {self.name!r} has no {name} {value!r}; it has "
+                        f"{', '.join(map(str, known)) or 'none'}."
+                    )
+            else:
+                names = list(dict.fromkeys(getattr(row, name) for row in self.similarities))
+                if value not in names:
+                    raise unknown_name(name, str(value), names)
+        return [
+            row
             for row in self.similarities
-            if (row.measure, row.seed, row.level, row.against) == (measure, seed, level, DENSE)
-        }
+            if all(getattr(row, name) == value for name, value in chosen.items())
+        ]
+
+
+_MOST_SEEDS = 5
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+#: pandas' types by a field's annotation: where a cell may be empty, one that can hold that
+_DTYPES = {"int": "int64", "int | None": "Int64", "float": "float64", "float | None": "float64"}
+
+
+def _frame(kind: type[Any], rows: Sequence[Any]) -> pandas.DataFrame:
+    """Return a table of records: a column for every field that is not a mapping."""
+    import pandas
+
+    names = [item for item in fields(kind) if item.name not in _MAPPINGS]
+    columns = {
+        item.name: pandas.Series(
+            [getattr(row, item.name) for row in rows],
+            dtype=_DTYPES.get(str(item.type)),
+        )
+        for item in names
+    }
+    return pandas.DataFrame(columns)
 
 
 @dataclass
@@ -202,19 +311,24 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def levels_csv(levels: Iterable[LevelResult]) -> str:
-    """Return `levels.csv`; a column for every fact, and `sparsity/<layer>` per prunable layer."""
-    levels = list(levels)
+def _levels_table(levels: Sequence[LevelResult]) -> tuple[list[str], list[list[Any]]]:
+    """Return header and rows of `levels.csv`; None where a cell is empty."""
     names = [item.name for item in fields(LevelResult) if item.name not in _MAPPINGS]
     facts = list(dict.fromkeys(name for row in levels for name in row.facts))
     layers = list(dict.fromkeys(layer for row in levels for layer in row.layer_sparsity))
     rows = [
-        [*(_cell(getattr(row, name)) for name in names),
-         *(_cell(row.facts.get(name)) for name in facts),
-         *(_cell(row.layer_sparsity.get(layer)) for layer in layers)]
+        [*(getattr(row, name) for name in names),
+         *(row.facts.get(name) for name in facts),
+         *(row.layer_sparsity.get(layer) for layer in layers)]
         for row in levels
     ]  # fmt: skip
-    return csv_text([*names, *facts, *(f"sparsity/{layer}" for layer in layers)], rows)
+    return [*names, *facts, *(f"sparsity/{layer}" for layer in layers)], rows
+
+
+def levels_csv(levels: Iterable[LevelResult]) -> str:
+    """Return `levels.csv`; a column for every fact, and `sparsity/<layer>` per prunable layer."""
+    header, rows = _levels_table(list(levels))
+    return csv_text(header, [[_cell(value) for value in row] for row in rows])
 
 
 def similarity_csv(similarities: Iterable[SimilarityResult]) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+
+import pandas
 import pytest
 
+from tfprune.errors import InputError
 from tfprune.results import (
     SEED_FLOOR,
     ControlResult,
@@ -107,3 +112,96 @@ def test_a_levels_similarities_are_those_with_its_own_dense_network():
     assert list(result.similarity("cka", seed=7, level=1)) == ["conv", "dense"]
     assert result.similarity("cca", seed=7, level=1) == {"conv": pytest.approx(0.4)}
     assert (result.undelivered, result.key, result.report) == (0, None, None)
+
+
+def a_run(**more) -> RunResult:
+    rows = tuple(
+        similarity(layer, value, level=number, measure=measure)
+        for number in (0, 1)
+        for measure in ("cka", "svcca")
+        for layer, value in (("conv", 0.5), ("dense", 0.75))
+    )
+    floor = similarity("conv", 0.1, against=SEED_FLOOR, level=0, against_seed=3)
+    levels = (level(0, layer_sparsity={"conv": 0.0}), level(1, facts={"flops": 9}))
+    return RunResult(
+        name="r", run_id="0123", levels=levels, similarities=(*rows, floor), key="k", **more
+    )
+
+
+def test_a_result_is_told_in_a_line_for_the_run_and_one_for_each_seed():
+    assert repr(a_run()) == (
+        "RunResult 'r': 1 seed, 2 levels, 2 compared layers, measures cka, svcca\n"
+        "  seed 7: level 1, sparsity 50.0%, test accuracy 75.0% (level 0: 75.0%)\n"
+        "  run 0123"
+    )
+    empty = RunResult(name="r", run_id=None, levels=(), similarities=())
+    assert repr(empty) == "RunResult 'r': 0 seeds, 0 levels, 0 compared layers, measures -"
+
+
+def test_a_result_of_many_seeds_is_still_told_in_a_few_lines():
+    levels = tuple(dataclasses.replace(level(0), seed=seed) for seed in range(40))
+    lines = repr(RunResult(name="r", run_id=None, levels=levels, similarities=())).splitlines()
+    assert len(lines) == 7
+    assert lines[-1] == "  35 more seeds"
+
+
+def test_the_frame_has_the_rows_and_columns_of_the_csv_file():
+    result = a_run()
+    text = similarity_csv(result.similarities)
+    read = pandas.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+    frame = result.frame(floors=True)
+    assert list(frame.columns) == list(read.columns)
+    assert len(frame) == 9
+    for name in frame.columns:
+        assert [str(v) for v in frame[name].astype("object").where(frame[name].notna(), "")] == [
+            str(v) for v in read[name].astype(frame[name].dtype).astype("object").where(
+                read[name].notna(), "")
+        ], name  # fmt: skip
+    assert frame["against_seed"].tolist()[-1] == 3
+    assert frame["low"].isna().all()
+    assert frame["low"].dtype == "float64"
+
+
+def test_a_frame_has_one_row_per_seed_level_layer_and_measure_unless_floors_are_asked_for():
+    frame = a_run().frame()
+    assert len(frame) == 8
+    assert not frame.duplicated(["seed", "level", "layer", "measure"]).any()
+    chosen = a_run().frame(measure="cka", layer="dense", level=1, seed=7)
+    assert chosen["similarity"].tolist() == [0.75]
+
+
+def test_the_levels_frame_has_a_column_of_numbers_for_every_fact_and_layer():
+    frame = a_run().levels_frame()
+    header, *_ = levels_csv(a_run().levels).splitlines()
+    assert list(frame.columns) == header.split(",")
+    assert frame["flops"].isna().tolist() == [True, False]
+    assert frame["flops"].tolist()[1] == 9
+    assert frame["sparsity/conv"].tolist()[0] == 0
+    assert {str(kind) for kind in frame.dtypes} == {"int64", "float64"}
+
+
+def test_a_frame_of_a_run_without_rows_has_its_columns():
+    empty = RunResult(name="r", run_id=None, levels=(), similarities=())
+    assert list(empty.frame().columns) == list(a_run().frame().columns)
+    assert list(empty.levels_frame().columns)[:3] == ["seed", "level", "sparsity"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ({"measure": "foo"}, "unknown measure 'foo'. Known: cka, svcca."),
+        ({"measure": "svca"}, "unknown measure 'svca'; did you mean 'svcca' or 'cka'? Known: cka, "
+                              "svcca."),
+        ({"layer": "conv1"}, "unknown layer 'conv1'; did you mean 'conv'? Known: conv, dense."),
+        ({"seed": 5}, "the run 'r' has no seed 5; it has 7."),
+        ({"level": 2}, "the run 'r' has no level 2; it has 0, 1."),
+    ],
+)  # fmt: skip
+def test_what_a_run_does_not_have_is_said_with_what_it_has(wanted, text):
+    with pytest.raises(InputError) as caught:
+        a_run().frame(**wanted)
+    assert str(caught.value) == text
+    if "layer" not in wanted:
+        with pytest.raises(InputError) as caught:
+            a_run().similarity(**{"measure": "cka", "seed": 7, "level": 1} | wanted)
+        assert str(caught.value) == text

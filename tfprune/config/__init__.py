@@ -22,6 +22,7 @@ from tfprune.config.schema import (
     RunConfig,
     settings,
 )
+from tfprune.config.settled import settled
 from tfprune.config.training import TrainingConfig
 from tfprune.config.words import CONTROLS
 
@@ -45,6 +46,7 @@ __all__ = [
     "read_mapping",
     "run_name",
     "settings",
+    "settled",
     "to_dict",
     "to_yaml",
 ]

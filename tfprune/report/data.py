@@ -12,7 +12,13 @@ import numpy as np
 
 from tfprune.disk import UNREADABLE, npz, read_npz, write_whole
 from tfprune.errors import InputError
-from tfprune.results import EpochResult, LevelResult, RunResult, SimilarityResult
+from tfprune.results import (
+    ControlResult,
+    EpochResult,
+    LevelResult,
+    RunResult,
+    SimilarityResult,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,16 @@ class ControlRow:
     sparsity: float
     accuracy_test: float
     similarity: Mapping[str, float] = field(default_factory=dict)
+
+
+def control_row(row: ControlResult) -> ControlRow:
+    """Return what a report shows of a control: its similarities as means over layers."""
+    means = {
+        measure: sum(layers.values()) / len(layers) for measure, layers in row.similarity.items()
+    }
+    return ControlRow(
+        row.control, row.seed, row.level, row.sparsity, row.accuracy_test, similarity=means
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,6 +107,14 @@ def _opaque(png: bytes) -> bytes:
     return smaller.getvalue()
 
 
+def width_on_screen(png: bytes) -> int:
+    """Return how wide a PNG is to be shown, in pixels of the page: as large as in the report."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as picture:
+        return round(picture.width * 72 / RESOLUTION / _SCALE)
+
+
 def draw(chart: Chart, form: str) -> bytes:
     """Return the bytes of a chart's file, in a format among FORMATS: the same for the same chart.
 

@@ -55,39 +55,56 @@ _MOST_LAYERS = 12
 _WIDE = "&emsp; | "  # MLflow's cells have no margins
 
 
-def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
-    """Return the answer, and the table of all levels, of several replicates in one row each.
+def level_rows(
+    levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]
+) -> list[list[str]]:
+    """Return the table of all levels, its header first, several replicates in one row each.
 
     Accuracies are medians of the replicates that did not collapse; a level at which one did
-    carries a star and a sentence. Similarities are means, by the first measure; of many layers an
-    even choice is shown. The answer comes first because MLflow folds the note after a few lines.
+    carries a star. Similarities are means, by the first measure; of many layers an even choice
+    is shown.
     """
     measures = measures_of(similarities)
     lines = {line.level: line for line in profiles(similarities, measure=measures[0])}
     layers = next(iter(lines.values())).layers if lines else ()
     step = max(1, -(-len(layers) // _MOST_LAYERS))
     shown = range(0, len(layers), step)
-    header = ["level", "sparsity", "validation", "test"]
-    header += [printable(layers[i]).replace("|", "/") for i in shown]
-    rows = [header]
+    rows = [["level", "sparsity", "validation", "test", *(printable(layers[i]) for i in shown)]]
     for row in level_summaries(levels):
         validation = row.accuracy_validation_median
         line = lines.get(row.level)
         rows.append(
             [
-                f"{row.level}\\*" if row.collapsed else str(row.level),
+                f"{row.level}*" if row.collapsed else str(row.level),
                 percent(row.sparsity),
                 "" if validation is None else percent(validation),
                 percent(row.accuracy_test_median),
                 *("dense" if line is None else f"{line.mean[i]:.3f}" for i in shown),
             ]
         )
-    lines_of_table = [f"| {_WIDE.join(cells)} |" for cells in rows]
-    lines_of_table.insert(1, "|" + " ---: |" * len(header))
-    table = "\n".join(lines_of_table)
-    legend = f"Layers: {measure_label(measures[0])} with the dense network."
+    return rows
+
+
+def rows_legend(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
+    """Return what the columns of `level_rows` that bear a layer's name hold."""
+    legend = f"Layers: {measure_label(measures_of(similarities)[0])} with the dense network."
     if len({row.seed for row in levels}) > 1:
         legend += " Accuracies are medians over seeds, similarities means."
-    legend = "\n\n".join([*(f"\\* {note}" for note in collapse_notes(levels)), legend])
+    return legend
+
+
+def markdown_note(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
+    """Return the answer, and the table of all levels (see `level_rows`), as markdown.
+
+    The answer comes first because MLflow folds the note after a few lines.
+    """
+    header, *rows = level_rows(levels, similarities)
+    header = [cell.replace("|", "/") for cell in header]
+    rows = [[cell.replace("*", "\\*") for cell in row] for row in rows]
+    lines_of_table = [f"| {_WIDE.join(cells)} |" for cells in (header, *rows)]
+    lines_of_table.insert(1, "|" + " ---: |" * len(header))
+    table = "\n".join(lines_of_table)
+    notes = [f"\\* {note}" for note in collapse_notes(levels)]
+    legend = "\n\n".join([*notes, rows_legend(levels, similarities)])
     told = "\n\n".join(filter(None, (str(answer(levels, similarities)), balance_line(levels))))
     return f"{told}\n\n{table}\n\n{legend}\n"

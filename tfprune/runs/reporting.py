@@ -16,11 +16,11 @@ from tfprune.errors import DamagedError, InputError
 from tfprune.experiment.comparing import compare_layers
 from tfprune.experiment.events import Event, LevelFinished, RunStarted
 from tfprune.report.data import (
-    ControlRow,
     FirstLayerFilters,
     FlippedExample,
     LayerMatrix,
     ReportData,
+    control_row,
     read_data,
     write_data,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
     from tfprune.pruning.kernels import PrunableTensor
-    from tfprune.results import ControlResult, LevelResult
+    from tfprune.results import LevelResult
     from tfprune.tracking import RunInfo, Store
 
 
@@ -99,7 +99,7 @@ class Reporter:
             levels=tuple(self._ledger.levels),
             similarities=tuple(self._ledger.similarities),
             epochs=tuple(self._ledger.epochs),
-            controls=tuple(_control_row(row) for row in self._ledger.controls),
+            controls=tuple(control_row(row) for row in self._ledger.controls),
             matrices=tuple(one for part in parts for one in part.matrices),
             filters=tuple(one for part in parts for one in part.filters),
             flipped=tuple(one for part in parts for one in part.flipped),
@@ -116,15 +116,6 @@ class Reporter:
         page = self._folder / "report.html"
         write_report(page, data)
         return page
-
-
-def _control_row(row: ControlResult) -> ControlRow:
-    means = {
-        measure: sum(layers.values()) / len(layers) for measure, layers in row.similarity.items()
-    }
-    return ControlRow(
-        row.control, row.seed, row.level, row.sparsity, row.accuracy_test, similarity=means
-    )
 
 
 def logged_data(reference: str, store: Store) -> ReportData:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfprune.config import DataConfig, RunConfig, from_dict, run_name
+from tfprune.config import DataConfig, RunConfig, run_name, settled
 from tfprune.errors import MASK, InputError
 from tfprune.experiment.events import RunStarted
 from tfprune.experiment.loop import execute
 from tfprune.experiment.plan import make_plan
 from tfprune.refused import refusals_told
-from tfprune.results import RunResult
 from tfprune.runs import workspace as workspaces
 from tfprune.runs.doctor import computed_on
+from tfprune.runs.finished import FinishedRun
 from tfprune.runs.models import ModelKeeper, has_mlflow_model
 from tfprune.runs.record import RunRecord, waiting_message
 from tfprune.runs.reporting import Reporter
@@ -38,12 +38,19 @@ if TYPE_CHECKING:
     from tfprune.tracking import Delivery, Store, StoreLocation
 
 
+#: keywords of `run` that are no settings, for the hint at a misspelt one
+_KEYWORDS = (
+    "train", "test", "class_names", "name", "experiment", "tracking_uri", "folder", "watch",
+    "tell", "checkpoint_every", "fresh", "register", "deterministic",
+)  # fmt: skip
+
+
 def _tell_on_stderr(message: str) -> None:
     print(message, file=sys.stderr)
 
 
 def run(
-    config: RunConfig | Mapping[str, Any] | None = None,
+    config: RunConfig | Mapping[str, Any] | str | Path | None = None,
     *,
     train: Any = None,
     test: Any = None,
@@ -58,11 +65,14 @@ def run(
     fresh: bool = False,
     register: str | None = None,
     deterministic: bool = False,
-) -> RunResult:
+    **settings: Any,
+) -> FinishedRun:
     """Return the result of one experiment, after training, pruning, comparing and logging it.
 
-    `config` is a RunConfig, its nested mapping (as in the YAML file), or None for the embedded
-    default. `train` and `test` are images of one's own in place of `data.dataset`: pairs
+    `config` is a preset's name, the path of a YAML file, a nested mapping as in such a file, a
+    RunConfig, or None for the embedded default. `settings` are laid over it, called as in the
+    YAML file or on the command line: `levels=3`, `model="lenet-300-100"`, `measure="cka"`.
+    `train` and `test` are images of one's own in place of `data.dataset`: pairs
     (images, labels), tf.data.Dataset of such, or objects with `__len__` and `__getitem__`; without
     `test` the setting `data.test_fraction` says what share is held out. `class_names` name their
     classes. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
@@ -78,16 +88,17 @@ def run(
     when training fails; what was logged until then stays.
 
     >>> import tfprune
-    >>> settings = {"training": {"epochs": "20it"}, "pruning": {"levels": 1, "fraction": 0.5}}
-    >>> result = tfprune.run(settings, name="example", tell=lambda message: None)
+    >>> settings = {"training": {"epochs": "20it"}, "pruning": {"fraction": 0.5}}
+    >>> result = tfprune.run(settings, levels=1, name="example", tell=lambda message: None)
     >>> [level.sparsity for level in result.levels]
     [0.0, 0.5]
+    >>> result.frame(measure="svcca", level=1)["layer"].tolist()
+    ['conv1', 'conv2', 'dense1']
     """
-    if not isinstance(config, RunConfig):
-        config = from_dict(config or {})
-    with _own_data(config, train, test, class_names) as settled:
+    config = settled(config, settings, beside=_KEYWORDS)
+    with _own_data(config, train, test, class_names) as whole:
         return _run(
-            settled, name=name, experiment=experiment, tracking_uri=tracking_uri, folder=folder,
+            whole, name=name, experiment=experiment, tracking_uri=tracking_uri, folder=folder,
             watch=watch, tell=tell, checkpoint_every=checkpoint_every, fresh=fresh,
             register=register, deterministic=deterministic,
         )  # fmt: skip
@@ -131,7 +142,7 @@ def _run(
     fresh: bool,
     register: str | None,
     deterministic: bool,
-) -> RunResult:
+) -> FinishedRun:
     root = Path(folder)
     plan, location = _checked(
         config,
@@ -190,7 +201,7 @@ def resume(
     watch: Watch = lambda event: None,
     tell: Callable[[str], None] = _tell_on_stderr,
     checkpoint_every: int = 1,
-) -> RunResult:
+) -> FinishedRun:
     """Return the result of an interrupted run, after going on from its last checkpoint.
 
     `reference` is its key, its MLflow id, or its name. The result is what the uninterrupted run
@@ -427,7 +438,7 @@ def _carry_out(
     watch: Watch,
     tell: Callable[[str], None],
     checkpoint_every: int,
-) -> RunResult:
+) -> FinishedRun:
     name = workspace.facts["name"]
     if is_slow_here(plan.config.training.precision):
         tell(
@@ -487,7 +498,7 @@ def _carry_out(
         raise
     finally:
         workspace.close()
-    return RunResult(
+    return FinishedRun(
         name=name,
         run_id=run_id,
         key=workspace.key,
@@ -498,4 +509,5 @@ def _carry_out(
         overlaps=tuple(ledger.overlaps),
         report=str(page),
         undelivered=standing.left,
+        location=store.location,
     )

@@ -154,9 +154,12 @@ def save_keras_model(
     """Write a Keras 3 model as an MLflow model folder, for `mlflow.keras` and `mlflow.pyfunc`.
 
     With signature and input example from `example` (a batch), and the requirements said, not
-    inferred: that would load the model in a process of its own.
+    inferred: that would load the model in a process of its own. No clock and nothing drawn is in
+    the folder: the same model gives the same bytes.
     """
     from importlib.metadata import version
+
+    from tfprune.models.files.write import without_clock
 
     mlflow = import_mlflow()
     folder.mkdir(parents=True)  # MLflow writes the example before it makes the folder
@@ -176,6 +179,27 @@ def save_keras_model(
             pip_requirements=pins,
             metadata=dict(metadata),
         )
+    _settle(folder, without_clock(folder / "data" / "model.keras"))
+
+
+def _settle(folder: Path, network: Path) -> None:
+    """Write a model folder's MLmodel anew, without the time and the random id that MLflow gives.
+
+    The id follows from the network and what is said of it. MLflow reads a model without a time
+    like any other.
+    """
+    import hashlib
+    import uuid
+
+    import yaml
+
+    path = folder / "MLmodel"
+    facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del facts["utc_time_created"], facts["model_uuid"]
+    text = yaml.safe_dump(facts, allow_unicode=True)
+    digest = hashlib.sha256(network.read_bytes() + text.encode()).hexdigest()
+    facts["model_uuid"] = uuid.uuid5(uuid.NAMESPACE_OID, digest).hex
+    path.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
 
 
 class MlflowClient:

@@ -41,3 +41,14 @@ def test_an_empty_split_is_refused():
     empty = examples(np.zeros((0, 4, 4, 1), np.uint8), [])
     with pytest.raises(InputError, match="the train split of 'x' is empty"):
         check_source("x", source(empty))
+
+
+def test_a_class_whose_name_is_no_utf_8_is_refused():
+    """As of a folder that was named in another encoding: its name would be stored at the end."""
+    good = examples(np.zeros((2, 4, 4, 1), np.float32), [0, 1])
+    with pytest.raises(InputError) as refused:
+        check_source("x", Source(good, good, ("a", "b\udcff"), {}))
+    assert str(refused.value) == (
+        r"a class of 'x' is 'b\udcff', which UTF-8 can't hold: it came as bytes of another "
+        "encoding. Rename it, or type it in a UTF-8 locale such as LANG=C.UTF-8."
+    )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tfprune.data.lazy import Images, chunks, select
-from tfprune.errors import InputError, check_unmasked, unknown_name
+from tfprune.errors import InputError, check_unmasked, check_writable, unknown_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,8 @@ def check_source(name: str, source: Source) -> None:
     the train split must hold at least two classes.
     """
     n_classes = len(source.class_names)
+    for class_name in source.class_names:
+        check_writable(class_name, f"a class of {name!r}")
     for split, examples in (("train", source.train), ("test", source.test)):
         where = f"the {split} split of {name!r}"
         check_unmasked(examples.images, f"the images of {where}")

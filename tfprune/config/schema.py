@@ -15,7 +15,7 @@ from tfprune.config import check
 from tfprune.config.check import setting
 from tfprune.config.pruning import PruningConfig
 from tfprune.config.training import TrainingConfig
-from tfprune.config.words import LAYOUTS, NORMALIZATIONS
+from tfprune.config.words import LAYOUTS, NORMALIZATIONS, RESIZES
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ class DataConfig:
         None, "height and width that images are resized to; needed where they differ in size",
         "--image-size", unit="pixels",
     )  # fmt: skip
+    resize: str = setting(
+        "stretch",
+        "how images are brought to --image-size. stretch: the aspect ratio is not kept; crop: it "
+        "is, and the centre is taken",
+        "--resize",
+        choices=RESIZES,
+        later=True,
+    )
     stream: bool = setting(
         False,
         "leave images of files on the disk and read them as they are needed, as is done anyway "
@@ -103,6 +111,10 @@ class DataConfig:
         check.choice(self, "normalization")
         check.boolean(self, "augment")
         check.choice(self, "crop")
+        check.choice(self, "resize")
+        if self.resize == "crop" and self.image_size is None:
+            check.fail(self, "resize", "crop needs the size that images are cropped to: give "
+                       "--image-size too.")  # fmt: skip
         if self.crop == "resized" and not self.augment:
             check.fail(self, "crop", "resized crops are taken by --augment only; give it too.")
 

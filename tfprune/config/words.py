@@ -39,3 +39,6 @@ EXPORT_FORMATS = {
     "keras": ".keras", "keras3": ".keras", "tf_keras": ".keras", "h5": ".h5", "savedmodel": "",
     "tflite": ".tflite",
 }  # fmt: skip
+
+#: how images are brought to --image-size; see `data.load`
+RESIZES = ("stretch", "crop")

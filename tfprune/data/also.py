@@ -16,6 +16,7 @@ import numpy as np
 
 from tfprune.data.dataset import Dataset, Examples, Source, all_finite
 from tfprune.data.folder import ALL
+from tfprune.data.images import CentreCrop
 from tfprune.data.load import MEMORY_LIMIT, find_own
 from tfprune.data.names import DATASETS
 from tfprune.data.own import Collection, load_split
@@ -63,6 +64,7 @@ def load_also(
     dataset: Dataset,
     *,
     known: Sequence[str] = (),
+    resize: str = "stretch",
     data_dir: Path | None = None,
     stream: bool = False,
     memory_limit: int = MEMORY_LIMIT,
@@ -71,7 +73,7 @@ def load_also(
 
     reference: `NAME[:SPLIT]`, where NAME is what `--dataset` takes. Without a split the test split;
         all images where nothing is divided, and the only split where there is one.
-    known: the keys of those that are there already.
+    known: the keys of those that are there already. resize: as of `load_dataset`.
 
     Images of files and of tensorflow-datasets are resized to those of `dataset`. Raises InputError
     for what can't be read, for another number of channels, and for classes that the network does
@@ -79,7 +81,9 @@ def load_also(
     """
     name, split = parse_reference(reference)
     option = f"--also-test {reference}"
-    size = dataset.input_shape[:2]
+    size: tuple[int, int] = dataset.input_shape[:2]
+    if resize == "crop":
+        size = CentreCrop(size)
     own = find_own(name, splits=(split_name(split or "test"), "test"), limit=memory_limit)
     if own is not None:
         found, names = _of_own(own, split, option, size, memory_limit, stream)

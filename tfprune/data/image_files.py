@@ -234,7 +234,8 @@ class FileReader:
         if image.shape[:2] != self._shape[:2]:
             from tfprune.data.images import resize_images
 
-            image = resize_images(image[np.newaxis], self._shape[:2])[0]
+            assert self._size is not None  # without it all are of one size
+            image = resize_images(image[np.newaxis], self._size)[0]
         return image
 
     def _common_channels(self, headers: Sequence[Header]) -> int:
@@ -260,7 +261,7 @@ class FileReader:
 
     def _common_size(self, headers: Sequence[Header]) -> tuple[int, int]:
         if self._size is not None:
-            return self._size
+            return self._size[0], self._size[1]
         if len({header[:2] for header in headers}) > 1:
             first, other = self._two_that_differ(header[:2] for header in headers)
             raise InputError(

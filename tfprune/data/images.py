@@ -138,22 +138,48 @@ def _histogram(images: Images, chunk: int) -> np.ndarray:
     return found
 
 
-def resize_graph(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Images (..., height, width, c) stretched to `size` = (height, width), same dtype.
+class CentreCrop(tuple[int, int]):
+    """A size (height, width) that images are cropped to, rather than stretched.
 
-    `tf.image.resize`, bilinear with antialiasing; the aspect ratio is not kept and nothing is
-    cropped. Whole-number dtypes are rounded to the nearest value and stay within their range.
+    The image is resized, its aspect ratio kept, so that it just covers the size; what is over is
+    cut off, as much on one side as on the other (an odd pixel at the end).
+
+    >>> CentreCrop((224, 224)) == (224, 224)
+    True
+    """
+
+
+def resize_graph(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Images (..., height, width, c) brought to `size` = (height, width), same dtype.
+
+    `tf.image.resize`, bilinear with antialiasing; stretched, the aspect ratio is not kept and
+    nothing is cropped, unless `size` is a `CentreCrop`. Whole-number dtypes are rounded to the
+    nearest value and stay within their range.
     """
     import tensorflow as tf
 
-    resized = tf.image.resize(images, size, method="bilinear", antialias=True)
+    first = _covering(images, size) if isinstance(size, CentreCrop) else size
+    resized = tf.image.resize(images, first, method="bilinear", antialias=True)
+    if isinstance(size, CentreCrop):
+        top, left = (first[0] - size[0]) // 2, (first[1] - size[1]) // 2
+        resized = resized[..., top : top + size[0], left : left + size[1], :]
+        resized.set_shape([*images.shape[:-3], *size, images.shape[-1]])
     if images.dtype.is_floating:
         return tf.cast(resized, images.dtype)
     return tf.saturate_cast(tf.round(resized), images.dtype)
 
 
+def _covering(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """The least (height, width) of the images' aspect ratio that covers `size`, rounded."""
+    import tensorflow as tf
+
+    now = tf.cast(tf.shape(images)[-3:-1], tf.float64)
+    scale = tf.reduce_max(tf.constant(size, tf.float64) / now)
+    return tf.maximum(tf.cast(tf.round(now * scale), tf.int32), tf.constant(size, tf.int32))
+
+
 def resize_images(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Images (n, height, width, c) stretched to (n, *size, c), same dtype; see `resize_graph`."""
+    """Images (n, height, width, c) brought to (n, *size, c), same dtype; see `resize_graph`."""
     return np.asarray(resize_graph(_constant(images), size))
 
 

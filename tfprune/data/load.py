@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.config.words import RESIZES
 from tfprune.data.dataset import Dataset, Examples, Source, check_source, stratified_positions
 from tfprune.data.given import call_function, find_given
+from tfprune.data.images import CentreCrop
 from tfprune.data.lazy import LazyImages
 from tfprune.data.names import DATASETS
 from tfprune.data.own import Collection, choose, read_path
 from tfprune.data.reference import absolute, is_prepared, kind_of
 from tfprune.data.splits import split_name
-from tfprune.errors import InputError
+from tfprune.errors import InputError, unknown_name
 
 MEMORY_LIMIT = 4 * 2**30
 
@@ -34,6 +36,7 @@ def load_dataset(
     validation_fraction: float = 0.1,
     seed: int = 0,
     image_size: int | tuple[int, int] | None = None,
+    resize: str = "stretch",
     test_fraction: float | None = None,
     stream: bool = False,
     download: bool = True,
@@ -53,6 +56,7 @@ def load_dataset(
         examples, stratified by class, chosen by `seed`. Test is the same for every seed.
     image_size: pixels, one number for a square or (height, width); resizes every image. Needed
         where images differ in size.
+    resize: `stretch` to that size, or `crop`: cover it, the aspect ratio kept, and take the centre.
     test_fraction: share in (0, 1) of one's own images that becomes the test split, where they are
         not divided: stratified by class, the same for every seed.
     stream: leave images of files on the disk and read them as they are needed; done anyway where
@@ -66,6 +70,10 @@ def load_dataset(
     one class label each, and values out of range.
     """
     size = _checked_size(image_size)
+    if resize not in RESIZES:
+        raise unknown_name("resize", resize, RESIZES)
+    if size is not None and resize == "crop":
+        size = CentreCrop(size)
     if not 0 <= validation_fraction < 1:
         raise InputError(
             f"--validation-fraction must lie in [0, 1), got {validation_fraction}; it is the share "

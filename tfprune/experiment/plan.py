@@ -141,6 +141,7 @@ def load_data(config: RunConfig, *, seed: int) -> Dataset:
         stream=data.stream,
         validation_fraction=data.validation_fraction,
         image_size=data.image_size,
+        resize=data.resize,
         seed=seed,
     )
 
@@ -154,7 +155,14 @@ def _also(config: RunConfig, dataset: Dataset) -> tuple[AlsoTest, ...]:
     for reference in data.also_test:
         known = [one.key for one in found]
         found.append(
-            load_also(reference, dataset, known=known, data_dir=folder, stream=data.stream)
+            load_also(
+                reference,
+                dataset,
+                known=known,
+                data_dir=folder,
+                resize=data.resize,
+                stream=data.stream,
+            )
         )
     return tuple(found)
 

@@ -235,7 +235,8 @@ def _own_config(network: Network, base: RunConfig, data: Mapping[str, Any]) -> R
     if network.config is None:
         return None
     if "normalization" in data:  # then what the images of the comparison give
-        taken = {**data, "image_size": data.get("image_size", network.config.data.image_size)}
+        own = network.config.data
+        taken = {"image_size": own.image_size, "resize": own.resize, **data}
         return dataclasses.replace(base, data=_changed(base.data, taken))
     given = {name: data[name] for name in ("data_dir", "image_size") if name in data}
     return dataclasses.replace(network.config, data=_changed(network.config.data, given))
@@ -244,7 +245,8 @@ def _own_config(network: Network, base: RunConfig, data: Mapping[str, Any]) -> R
 def _resized(base: RunConfig, own: RunConfig | None) -> RunConfig:
     if own is None:
         return base
-    return dataclasses.replace(base, data=_changed(base.data, {"image_size": own.data.image_size}))
+    fitted = {"image_size": own.data.image_size, "resize": own.data.resize}
+    return dataclasses.replace(base, data=_changed(base.data, fitted))
 
 
 def _changed(config: DataConfig, given: Mapping[str, Any]) -> DataConfig:

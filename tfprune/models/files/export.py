@@ -234,7 +234,7 @@ _DROPPED = (
 def _is_own(format: str, origin: Origin) -> bool:
     """Whether the user's own object is what a format writes."""
     if origin.is_keras3:
-        return format in ("keras", "keras3", "h5")
+        return format == "h5" or format in ("keras", "keras3")
     return format in ("tf_keras", "h5")
 
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import tf_keras
 
     from tfprune.models.files.export import Leaving
+    from tfprune.pruning.amounts import Rates
+    from tfprune.pruning.strategy import Strategy
+    from tfprune.training.prunable import PrunableNetwork
 
 _SHOWN = 5  # names in one line
 
@@ -76,6 +79,44 @@ def notes_on(
             f"{config.model.name!r} again."
         )
     return tuple(notes)
+
+
+def foresee_empty(
+    config: RunConfig, strategy: Strategy, prunable: PrunableNetwork, rates: Rates
+) -> tuple[str, ...]:
+    """Return what to say where a ranking over all layers would empty one, by its first weights.
+
+    It is certain only once the weights are trained; by then the dense training is done.
+    """
+    from tfprune.pruning.kernels import full_masks
+    from tfprune.pruning.masks import first_emptied
+    from tfprune.pruning.strategy import PruningContext
+
+    pruning = config.pruning
+    if pruning.scope != "global" or strategy.needs or strategy.name == "random":
+        return ()
+    context = PruningContext(
+        tensors=prunable.tensors,
+        weights=prunable.weights(),
+        masks=full_masks(prunable.tensors),
+        seed=config.seed,
+    )
+    found = first_emptied(
+        context,
+        levels=pruning.levels,
+        strategy=strategy,
+        scope=pruning.scope,
+        rates=rates,
+    )
+    if found is None:
+        return ()
+    level, layers = found
+    return (
+        f"By the weights that training starts from, --scope global would take all of "
+        f"{_listed(list(layers))} at level {level}. If it still would once they are trained, the "
+        "run ends there and keeps the levels before it. Fewer --levels, a smaller --fraction, "
+        f"--scope layer or --exclude {layers[0]} avoid that.",
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -286,7 +286,7 @@ def make_plan(
     from tfprune.experiment.comparing import check_comparison
     from tfprune.experiment.facts import why_unfollowed
     from tfprune.experiment.given_inputs import settle_inputs
-    from tfprune.experiment.notes import check_trainable, leaving_of, notes_on
+    from tfprune.experiment.notes import check_trainable, foresee_empty, leaving_of, notes_on
     from tfprune.experiment.tickets import fit_ticket
     from tfprune.models.build import build
     from tfprune.models.build import layer_names as names_of_layers
@@ -369,6 +369,11 @@ def make_plan(
             *(note for one in also for note in one.notes),
             *input_notes,
             *notes_on(config, network, leaving, precision=built.precision, unfollowed=unfollowed),
+            *(
+                foresee_empty(config, strategy, prunable, rates_of(config.pruning))
+                if ticket is None
+                else ()
+            ),
         ),
         layer_names=names_of_layers(network),
         also=also,

@@ -149,7 +149,9 @@ class Replicate:
                 rates=rates_of(pruning),
             )
         except InputError as error:  # a layer would be emptied: known only now
-            raise RunError(f"level {self.level} can't be pruned: {error}") from error
+            raise RunError(
+                f"level {self.level} can't be pruned: {error} What came before it is kept."
+            ) from error
         check_monotone(self.masks, masks)
         check_as_projected(masks, self.plan.projection, level=self.level)
         self.masks = masks

@@ -152,6 +152,46 @@ def _refuse_empty(
         )
 
 
+def first_emptied(
+    context: PruningContext, *, levels: int, strategy: Strategy, scope: str, rates: Rates
+) -> tuple[int, tuple[str, ...]] | None:
+    """Return the first of `levels` at which layers would lose their last weights, and which do.
+
+    If the weights stayed those of the context, that is; None where none would. Only strategies
+    that look at weights alone can be asked. Where no layer is emptied it costs one pruning, of the
+    shares of all levels together.
+
+    >>> tensors = (PrunableTensor("a", "dense", (1, 2)), PrunableTensor("b", "dense", (1, 2)))
+    >>> weights = {"a": np.array([[1.0, 2.0]]), "b": np.array([[0.1, 3.0]])}
+    >>> kept = {name: np.ones((1, 2), bool) for name in "ab"}
+    >>> context = PruningContext(tensors=tensors, weights=weights, masks=kept)
+    >>> strategy, rates = load_strategy("magnitude"), Rates.uniform(0.5)
+    >>> first_emptied(context, levels=2, strategy=strategy, scope="global", rates=rates)
+    (2, ('a',))
+    """
+    before = count_kept(context.masks)
+
+    def emptied(masks: Mapping[str, Mask]) -> tuple[str, ...]:
+        return tuple(name for name, n in count_kept(masks).items() if n == 0 and before[name])
+
+    def pruned(context: PruningContext, rates: Rates) -> dict[str, Mask]:
+        return prune(context, strategy=strategy, scope=scope, rates=rates, allow_empty=True)
+
+    by_layer = rates.resolve(context.tensors)
+    together = Rates(
+        layers={name: 1 - (1 - rate) ** levels for name, rate in by_layer.items()},
+        exclude=rates.exclude,
+    )
+    if not emptied(pruned(context, together)):
+        return None
+    for level in range(1, levels + 1):
+        masks = pruned(context, rates)
+        if found := emptied(masks):
+            return level, found
+        context = replace(context, masks=masks, level=level + 1)
+    return None
+
+
 CHUNK = 1 << 20
 
 

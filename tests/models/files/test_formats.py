@@ -165,3 +165,30 @@ def test_a_file_with_an_activation_of_the_other_library_loads_again(
     again = load_model(save(model, tmp_path / "again.keras"))
     x = np.random.default_rng(0).uniform(-4, 4, (16, 4)).astype("float32")
     np.testing.assert_allclose(predict(again, x), predict(model, x), atol=1e-6)
+
+
+@pytest.mark.parametrize("own", ["function", "class"])
+def test_a_saved_model_of_which_only_traced_programs_come_back_is_refused(
+    keras: Any, tmp_path: Path, own: str
+) -> None:
+    class Twice(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x * 2.0
+
+    def twice(x: Any) -> Any:
+        return x * 2.0
+
+    kinds = {
+        "function": keras.layers.Dense(3, activation=twice, name="mine"),
+        "class": Twice(name="mine"),
+    }
+    x = keras.Input((4,))
+    path = tmp_path / "own"
+    keras.Model(x, keras.layers.Dense(2)(kinds[own](x))).save(path, save_format="tf")
+    with pytest.raises(InputError) as caught:
+        load_model(path, trust=True)
+    assert str(caught.value) == (
+        f"model file {str(path)!r}: layer 'mine' holds a function or class of your own, so only a "
+        "traced program came back of it, which can't be pruned. Give the function that builds the "
+        "model, as package.module:function."
+    )

@@ -25,7 +25,7 @@ from tfprune.models.files.origin import Link, Origin
 from tfprune.models.files.sandbox import at_most
 from tfprune.models.files.scan import inspect_file
 from tfprune.models.files.verify import verify
-from tfprune.models.graph import functional, is_model
+from tfprune.models.graph import functional, has_graph, is_model, leaf_layers
 from tfprune.models.layer_names import is_node_name
 from tfprune.models.libraries import (
     application_layers,
@@ -63,6 +63,8 @@ def load_with_origin(path: str | os.PathLike[str], *, trust: bool = False) -> tu
     with at_most(inspected.n_weights, file=file):
         model = _load(Path(path), detected.kind, trust=trust)
     _check_finite(model, file)
+    if detected.kind == origin.SAVEDMODEL:
+        _check_restored(model, file)
     return adopt(model, detected.kind, version=detected.keras_version, path=file)
 
 
@@ -158,6 +160,19 @@ def _load(path: Path, kind: str, *, trust: bool) -> Any:
                 "function that builds the model, as package.module:function; if not, the file is "
                 f"damaged.{hint}"
             ) from error
+
+
+def _check_restored(model: Any, file: str) -> None:
+    """Refuse layers that a SavedModel's loader brought back as traced programs, not as layers."""
+    if not has_graph(model):  # which `adopt` refuses
+        return
+    for layer in leaf_layers(model):
+        if ".saved_model." in type(layer).__module__:
+            raise InputError(
+                f"model file {file!r}: layer {layer.name!r} holds a function or class of your own, "
+                "so only a traced program came back of it, which can't be pruned. Give the "
+                "function that builds the model, as package.module:function."
+            )
 
 
 def _check_finite(model: Any, file: str) -> None:

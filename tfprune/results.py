@@ -100,7 +100,8 @@ class SimilarityResult:
     an earlier one) or 'same-init' (the dense network trained again from the same initialisation in
     another order of the images, as side b). Side a is the dense network, side b the level's. `low`
     and `high` bound the interval over images; `null` is what unrelated representations of this
-    size would show. Channels are counted once: `dead` are 0 for every input of the probe set,
+    size would show, `null_high` the most of those tried, and `null_p` how probable it is that they
+    come as near. Channels are counted once: `dead` are 0 for every input of the probe set,
     `constant` another value, `masked` lost all incoming weights to pruning; `duplicate` channels
     repeat another up to shift and scale.
 
@@ -140,6 +141,8 @@ class SimilarityResult:
     corrected: float | None = None
     bias: float | None = None
     against_seed: int | None = None
+    null_high: float | None = None
+    null_p: float | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,10 +8,16 @@ fall together; layers of one network do so too.
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import t as student
 
 from tfprune.similarity.claims import ALPHA, win_p_value
 
-KINDS = ("networks", "pairs", "both", "heavy", "skewed", "vectors", "kin")
+KINDS = (
+    "networks", "pairs", "both", "heavy", "skewed", "vectors", "kin",
+    "alike", "narrow", "wide", "wide heavy",
+)  # fmt: skip
+#: kinds in which pruned networks lie as far as dense ones and vary otherwise: by which factor
+_SPREADS = {"alike": 0.0, "narrow": 0.3, "wide": 3.0, "wide heavy": 3.0}
 
 
 def experiments(
@@ -22,7 +28,9 @@ def experiments(
     kind: 'networks' (a similarity is the sum of its two networks' parts), 'pairs' (noise of each
     pair alone), 'both' in equal parts, 'heavy' and 'skewed' (Student's t with 2 degrees of
     freedom, exponential), 'vectors' (cosines of random vectors), 'kin' (the floor is another
-    training of the same dense network, which shares X_i with `own`).
+    training of the same dense network, which shares X_i with `own`). Of 'alike', 'narrow',
+    'wide' and 'wide heavy' the parts of pruned networks have 0, 0.3, 3 and 3 times the spread of
+    dense ones'.
     """
     rng = np.random.default_rng((seed, n_layers, KINDS.index(kind)))
     r = n_seeds
@@ -35,6 +43,7 @@ def experiments(
         return own, cosines[..., :r, :r]
     draw = {
         "heavy": lambda size: rng.standard_t(2, size=size),
+        "wide heavy": lambda size: rng.standard_t(2, size=size),
         "skewed": lambda size: -rng.exponential(size=size),
     }.get(kind, lambda size: rng.normal(size=size))
     of_networks, of_pairs = {"pairs": (0.0, 1.0), "both": (1.0, 1.0), "kin": (1.0, 0.5)}.get(
@@ -44,7 +53,7 @@ def experiments(
     parts = of_networks * (common + single)
     noise = draw((n, n_layers, r, r))
     upper = np.triu(noise, 1)
-    x, y = parts[..., :r], parts[..., r:]
+    x, y = parts[..., :r], parts[..., r:] * _SPREADS.get(kind, 1.0)
     own = x + y + of_pairs * draw((n, n_layers, r))
     if kind == "kin":
         again = x + draw((n, n_layers, r)) + draw((n, 1, r)) + of_pairs * draw((n, n_layers, r))
@@ -64,5 +73,20 @@ def any_claim(own: np.ndarray, floor: np.ndarray, *, n_claims: int | None = None
     above = (own[..., None] > floor) + 0.5 * (own[..., None] == floor)
     wins = above[..., apart].sum(axis=-1)
     table = {u: win_p_value(float(u), r) for u in np.unique(wins)}
-    p = np.vectorize(table.__getitem__)(wins)
+    p = np.maximum(np.vectorize(table.__getitem__)(wins), _mean_p_values(own, floor))
     return p.min(axis=-1) * (n_claims or own.shape[-2]) <= ALPHA
+
+
+def _mean_p_values(own: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Return `tfprune.similarity.claims.mean_p_value` of many experiments, (n, layers)."""
+    r = own.shape[-1]
+    if r < 3:
+        return np.ones(own.shape[:-1])
+    floor = np.where(np.eye(r, dtype=bool), 0.0, floor)
+    whole = floor.sum(axis=(-1, -2))
+    without_own = (own.sum(axis=-1, keepdims=True) - own) / (r - 1)
+    left = whole[..., None] - floor.sum(axis=-1) - floor.sum(axis=-2)
+    without = without_own - left / ((r - 1) * (r - 2))
+    error = np.sqrt((r - 1) / r * without.var(axis=-1) * r)
+    t = np.abs(own.mean(axis=-1) - whole / (r * (r - 1))) / np.where(error > 0, error, 1e-300)
+    return 2 * student.sf(t, r - 1)

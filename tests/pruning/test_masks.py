@@ -120,8 +120,8 @@ def test_a_layer_that_would_be_emptied_is_named_and_refused():
         prune(context, rates=0.2)
     assert str(caught.value) == (
         "level 1 would empty 'tiny' (its last 2 weights) with strategy 'magnitude' and scope "
-        "'global': no signal would pass. Use scope 'layer', lower the rate, exclude the layer, or "
-        "allow empty layers."
+        "'global': no signal would pass. Use scope 'layer', lower the rate, or exclude the "
+        "layer."
     )
     assert count_kept(prune(context, rates=0.2, allow_empty=True)) == {"tiny": 0, "big": 15}
 

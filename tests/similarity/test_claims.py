@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from tfprune.similarity.claims import (
     claims,
     count_wins,
     holm,
+    mean_p_value,
     seeds_needed,
     win_counts,
     win_p_value,
@@ -70,8 +72,29 @@ def test_ties_count_against_a_claim_and_the_diagonal_is_not_looked_at():
     with pytest.raises(InputError) as caught:
         count_wins(own, floor[:3])
     assert str(caught.value) == (
-        "count_wins expects own (R,) and floor (R, R) for R seeds; got (4,) and (3, 4)."
+        "expected own (R,) and floor (R, R) for R seeds; got (4,) and (3, 4)."
     )
+
+
+def test_the_test_of_means_is_the_paired_t_test_where_similarities_are_sums():
+    """own = x + y, floor = x_i + x_j: means differ by mean(y - x), and so do the jackknife's."""
+    rng = np.random.default_rng(3)
+    for r in (3, 5, 9):
+        x, y = rng.normal(size=r), 0.3 + 2 * rng.normal(size=r)
+        expected = scipy.stats.ttest_rel(y, x).pvalue
+        assert mean_p_value(x + y, x[:, None] + x) == pytest.approx(expected, rel=1e-9)
+    assert mean_p_value(np.full(4, 0.5), np.full((4, 4), 0.5)) == 1
+    assert mean_p_value(np.full(4, 0.9), np.full((4, 4), 0.5)) == 0
+    assert mean_p_value(np.ones(2), np.zeros((2, 2))) == 1  # a seed left out leaves no pair
+
+
+def test_many_experiments_at_once_claim_as_one_by_one():
+    own, floor = experiments("wide", 60, n_seeds=6, n_layers=2, seed=1)
+    own[:20] += 8
+    found = [any(c.direction for c in claims(list(a), list(b)))
+             for a, b in zip(own, floor, strict=True)]  # fmt: skip
+    assert sum(found) >= 10
+    np.testing.assert_array_equal(any_claim(own, floor), found)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

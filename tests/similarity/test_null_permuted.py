@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
+from benchmarks.claims.unrelated import any_of_seven, p_values
 from tfprune.similarity import MEASURES, Comparison
 from tfprune.similarity.measure import find_measure
+from tfprune.similarity.null import p_of_pairings
 
 WITH_OPTIONS = {
     "svcca": [{"variance": 0.5}, {"variance": 0.99}],
@@ -124,3 +127,34 @@ def test_the_interval_of_a_sample_of_rows_is_over_images(name):
     spread = np.std([each.value for each in found], ddof=1)
     errors = [(each.interval[1] - each.interval[0]) / 2 / 1.96 for each in found]
     assert 0.6 * spread < np.mean(errors) < 2 * spread
+
+
+def test_the_probability_of_the_null_is_that_of_one_more_pairing():
+    """Student's t, (K - 1) / 2 degrees of freedom, on cube roots; one-sided, either direction."""
+    drawn = np.array([0.10, 0.12, 0.09, 0.11, 0.08])
+    root, spread = np.cbrt(drawn), np.cbrt(drawn).std(ddof=1) * np.sqrt(1 + 1 / 5)
+    expected = scipy.stats.t.sf((np.cbrt(0.2) - root.mean()) / spread, 2)
+    assert p_of_pairings(0.2, drawn, True) == pytest.approx(expected)
+    below = scipy.stats.t.sf((drawn.mean() + 0.1) / (drawn.std(ddof=1) * np.sqrt(1 + 1 / 5)), 2)
+    assert p_of_pairings(-0.1, drawn, False) == pytest.approx(below)
+    assert p_of_pairings(0.05, drawn, True) > 0.5 > p_of_pairings(0.05, drawn, False)
+    assert p_of_pairings(float("nan"), drawn, True) == 1
+    assert p_of_pairings(0.3, [0.1, 0.1, 0.1], True) == 1 / 4  # nothing but their number is known
+
+
+@pytest.mark.parametrize("measure", ["cka", "svcca", "procrustes-distance"])
+def test_a_score_says_how_probable_its_value_is_of_unrelated_layers(measure):
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(size=(2, 300, 6))
+    unrelated = score(a, b, measure, permutations=10)
+    related = score(a, 0.6 * a + 0.8 * b, measure, permutations=10)
+    assert related.null_p < 0.01 < unrelated.null_p
+    assert score(a, b, measure, permutations=0).null_p is None
+    assert related.null_high is not None
+
+
+def test_few_of_many_experiments_with_unrelated_layers_claim_anything():
+    for kind in ("Gaussian", "one direction"):
+        found = p_values(kind, 200, 4, 210)
+        for measure in ("cka", "svcca"):
+            assert any_of_seven(found[measure]) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 30)

@@ -136,7 +136,7 @@ class PruningConfig:
         check.choice(self, "rewind")
         check.choices(self, "controls")
         check.number(self, "admm", low=0)
-        check.number(self, "fine_tune_rate", low=0, low_open=True, optional=True)
+        check.number(self, "fine_tune_rate", low=check.LEAST_RATE, optional=True)
         if self.fine_tune_rate is not None and self.rewind_to != "final":
             check.fail(
                 self,

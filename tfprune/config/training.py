@@ -86,7 +86,7 @@ class TrainingConfig:
         check.duration(self, "epochs", positive=True)
         check.integer(self, "batch_size", low=1)
         check.choice(self, "optimizer")
-        check.number(self, "learning_rate", low=0, low_open=True)
+        check.number(self, "learning_rate", low=check.LEAST_RATE)
         check.number(self, "momentum", low=0, high=1, high_open=True)
         check.choice(self, "schedule")
         check.durations(self, "decay_at")

@@ -97,11 +97,11 @@ def majority_share(labels: np.ndarray) -> float:
 
 
 def balance_facts(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> dict[str, float]:
-    """Return the facts balanced_accuracy and majority_share; {} where classes are even.
+    """Return majority_share and, where classes are uneven, balanced_accuracy.
 
     Uneven are classes of which the largest has 1.5 times its even share and more.
     """
     share = majority_share(labels)
     if share < UNEVEN / n_classes:
-        return {}
+        return {"majority_share": share}
     return {"balanced_accuracy": balanced_accuracy(labels, predictions), "majority_share": share}

@@ -68,7 +68,7 @@ class DenseNetworks:
             )
             first = seed == plan.config.seed
             comparison = plan.config.comparison
-            yield compare_with_reference(
+            found = compare_with_reference(
                 reference,
                 replicate.dense_reader,
                 plan.probe.images,
@@ -81,3 +81,9 @@ class DenseNetworks:
                 against_seed=seed,
                 null=first,
             )
+            yield found if first else tuple(_with_note(row, plan.config.seed) for row in found)
+
+
+def _with_note(row: SimilarityResult, first: int) -> SimilarityResult:
+    note = f"no interval and no null: of dense networks, only taken of pairs with seed {first}"
+    return dataclasses.replace(row, warnings="; ".join(filter(None, (row.warnings, note))))

@@ -147,8 +147,8 @@ def _refuse_empty(
         listed = ", ".join(f"{name!r} (its last {before[name]} weights)" for name in emptied)
         raise InputError(
             f"level {context.level} would empty {listed} with strategy {strategy.name!r} and scope "
-            f"{scope!r}: no signal would pass. Use scope 'layer', lower the rate, exclude the "
-            f"layer, or allow empty layers."
+            f"{scope!r}: no signal would pass. Use scope 'layer', lower the rate, or exclude "
+            f"the layer."
         )
 
 

@@ -12,13 +12,13 @@ from tfprune.report.depth import LevelValues, floor_matrix, level_values, measur
 from tfprune.report.labels import (
     is_distance,
     listed,
-    measure_label,
     round_percent,
     sparsity_by_level,
 )
-from tfprune.report.levels import accuracy_statement
+from tfprune.report.levels import accuracy_statement, untrained_statement
+from tfprune.report.spoken import speaks_of_share, spoken, spoken_label
 from tfprune.results import SAME_INIT, SEED_FLOOR, LevelResult, SimilarityResult
-from tfprune.similarity.claims import ALPHA, Claim, claims, seeds_needed
+from tfprune.similarity.claims import ALPHA, Claim, claims, holm, seeds_needed
 
 QUESTION = "What changes inside the network when it is pruned?"
 
@@ -56,11 +56,14 @@ def answer(
 ) -> Answer:
     """Return what may be said of the last level by `measure` (the run's first where not given).
 
-    Layers are ranked where their intervals, or all seeds, keep them apart (`ranking.set_apart`);
-    they are set against their own null by their whole interval, and against the floors by a test
-    over seeds with Holm's correction over all layers and measures (`similarity.claims`). Layers
-    that could not be compared and seeds whose accuracy collapsed are named.
+    Layers are ranked where their intervals, or all seeds, keep them apart (`set_apart`); they are
+    told from unrelated layers by a test over random pairings of images, in every seed, with Holm's
+    correction over layers, and from the floors by a test over seeds with Holm's correction over
+    layers and measures (`similarity.claims`). Layers that could not be compared are named, and
+    seeds whose accuracy collapsed, of which nothing else is said; of the CCA family the share of
+    the dense layer's directions is spoken of (`spoken`).
     """
+    taken, similarities = similarities, spoken(levels, similarities)
     known = measures_of(similarities)
     measure = measure or (known[0] if known else "")
     lines = profiles(similarities, measure=measure)
@@ -68,13 +71,17 @@ def answer(
         nothing = Statement("nothing", "No pruned level was compared with the dense network.")
         return Answer(QUESTION, (nothing,))
     values = level_values(similarities, measure=measure, level=lines[-1].level)
+    untrained = untrained_statement(levels)
+    if untrained is not None:
+        return Answer(QUESTION, (Statement(*untrained),))
+    label = spoken_label(taken, measure)
     found = [
-        _ranking(values, sparsity_by_level(levels).get(values.level)),
+        _ranking(values, label, sparsity_by_level(levels).get(values.level)),
         _missing(values),
-        _died(values),
+        _died(values, speaks_of_share(taken, measure)),
         _null(values),
-        _floor(similarities, values, SAME_INIT),
-        _floor(similarities, values, SEED_FLOOR),
+        _floor(taken, similarities, values, SAME_INIT),
+        _floor(taken, similarities, values, SEED_FLOOR),
         accuracy_statement(levels, level=values.level),
     ]
     made = [Statement(*parts) for parts in found if parts is not None]
@@ -88,10 +95,10 @@ def _names(values: LevelValues, chosen: Sequence[int]) -> tuple[str, ...]:
     return tuple(values.layers[i] for i in chosen)
 
 
-def _span(numbers: np.ndarray) -> str:
+def _span(numbers: np.ndarray, *, digits: int = 2) -> str:
     """Return 'low to high' of the medians over seeds."""
     known = [np.median(c[np.isfinite(c)]) for c in numbers.T if np.isfinite(c).any()]
-    low, high = f"{min(known):.2f}", f"{max(known):.2f}"
+    low, high = f"{min(known):.{digits}f}", f"{max(known):.{digits}f}"
     return low if low == high else f"{low} to {high}"
 
 
@@ -114,13 +121,10 @@ def seeds_to_rank(n_layers: int) -> int:
     return n_seeds
 
 
-def _ranking(values: LevelValues, sparsity: float | None) -> Parts:
+def _ranking(values: LevelValues, label: str, sparsity: float | None) -> Parts:
     share = "" if sparsity is None else f", {round_percent(sparsity)} of the weights pruned"
     start = f"At level {values.level}{share}, "
-    number, low, high = values.headline()
-    label = measure_label(values.measure)
-    if values.has_share:
-        label = f"share of the dense layer's directions, by {label}"
+    number, low, high = values.value, values.low, values.high
     known = np.flatnonzero(np.isfinite(number).any(axis=0))
     if not len(known):
         return "ranking", f"{start}no layer could be compared by {label}.", (), values.seeds
@@ -130,14 +134,21 @@ def _ranking(values: LevelValues, sparsity: float | None) -> Parts:
     distance = is_distance(values.measure)
     ends = (-high, -low) if distance else (low, high)
     most, least = set_apart(-number if distance else number, *ends)
+    rest = [int(i) for i in known if i not in most and i not in least]
+    groups = [number[:, chosen] for chosen in (most, least, rest) if chosen]
+    digits = 2  # as many as groups that stand apart need to show it
+    while digits < 4 and len({_span(group, digits=digits) for group in groups}) < len(groups):
+        digits += 1
+
+    def span(chosen: list[int]) -> str:
+        return _span(number[:, chosen], digits=digits)
+
     parts = []
     if most:
-        parts.append(f"{listed(_names(values, most))} changed most ({_span(number[:, most])})")
+        parts.append(f"{listed(_names(values, most))} changed most ({span(most)})")
     if least:
-        parts.append(f"{listed(_names(values, least))} least ({_span(number[:, least])})")
-    if least and not most:
-        parts[0] = f"{listed(_names(values, least))} changed least ({_span(number[:, least])})"
-    rest = [int(i) for i in known if i not in most and i not in least]
+        verb = "" if most else "changed "
+        parts.append(f"{listed(_names(values, least))} {verb}least ({span(least)})")
     needed = seeds_to_rank(len(known))
     if not parts and 1 < len(values.seeds) < needed:
         few = f"{len(values.seeds)} seeds are too few to rank the layers, {needed} would do"
@@ -147,7 +158,7 @@ def _ranking(values: LevelValues, sparsity: float | None) -> Parts:
     else:
         text = " and ".join(parts)
         if rest:
-            text += f", {listed(_names(values, rest))} {_span(number[:, rest])}"
+            text += f", {listed(_names(values, rest))} {span(rest)}"
         text += f": {label}"
     several = len(values.seeds) > 1
     text += f", medians of {len(values.seeds)} seeds." if several else "."
@@ -173,12 +184,12 @@ def _missing(values: LevelValues) -> Parts | None:
 MANY_LOST = 0.25
 
 
-def _died(values: LevelValues) -> Parts | None:
+def _died(values: LevelValues, has_directions: bool) -> Parts | None:
     silent = np.nan_to_num(values.silent)
     channels = np.flatnonzero(silent.max(axis=0, initial=0) > 0).tolist()
     known = np.isfinite(values.value)
     lost = known & (values.rank_b <= (1 - MANY_LOST) * values.rank_a)
-    directions = np.flatnonzero(lost.all(axis=0)).tolist() if values.has_share else []
+    directions = np.flatnonzero(lost.all(axis=0)).tolist() if has_directions else []
     texts = []
     if channels:
         parts = _counts(values, channels, silent, values.width)
@@ -201,24 +212,24 @@ def _counts(values: LevelValues, layers: Sequence[int], some: np.ndarray, whole:
 
 
 def _null(values: LevelValues) -> Parts | None:
+    """Tell layers from unrelated ones: in every seed, with Holm's correction over layers."""
     known = np.isfinite(values.null) & np.isfinite(values.value)
     layers = np.flatnonzero(known.any(axis=0))
     if not len(layers):
         return None
-    distance = is_distance(values.measure)
-    end = values.high if distance else values.low
     null = _span(np.where(known, values.null, np.nan)[:, layers])
-    plain = f" by plain {measure_label(values.measure)}" if values.has_share else ""
-    unrelated = f"unrelated layers of this level ({null}{plain})"
-    if not bool((np.isfinite(values.low) | values.refused)[known].any()):
-        text = f"No intervals were taken, so no layer can be told from {unrelated}."
+    unrelated = f"unrelated layers of this level ({null})"
+    tested = known & np.isfinite(values.null_p)
+    asked = [int(i) for i in layers if (tested[:, i] == known[:, i]).all()]
+    if not asked:
+        text = f"Without random pairings of images no layer can be told from {unrelated}."
         return "null", text, _names(values, layers.tolist()), ()
-    end = np.where(values.refused, np.inf if distance else -np.inf, end)  # may lie anywhere
-    beyond = (end < values.null) if distance else (end > values.null)
-    above = [int(i) for i in layers if beyond[known[:, i], i].all()]
+    p_values = holm([float(values.null_p[tested[:, i], i].max()) for i in asked])
+    above = [i for i, p in zip(asked, p_values, strict=True) if p <= ALPHA]
     alike = [int(i) for i in layers if i not in above]
     if not alike:
-        who = "Every layer is" if len(layers) > 1 else f"{values.layers[layers[0]]} is"
+        every = "Every layer is" if len(layers) == len(values.layers) else "Every other layer is"
+        who = every if len(layers) > 1 else f"{values.layers[layers[0]]} is"
         text = f"{who} more alike than {unrelated}."
     else:
         text = f"{listed(_names(values, alike))} can't be told from {unrelated}"
@@ -236,12 +247,15 @@ _AGAINST = {
 
 
 def _floor(
-    similarities: Sequence[SimilarityResult], values: LevelValues, against: str
+    taken: Sequence[SimilarityResult],
+    similarities: Sequence[SimilarityResult],
+    values: LevelValues,
+    against: str,
 ) -> Parts | None:
     """Set every layer against a floor by a test over all layers and measures at once."""
     kind, name = _AGAINST[against]
     seeds = values.seeds
-    if not any(row.against == against for row in similarities):
+    if not any(row.against == against for row in taken):
         if against == SAME_INIT:
             return None
         return kind, "No second seed was trained, so there is no seed floor.", (), ()
@@ -261,7 +275,7 @@ def _floor(
     spoken = {layer: found.get((values.measure, layer), Claim()) for layer in values.layers}
     asked = [claim for claim in found.values() if claim.p_value is not None]
     height = _height(similarities, values.measure, against)
-    start = f"Against {name} ({height}), "
+    start = f"Against {name}{height}, "
     enough = seeds_needed(len(asked) or len(keys))
     if len(seeds) < enough or not asked:
         text = f"{start}too few seeds to tell: {len(seeds)}, where {enough} would do."
@@ -285,16 +299,16 @@ def _floor(
 
 
 def _height(similarities: Sequence[SimilarityResult], measure: str, against: str) -> str:
-    """Return the floor's values, least to most over layers: medians over its pairs."""
+    """Return ' (low to high)', the floor over layers: medians over its pairs; '' of none."""
     by_layer: dict[str, list[float]] = {}
     for row in similarities:
         if (row.measure, row.against) == (measure, against) and np.isfinite(row.similarity):
             by_layer.setdefault(row.layer, []).append(row.similarity)
     medians = [float(np.median(found)) for found in by_layer.values()]
     if not medians:
-        return "not known"
+        return ""
     low, high = f"{min(medians):.2f}", f"{max(medians):.2f}"
-    return low if low == high else f"{low} to {high}"
+    return f" ({low})" if low == high else f" ({low} to {high})"
 
 
 def set_apart(

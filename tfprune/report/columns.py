@@ -85,6 +85,11 @@ SIMILARITY: tuple[Column, ...] = (
     Column("bias", "the measure's own",
            "How far few images raise the number, as estimated from parts of them."),
     Column("against_seed", "", "Whose dense network side a is, where it is another seed's."),
+    Column("null_high", "the measure's own",
+           "The random pairing that came nearest to related layers; empty for a closed form."),
+    Column("null_p", "probability",
+           "How probable it is that unrelated layers come as near as `similarity`: one-sided, of "
+           "this layer alone; empty without random pairings."),
 )  # fmt: skip
 
 CONTROLS: tuple[Column, ...] = (
@@ -122,7 +127,7 @@ COMPARE: tuple[Column, ...] = (
            "What unrelated layers of these sizes would show: the mean over random pairings of "
            "images, or a closed form."),
     Column("null_high", "the measure's own",
-           "The highest of the random pairings; empty for a closed form."),
+           "The random pairing that came nearest to related layers; empty for a closed form."),
     Column("null_method", "", "How the null was found."),
     *(_OF_LEVELS[name] for name in ("n_samples", "n_images")),
     Column("rank", "directions", "The smaller of rank_a and rank_b."),

@@ -127,11 +127,11 @@ def null_of_level(
 class LevelValues:
     """Arrays (seeds, layers), NaN where nothing is known; layers input side first.
 
-    `value` is the measure itself; `low` and `high` its interval over images; `null` what unrelated
-    layers show at this level; `share` how much of the dense layer's directions is left (CCA
-    family). `silent` counts channels that carry nothing and did in the dense network; `rank_a` and
-    `rank_b` the directions of the dense layer and of the level's. `refused`
-    is true where a measure that has intervals could not give one of these images.
+    `value` is the number that is spoken of, `low` and `high` its interval over images; `null` what
+    unrelated layers show at this level, and `null_p` how probable it is that they come as near.
+    `silent` counts channels that carry nothing and did in the dense network; `rank_a` and `rank_b`
+    the directions of the dense layer and of the level's. `refused` is true where a measure that
+    has intervals could not give one of these images.
     """
 
     measure: str
@@ -142,7 +142,7 @@ class LevelValues:
     low: np.ndarray
     high: np.ndarray
     null: np.ndarray
-    share: np.ndarray
+    null_p: np.ndarray
     silent: np.ndarray
     width: np.ndarray
     rank_a: np.ndarray
@@ -153,25 +153,6 @@ class LevelValues:
     def closeness(self) -> np.ndarray:
         """The value with the sign by which larger is closer."""
         return -self.value if is_distance(self.measure) else self.value
-
-    @property
-    def has_share(self) -> bool:
-        """Whether the share of the dense layer's directions is known wherever a value is."""
-        known = np.isfinite(self.value)
-        return bool(known.any() and np.isfinite(self.share[known]).all())
-
-    def headline(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the number that is spoken of, and its interval: (seeds, layers) each.
-
-        Where directions of the dense layer can be lost without the mean over those left showing
-        it, this is their share; its interval is the measure's, made smaller by the same factor.
-        """
-        if not self.has_share:
-            return self.value, self.low, self.high
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.where(self.value != 0, self.share / self.value, np.nan)
-        known = np.isfinite(self.value)
-        return np.where(known, self.share, np.nan), self.low * factor, self.high * factor
 
 
 def level_values(
@@ -199,7 +180,7 @@ def level_values(
         low=array(lambda row: row.low),
         high=array(lambda row: row.high),
         null=array(lambda row: row.null),
-        share=array(lambda row: row.dense_share),
+        null_p=array(lambda row: row.null_p),
         silent=array(lambda row: _silent(row)),
         width=array(lambda row: row.width),
         rank_a=array(lambda row: row.rank_a),

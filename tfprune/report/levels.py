@@ -12,18 +12,49 @@ import numpy as np
 from tfprune.report.labels import listed, percent
 from tfprune.results import LevelResult
 
-COLLAPSED = 0.5  # of the best dense network's accuracy, at most
+COLLAPSED = 0.5  # of what its own dense network is better than chance, at most
+UNTRAINED = 0.25  # of what the best dense network is better than chance, at most
+
+
+def chance(row: LevelResult) -> float:
+    """Return the accuracy of always naming the largest class; 0 where a run did not keep it."""
+    return row.facts.get("majority_share", 0.0)
+
+
+def untrained_seeds(levels: Sequence[LevelResult]) -> tuple[int, ...]:
+    """Return the seeds whose dense network never trained.
+
+    It is better than chance by at most a quarter of what the best seed's is; or hardly better at
+    all: by half of chance, and by a twentieth of what chance leaves.
+    """
+    dense = [row for row in levels if row.level == 0]
+    best = max((row.accuracy_test - chance(row) for row in dense), default=0.0)
+    found = []
+    for row in dense:
+        above, by_chance = row.accuracy_test - chance(row), chance(row)
+        hardly = by_chance > 0 and above <= min(0.5 * by_chance, 0.05 * (1 - by_chance))
+        if hardly or (best > 0 and above <= UNTRAINED * best):
+            found.append(row.seed)
+    return tuple(found)
 
 
 def collapsed_seeds(levels: Sequence[LevelResult], *, level: int) -> tuple[int, ...]:
-    """Return the seeds whose accuracy at `level` is half of the best dense network's or less.
+    """Return the seeds of which a level says nothing about pruning.
 
-    The best of all seeds: a seed whose dense network never trained counts from level 0 on.
+    At `level` they are better than chance by half of what their own dense network is, or less; or
+    that never trained (`untrained_seeds`). Chance is the share of the largest class.
     """
-    dense = [row.accuracy_test for row in levels if row.level == 0]
-    least = COLLAPSED * max(dense, default=0.0)
-    found = (row for row in levels if row.level == level)
-    return tuple(row.seed for row in found if least > 0 and row.accuracy_test <= least)
+    dense = {row.seed: row for row in levels if row.level == 0}
+    untrained = untrained_seeds(levels)
+    found = []
+    for row in levels:
+        if row.level != level or row.seed not in dense:
+            continue
+        least = COLLAPSED * (dense[row.seed].accuracy_test - chance(dense[row.seed]))
+        fell = level > 0 and row.accuracy_test - chance(row) <= least
+        if row.seed in untrained or (fell and least > 0):
+            found.append(row.seed)
+    return tuple(found)
 
 
 def not_collapsed(levels: Sequence[LevelResult], *, level: int) -> list[LevelResult]:
@@ -44,10 +75,28 @@ def collapse_notes(levels: Sequence[LevelResult]) -> tuple[str, ...]:
         named = listed([f"seed {s} ({percent(test[s])})" for s in seeds], most=len(seeds))
         left = (
             "all did, so that the medians are of them" if len(seeds) == len(test)
-            else "not in the medians, but in the means of similarity"
+            else "left out of medians and means, with its similarities" if len(seeds) == 1
+            else "left out of medians and means, with their similarities"
         )  # fmt: skip
         notes.append(f"Collapsed at level {level}: {named}; {left}.")
     return tuple(notes)
+
+
+def untrained_statement(
+    levels: Sequence[LevelResult],
+) -> tuple[str, str, tuple[str, ...], tuple[int, ...]] | None:
+    """Return the statement that no seed's dense network trained, None where one did."""
+    dense = {row.seed: row for row in levels if row.level == 0}
+    seeds = untrained_seeds(levels)
+    if not dense or len(seeds) < len(dense):
+        return None
+    each = [f"{percent(dense[s].accuracy_test)} in seed {s}" for s in seeds]
+    text = (
+        f"The dense network never trained: its test accuracy is {listed(each)}, and always naming "
+        f"the largest class gives {percent(max(chance(row) for row in dense.values()))}. So there "
+        "is nothing that pruning could change."
+    )
+    return "untrained", text, (), seeds
 
 
 def accuracy_statement(
@@ -71,7 +120,7 @@ def accuracy_statement(
         left = f" in {len(whole)} of {len(seeds)} seeds" if collapsed else ""
         parts.append(f"test accuracy goes from {before} to {after}{left}")
     if collapsed:
-        untrained = [seed for seed in collapsed_seeds(levels, level=0) if seed in collapsed]
+        untrained = [seed for seed in untrained_seeds(levels) if seed in collapsed]
         fallen = [seed for seed in collapsed if seed not in untrained]
         if fallen:
             each = [f"{percent(dense[s])} to {percent(pruned[s])} in seed {s}" for s in fallen]
@@ -152,9 +201,14 @@ def _balanced(rows: list[LevelResult]) -> list[float]:
 
 
 def fact_means(levels: Iterable[LevelResult]) -> dict[str, dict[int, float]]:
-    """Return fact -> level -> mean over the replicates that know it; {} where none were taken."""
+    """Return fact -> level -> mean over the replicates that know it; {} where none were taken.
+
+    Of seeds that did not collapse, as everywhere.
+    """
+    levels = list(levels)
     found: dict[str, dict[int, list[float]]] = {}
-    for row in levels:
+    kept = [r for n in {r.level for r in levels} for r in not_collapsed(levels, level=n)]
+    for row in sorted(kept, key=lambda row: (row.seed, row.level)):
         for name, value in row.facts.items():
             if math.isfinite(value):
                 found.setdefault(name, {}).setdefault(row.level, []).append(value)

@@ -9,8 +9,9 @@ from typing import Any
 
 from tfprune.report.answer import answer
 from tfprune.report.depth import measures_of, profiles
-from tfprune.report.labels import measure_label, percent, printable
+from tfprune.report.labels import percent, printable
 from tfprune.report.levels import balance_line, collapse_notes, level_summaries
+from tfprune.report.spoken import layers_legend, spoken
 from tfprune.results import LevelResult, RunResult, SimilarityResult
 
 #: version of the schema in docs/reference/json.md; grows when a field changes its meaning
@@ -65,7 +66,8 @@ def level_rows(
     is shown.
     """
     measures = measures_of(similarities)
-    lines = {line.level: line for line in profiles(similarities, measure=measures[0])}
+    rows_of = spoken(levels, similarities)
+    lines = {line.level: line for line in profiles(rows_of, measure=measures[0])}
     layers = next(iter(lines.values())).layers if lines else ()
     step = max(1, -(-len(layers) // _MOST_LAYERS))
     shown = range(0, len(layers), step)
@@ -87,7 +89,7 @@ def level_rows(
 
 def rows_legend(levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]) -> str:
     """Return what the columns of `level_rows` that bear a layer's name hold."""
-    legend = f"Layers: {measure_label(measures_of(similarities)[0])} with the dense network."
+    legend = layers_legend(similarities, measures_of(similarities)[0])
     if len({row.seed for row in levels}) > 1:
         legend += " Accuracies are medians over seeds, similarities means."
     return legend

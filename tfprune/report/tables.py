@@ -10,8 +10,9 @@ import numpy as np
 
 from tfprune.report.answer import answer
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor, training_floor
-from tfprune.report.labels import is_distance, measure_label, percent, printable, shorten
+from tfprune.report.labels import is_distance, percent, printable, shorten
 from tfprune.report.levels import LevelSummary, balance_line, collapse_notes, level_summaries
+from tfprune.report.spoken import layers_legend, spoken
 from tfprune.report.summary import result_json as result_json
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def level_table(result: RunResult, *, width: int = WIDTH, ascii_only: bool = Fal
     the last layer, and the whole depth as a sparkline.
     """
     measures = measures_of(result.similarities)
-    lines = profiles(result.similarities, measure=measures[0]) if measures else ()
+    rows = spoken(result.levels, result.similarities)
+    lines = profiles(rows, measure=measures[0]) if measures else ()
     summaries = level_summaries(result.levels)
     table = _every_layer(summaries, lines)
     if _width(table) > width:
@@ -85,7 +87,7 @@ def print_result(result: RunResult, console: Console) -> None:
     console.print(Text(title, style="bold"))
     console.print(level_table(result, width=min(console.width, 100), ascii_only=ascii_only))
     if measures:
-        legend = f"Layers: {measure_label(measures[0])} with the dense network."
+        legend = layers_legend(result.similarities, measures[0])
         if len(seeds) > 1:
             legend += " Accuracies: medians, similarities: means."
         console.print(Text(legend, style="dim"))
@@ -198,12 +200,13 @@ def _width(table: Table) -> int:
 
 def _depth_line(result: RunResult, measure: str, *, ascii_only: bool) -> str:
     """Return one line: the last level's similarity over depth, and the seed floor's."""
-    lines = profiles(result.similarities, measure=measure)
+    rows = spoken(result.levels, result.similarities)
+    lines = profiles(rows, measure=measure)
     if not lines:
         return ""
     floors = {
-        "other seed": seed_floor(result.similarities, measure=measure),
-        "trained again": training_floor(result.similarities, measure=measure),
+        "other seed": seed_floor(rows, measure=measure),
+        "trained again": training_floor(rows, measure=measure),
     }
     named = {"": lines[-1].mean} | {n: f.mean for n, f in floors.items() if f is not None}
     high = max(1.0, *(float(np.nanmax(v)) for v in named.values() if np.isfinite(v).any()), 1.0)

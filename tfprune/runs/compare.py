@@ -238,7 +238,17 @@ def _own_config(network: Network, base: RunConfig, data: Mapping[str, Any]) -> R
         own = network.config.data
         taken = {"image_size": own.image_size, "resize": own.resize, **data}
         return dataclasses.replace(base, data=_changed(base.data, taken))
-    given = {name: data[name] for name in ("data_dir", "image_size") if name in data}
+    if "train_split" in data and data.get("dataset", network.config.data.dataset) != (
+        network.config.data.dataset
+    ):
+        raise InputError(
+            f"{network.title} is shown images as its run prepared those of "
+            f"{network.config.data.dataset!r}, which --train-split {data['train_split']!r} of "
+            f"{data['dataset']!r} can't say. Add --normalization, which then holds for both "
+            "networks and is taken from that split, or leave --train-split out."
+        )
+    kept = ("data_dir", "image_size", "train_split")
+    given = {name: data[name] for name in kept if name in data}
     return dataclasses.replace(network.config, data=_changed(network.config.data, given))
 
 

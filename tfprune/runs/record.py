@@ -171,6 +171,8 @@ class RunRecord:
         child.log_metrics(headline | layers | facts | {"flips": result.flips}, step=result.level)
         for row in similarities:
             child.log_metrics({f"profile/{row.measure}": row.similarity}, step=row.layer_index)
+            if row.null is not None:
+                child.log_metrics({f"null/{row.measure}": row.null}, step=row.layer_index)
             child.log_metrics(
                 {f"{row.measure}/{layer_key(row.layer_index, row.layer)}": row.similarity},
                 step=result.level,

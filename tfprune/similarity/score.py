@@ -26,7 +26,9 @@ class Score:
     `value` is the measure's own number; for the CCA family it is the mean over *live* directions
     (`live`), beside which `nominal` divides by the smaller of the full widths, dead channels
     included. `interval` is the interval over images, `null` what unrelated layers of
-    the same shape would score (`null_high`: the highest of the permutations drawn).
+    the same shape would score: the mean of random pairings of images, the highest of them
+    (`null_high`), and how probable it is that they come as near as `value` (`null_p`, one-sided,
+    of one pair of layers; see `tfprune.similarity.null.p_of_pairings`).
 
     `n_samples` counts data points (pixels in layout `pixels`), `n_images` images. `rank_a` and
     `rank_b` count independent live directions. Of the `width` channels of each side, `dead`
@@ -82,6 +84,7 @@ class Score:
     dense_share: float | None = None
     corrected: float | None = None
     bias: float | None = None
+    null_p: float | None = None
 
     def __float__(self) -> float:
         return self.value
@@ -147,7 +150,7 @@ def _score(
         elif _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
         found = interval_of(statistics, keys, measure, value, sum(directions))
-        null = null_of(statistics, keys, measure)
+        null = null_of(statistics, keys, measure, value)
         if null.mean is not None:
             found = above_chance(found, null.mean, measure)
         interval, bias, notes = found
@@ -174,6 +177,7 @@ def _score(
         dense_share=dense_share,
         corrected=None if bias is None else value - bias,
         bias=bias,
+        null_p=null.p_value,
         **{
             f"{fact}_{side}": number
             for side, channels in zip("ab", counts, strict=True)

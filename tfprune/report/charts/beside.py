@@ -23,6 +23,7 @@ from tfprune.report.data import ReportData
 from tfprune.report.depth import Profile, measures_of, profiles, seed_floor
 from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
 from tfprune.report.levels import level_summaries
+from tfprune.report.spoken import spoken, spoken_label
 
 _SEED = "seed floor"
 _RULES = {DENSE_TEST: "the dense network", _SEED: "the seed floor"}
@@ -163,7 +164,7 @@ def _runs_depth(runs: Mapping[str, ReportData], measure: str, *, key: str) -> Ch
     last = {
         name: lines[-1]
         for name, data in runs.items()
-        if (lines := profiles(data.similarities, measure=measure))
+        if (lines := profiles(spoken(data.levels, data.similarities), measure=measure))
     }
     if not last:
         return None
@@ -178,7 +179,9 @@ def _runs_depth(runs: Mapping[str, ReportData], measure: str, *, key: str) -> Ch
         for name, line in last.items()
         for index, layer in enumerate(line.layers)
     ]  # fmt: skip
-    label = measure_label(measure)
+    labels = {spoken_label(data.similarities, measure) for data in runs.values()}
+    label = labels.pop() if len(labels) == 1 else measure_label(measure)
+    label = label[0].upper() + label[1:]
     values = [row[name] for row in rows for name in ("similarity", "low", "high")]
     x: Spec = (
         layer_axis(next(iter(last.values())).layers)

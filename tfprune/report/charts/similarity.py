@@ -23,7 +23,8 @@ from tfprune.report.charts.chart import (
 )
 from tfprune.report.data import ReportData
 from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor, training_floor
-from tfprune.report.labels import is_distance, measure_label, sparsity_by_level
+from tfprune.report.labels import is_distance, sparsity_by_level
+from tfprune.report.spoken import spoken, spoken_label
 
 _OTHER_SEED, _TRAINED_AGAIN, _UNRELATED = (
     "dense, other seed", "dense, trained again", "unrelated layers"
@@ -51,6 +52,11 @@ def _rows(
     ]
 
 
+def _label(data: ReportData, measure: str) -> str:
+    label = spoken_label(data.similarities, measure)
+    return label[0].upper() + label[1:]
+
+
 class _Marks:
     """The marks over depth: areas and lines; of a single layer, which has neither, a stretch."""
 
@@ -70,21 +76,22 @@ class _Marks:
 
 def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     """Return similarity with the dense network over depth, one line per level."""
-    lines = profiles(data.similarities, measure=measure)
+    similarities = spoken(data.levels, data.similarities)
+    lines = profiles(similarities, measure=measure)
     if not lines:
         return None
     sparsity = sparsity_by_level(data.levels)
     layers, levels = lines[0].layers, [line.level for line in lines]
-    nulls = {n: null_of_level(data.similarities, measure=measure, level=n) for n in levels}
+    nulls = {n: null_of_level(similarities, measure=measure, level=n) for n in levels}
     rows = [row for line in lines for row in _rows(line, "level", sparsity, null=nulls[line.level])]
-    floor = seed_floor(data.similarities, measure=measure)
+    floor = seed_floor(similarities, measure=measure)
     if floor is not None:
         rows += _rows(floor, _OTHER_SEED, {})
-    again = training_floor(data.similarities, measure=measure)
+    again = training_floor(similarities, measure=measure)
     if again is not None:
         rows += _rows(again, _TRAINED_AGAIN, {})
     any_null = any(null is not None for null in nulls.values())
-    label = measure_label(measure)
+    label = _label(data, measure)
     values = [row[name] for row in rows for name in ("similarity", "low", "high", "null")]
     domain = range_of(values, high=0.0 if is_distance(measure) else 1.0)
     y: Spec = {
@@ -208,7 +215,7 @@ def _depth_caption(
 
 def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     """Return the layer x level map of similarity, means over replicates."""
-    lines = profiles(data.similarities, measure=measure)
+    lines = profiles(spoken(data.levels, data.similarities), measure=measure)
     if not lines:
         return None
     sparsity = sparsity_by_level(data.levels)
@@ -217,7 +224,7 @@ def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
         for line in lines
         for row in _rows(line, "level", sparsity)
     ]
-    label = measure_label(measure)
+    label = _label(data, measure)
     domain = range_of([r["similarity"] for r in rows], high=0.0 if is_distance(measure) else 1.0)
     return Chart(
         key=key,

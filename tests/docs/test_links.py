@@ -10,6 +10,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 MADE_BY_THE_BUILD = {
     "docs/reference/command-line.md",
     "docs/reference/configuration.md",
+    "docs/reference/facts.md",
     "docs/reference/measures.md",
     "docs/reference/presets.md",
     "docs/reference/python.md",

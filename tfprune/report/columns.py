@@ -149,6 +149,9 @@ COMPARE: tuple[Column, ...] = (
            "layer is found in B's."),
     Column("corrected", "the measure's own", "Empty, as `low`."),
     Column("bias", "the measure's own", "Empty, as `low`."),
+    Column("null_p", "probability",
+           "How probable it is that unrelated layers come as near as `similarity`: one-sided, of "
+           "this pair alone; empty without random pairings."),
 )  # fmt: skip
 
 TABLES: dict[str, tuple[Column, ...]] = {

@@ -78,7 +78,7 @@ def p_of_pairings(value: float, pairings: Sequence[float], larger_is_closer: boo
     tails. `python -m benchmarks.claims --unrelated` shows how often it errs.
 
     >>> round(p_of_pairings(0.5, [0.1, 0.12, 0.09, 0.11], True), 3)
-    0.003
+    0.007
     >>> p_of_pairings(0.1, [0.1, 0.1], True)
     1.0
     """

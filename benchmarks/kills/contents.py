@@ -25,9 +25,9 @@ def _without_ids(data: bytes, ids: dict[str, str]) -> bytes:
 
 
 def _file(path: Path, ids: dict[str, str]) -> str:
-    """Digest of a file's bytes; pages and report data name their run, which differs by right."""
+    """Digest of a file's bytes; pages, their data and pictures name their run, by right."""
     data = path.read_bytes()
-    if path.name == "report-data.npz":
+    if path.name == "report-data.npz" or path.match("pictures/*.npz"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [(m, archive.read(m)) for m in sorted(archive.namelist())]
         # NumPy's header tells the length, and ids are replaced by others of their length

@@ -74,7 +74,12 @@ def read_contents(folder: Path) -> tuple[Contents, list[str]]:
     stored = {value for name, value in found.items() if " artifact " in name}
     for path in sorted(home.rglob("*")):
         if home / "files" in path.parents:  # the journal's copies, by which a store is filled anew
-            if path.is_file() and _file(path, ids) not in stored:
+            # models are changed by MLflow, which keeps them among its own
+            is_model = path.relative_to(home / "files").parts[1:2] in (
+                ("model-best",),
+                ("model-final",),
+            )
+            if path.is_file() and not is_model and _file(path, ids) not in stored:
                 wrong.append(f"not what was stored: {path.relative_to(home)}")
         elif path.suffix in (".npz", ".png", ".html", ".lock"):
             found[f"file {path.relative_to(home)}"] = _file(path, ids)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tracking.conftest import CrashError, MemoryClient
-from tfprune.errors import InputError
+from tfprune.errors import DamagedError, InputError
 from tfprune.tracking import open_store, resolve_store
 from tfprune.tracking.delivery import deliver_some
 from tfprune.tracking.journal import Journal
@@ -267,3 +267,27 @@ def test_a_file_that_differs_in_the_store_is_not_taken_for_the_copy(store, fille
     assert kept.read_text() == text
     assert store.sync(filled, anew=True).damage == ""
     assert stored.read_text() == text
+
+
+def test_a_stored_file_that_is_not_what_was_logged_is_not_read(store, project):
+    folder = project / "mlruns" / "runs" / "KEY"
+    with store.record(folder, on_gap=print) as recorder:
+        run = recorder.start_run("run", key="KEY")
+        run.log_text("right", "mask.npz", checked=True)
+        run.log_text("right", "free.txt")
+        run.finish()
+    found = store.find_run("KEY")
+    stored = Path(found.artifact_uri) / "mask.npz"
+    assert store.read_text(found.id, "mask.npz") == "right"
+    for name in ("mask.npz", "free.txt"):
+        (stored.parent / name).unlink()
+        (stored.parent / name).write_text("another run's")
+    assert store.read_text(found.id, "free.txt") == "another run's"  # nobody promised it
+    with pytest.raises(DamagedError) as caught:
+        store.read_text(found.id, "mask.npz")
+    assert str(caught.value) == (
+        f"mask.npz of run {found.id} ({stored}) is damaged: it is not what was logged; 'tfprune "
+        "sync RUN --to URI' stores it again from the folder of its run. It was left as it is."
+    )
+    store.sync(folder, anew=True)  # and does
+    assert store.read_text(found.id, "mask.npz") == "right"

@@ -119,7 +119,7 @@ class RunRecord:
         }
         self.parent.log_params({**headline_params(self._config), **settings, **facts})
         self.parent.log_inputs(dataset_inputs(plan, self._config.seed))
-        self.parent.log_text(to_yaml(self._config), "config.yaml")
+        self.parent.log_text(to_yaml(self._config), "config.yaml", checked=True)
         data = {**describe(plan.dataset), "digests": plan.data_digest}
         self.parent.log_text(json.dumps(data, indent=1, ensure_ascii=False), "data.json")
 
@@ -206,10 +206,11 @@ class RunRecord:
                     **said,
                 }
                 model = write_network(Path(folder) / NETWORK_FILE, network, shapes, durable=False)
-            child.log_file(masks)
+            child.log_file(masks, checked=True)
             if trained.level == 0:
-                child.log_file(write_rewind(Path(folder) / REWIND_FILE, trained.start))
-            child.log_file(model)
+                start = write_rewind(Path(folder) / REWIND_FILE, trained.start)
+                child.log_file(start, checked=True)
+            child.log_file(model, checked=True)
 
     def _mirror(self, level: int) -> None:
         """Show a level on the parent, as the mean over replicates once all of them have it."""

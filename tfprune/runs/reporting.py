@@ -126,7 +126,17 @@ def logged_data(reference: str, store: Store) -> ReportData:
     if "report-data.npz" not in store.list_artifacts(run.id):
         raise InputError(f"run {reference!r} has no report data: {_why_without_data(run)}")
     data = read_data(store.download_artifact(run.id, "report-data.npz"))
+    if data.run_id not in (None, run.id) and _is_of_another(data.run_id, run, store):
+        raise DamagedError(f"report-data.npz of run {reference!r}", "it is of another run")
     return dataclasses.replace(data, run_id=run.id)  # a store that was filled anew has its own
+
+
+def _is_of_another(run_id: str, run: RunInfo, store: Store) -> bool:
+    """Whether report data names another run of the store; a store filled anew has other ids."""
+    try:
+        return store.find_run(run_id).key != run.key
+    except InputError:
+        return False
 
 
 def _why_without_data(run: RunInfo) -> str:

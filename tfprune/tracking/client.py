@@ -23,6 +23,7 @@ from tfprune.tracking.kept_files import make_way
 from tfprune.tracking.logged_models import LoggedModels, ModelInfo, info
 
 KEY_TAG = "tfprune.key"
+DIGEST_TAG = "tfprune.sha256."  # and an artifact's name
 
 # MLflow's own values let one call take 245 s; what can't be delivered waits in the journal.
 _ENVIRONMENT = {

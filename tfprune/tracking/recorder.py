@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tfprune.errors import InputError, RunError, masked_form
 from tfprune.interrupts import cleaning_up
-from tfprune.tracking.client import KEY_TAG
+from tfprune.tracking.client import DIGEST_TAG, KEY_TAG
 from tfprune.tracking.delivery import Client, Delivery
 from tfprune.tracking.journal import Journal
 from tfprune.tracking.kept_files import digest
@@ -82,11 +82,17 @@ class Run:
         self.set_tags({"mlflow.note.content": markdown})
 
     def log_file(
-        self, path: Path | str, folder: str | None = None, *, name: str | None = None
+        self,
+        path: Path | str,
+        folder: str | None = None,
+        *,
+        name: str | None = None,
+        checked: bool = False,
     ) -> None:
         """Store a file, or a folder with all it holds, as an artifact under its name in `folder`.
 
-        The journal keeps a copy: the original may change or go at once.
+        The journal keeps a copy: the original may change or go at once. What is `checked` has its
+        SHA-256 in a tag, by which a reader tells whether the store's file is still that.
         """
         source = Path(path)
         if not source.exists():
@@ -96,6 +102,8 @@ class Run:
         seq, kept = self._journal.next_file(source, name or source.name)
         known = digest(self._journal.folder / kept)
         self._journal.append(self.key, "artifact", seq=seq, file=kept, folder=folder, digest=known)
+        if checked:
+            self.set_tags({f"{DIGEST_TAG}{name or source.name}": known})
 
     def log_model(
         self,
@@ -130,14 +138,14 @@ class Run:
         given = [{name: masked_form(text) for name, text in one.items()} for one in datasets]
         self._journal.append(self.key, "inputs", datasets=given)
 
-    def log_text(self, text: str, path: str) -> None:
+    def log_text(self, text: str, path: str, *, checked: bool = False) -> None:
         """Store a text as the artifact `path`, e.g. `levels.csv` or `tables/levels.csv`."""
         place = PurePosixPath(path)
         folder = str(place.parent) if place.parent.parts else None
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / place.name
             file.write_text(text, encoding="utf-8")
-            self.log_file(file, folder)
+            self.log_file(file, folder, checked=checked)
 
     def log_image(self, picture: Path | str, key: str, *, step: int) -> None:
         """Store a PNG as one step of the picture series `key`; the UI shows those with a slider."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tfprune.errors import InputError, RunError, unknown_name
-from tfprune.tracking.client import MlflowClient, Point, RunInfo
+from tfprune.errors import DamagedError, InputError, RunError, unknown_name
+from tfprune.tracking.client import DIGEST_TAG, MlflowClient, Point, RunInfo
 from tfprune.tracking.delivery import Delivery, deliver_some
 from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.journal import Journal
+from tfprune.tracking.kept_files import digest
 from tfprune.tracking.local import prepare, require_database
 from tfprune.tracking.location import StoreLocation
 from tfprune.tracking.logged_models import ModelInfo
@@ -218,16 +219,25 @@ class Store:
     ) -> Path:
         """Return where the artifact lies on this machine: fetched if need be, else in place.
 
-        Without `destination` a remote artifact goes into a temporary folder.
+        Without `destination` a remote artifact goes into a temporary folder. Raises DamagedError
+        where the run has a checksum of it (see `Run.log_file`) and it is something else.
         """
         target = Path(destination) if destination is not None else None
         try:
-            return self._client.download(run_id, path, target)
+            found = self._client.download(run_id, path, target)
+            logged = self._client.get_run(run_id).tags.get(f"{DIGEST_TAG}{path}")
         except (UnavailableError, RejectedError) as error:
             known = self.list_artifacts(run_id)
             if path not in known:
                 raise unknown_name(f"artifact of run {run_id}", path, known) from error
             raise RunError(f"artifact {path!r} of run {run_id} can't be read: {error}") from error
+        if logged is not None and digest(found) != logged:
+            raise DamagedError(
+                f"{path} of run {run_id} ({found})",
+                "it is not what was logged; 'tfprune sync RUN --to URI' stores it again from the "
+                "folder of its run",
+            )
+        return found
 
     def read_text(self, run_id: str, path: str) -> str:
         """Return the text of an artifact (UTF-8)."""

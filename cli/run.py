@@ -94,6 +94,7 @@ def run(
             fresh=fresh,
             register=register,
             deterministic=deterministic,
+            progress=False,
         ),
         as_json=as_json,
         quiet=quiet,
@@ -121,7 +122,7 @@ def resume(run: str, as_json: bool, quiet: bool) -> int:
     from tfprune.runs.run import resume as resume_experiment
 
     return watched(
-        lambda watch, tell: resume_experiment(run, watch=watch, tell=tell),
+        lambda watch, tell: resume_experiment(run, watch=watch, tell=tell, progress=False),
         as_json=as_json,
         quiet=quiet,
     )
@@ -132,7 +133,7 @@ def watched(experiment: Experiment, *, as_json: bool, quiet: bool) -> int:
 
     Status 1 says that records wait for a store that does not answer.
     """
-    from tfprune_cli.progress import Progress
+    from tfprune.runs.progress import Progress
 
     progress = Progress(quiet=quiet)
     try:

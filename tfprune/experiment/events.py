@@ -84,7 +84,6 @@ class TrainedLevel:
     dense_predictions: np.ndarray
     test: Evaluation
     validation: Evaluation | None
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +110,29 @@ class FloorMeasured:
     similarities: tuple[SimilarityResult, ...]
 
 
+#: stage after the last level -> what is done in it, in the order in which they come
+STAGES = {
+    "report": "writing the report ...",
+    "networks": "writing the networks ...",
+    "store": "storing what is left ...",
+}
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """All levels are done, and a stage of what follows begins: one of STAGES."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """Everything was written, and the store has it or was waited for."""
+
+
 Event: TypeAlias = (
     RunStarted | LevelStarted | StepsTaken | EpochFinished | LevelFinished | ControlFinished
-    | FloorMeasured
+    | FloorMeasured | StageStarted | RunFinished
 )  # fmt: skip
 Watch: TypeAlias = Callable[[Event], object]
 

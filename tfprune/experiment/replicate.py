@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -107,7 +106,6 @@ class Replicate:
         Raises InvariantError when a promise is broken.
         """
         for level in range(self.level, self.plan.config.pruning.levels + 1):
-            started = time.perf_counter()
             self.level = level
             yield LevelStarted(self.seed, level)
             self.hold_level()
@@ -118,7 +116,7 @@ class Replicate:
             self.hold_level()
             yield from self._train_level()
             self._check()
-            yield self._trained(started)
+            yield self._trained()
 
     def hold_level(self) -> None:
         """Set what the trainer trains by to what it is at the present level: order and rate.
@@ -251,7 +249,7 @@ class Replicate:
     def _dense_arrays(self) -> dict[str, np.ndarray]:
         return {f"{i:05d}": v.numpy() for i, v in enumerate(self.dense.variables)}
 
-    def _trained(self, started: float) -> TrainedLevel:
+    def _trained(self) -> TrainedLevel:
         validation = self.dataset.validation
         test = self.trainer.evaluate(self.dataset.test)
         if self.level == 0:
@@ -271,7 +269,6 @@ class Replicate:
             dense_predictions=self.dense_predictions,
             test=test,
             validation=self.trainer.evaluate(validation) if len(validation) else None,
-            seconds=time.perf_counter() - started,
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.config import DataConfig, RunConfig, run_name, settled
 from tfprune.errors import MASK, InputError
-from tfprune.experiment.events import RunStarted
+from tfprune.experiment.events import RunFinished, RunStarted, StageStarted
 from tfprune.experiment.loop import execute
 from tfprune.experiment.plan import make_plan
 from tfprune.refused import refusals_told
@@ -20,6 +20,7 @@ from tfprune.runs import workspace as workspaces
 from tfprune.runs.doctor import computed_on
 from tfprune.runs.finished import FinishedRun
 from tfprune.runs.models import ModelKeeper, has_mlflow_model
+from tfprune.runs.progress import shown
 from tfprune.runs.record import RunRecord, waiting_message
 from tfprune.runs.reporting import Reporter
 from tfprune.runs.trained_again import EPOCH_METRIC, cost_of_lost
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _KEYWORDS = (
     "train", "test", "class_names", "name", "experiment", "tracking_uri", "folder", "watch",
     "tell", "checkpoint_every", "fresh", "register", "deterministic",
+    "progress",
 )  # fmt: skip
 
 
@@ -65,6 +67,7 @@ def run(
     fresh: bool = False,
     register: str | None = None,
     deterministic: bool = False,
+    progress: bool | None = None,
     **settings: Any,
 ) -> FinishedRun:
     """Return the result of one experiment, after training, pruning, comparing and logging it.
@@ -77,7 +80,9 @@ def run(
     `test` the setting `data.test_fraction` says what share is held out. `class_names` name their
     classes. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
     (by default `mlruns/mlflow.db` in `folder`). `tell` hears what is worth knowing on the way,
-    `watch` every event of the experiment (see `tfprune.experiment.events`).
+    `watch` every event of the experiment (see `tfprune.experiment.events`). `progress` shows a bar
+    on a terminal and in a notebook, one line a level on standard error elsewhere: True always,
+    False never, by default on a terminal and in a notebook.
     `register` is a name in MLflow's model registry for the last level's network. Every
     `checkpoint_every` epochs the state is written to disk, 0 for never. A run of the same
     configuration that was interrupted goes on, unless `fresh`. `deterministic` asks TensorFlow
@@ -96,10 +101,13 @@ def run(
     ['conv1', 'conv2', 'dense1']
     """
     config = settled(config, settings, beside=_KEYWORDS)
-    with _own_data(config, train, test, class_names) as whole:
+    with (
+        _own_data(config, train, test, class_names) as whole,
+        shown(watch, progress) as watching,
+    ):
         return _run(
             whole, name=name, experiment=experiment, tracking_uri=tracking_uri, folder=folder,
-            watch=watch, tell=tell, checkpoint_every=checkpoint_every, fresh=fresh,
+            watch=watching, tell=tell, checkpoint_every=checkpoint_every, fresh=fresh,
             register=register, deterministic=deterministic,
         )  # fmt: skip
 
@@ -201,12 +209,14 @@ def resume(
     watch: Watch = lambda event: None,
     tell: Callable[[str], None] = _tell_on_stderr,
     checkpoint_every: int = 1,
+    progress: bool | None = None,
 ) -> FinishedRun:
     """Return the result of an interrupted run, after going on from its last checkpoint.
 
     `reference` is its key, its MLflow id, or its name. The result is what the uninterrupted run
     would have given, bit for bit. Raises InputError when there is no such run, when it has
-    finished, and when code, libraries or data are no longer what they were.
+    finished, and when code, libraries or data are no longer what they were. `progress` is as of
+    `run`.
 
     A run that has finished has nothing to go on with:
 
@@ -231,7 +241,8 @@ def resume(
         workspace.close()
         raise
     _tell_other_machine(workspace, tell)
-    return _carry_out(plan, workspace, opened, watch, tell, checkpoint_every)
+    with shown(watch, progress) as watching:
+        return _carry_out(plan, workspace, opened, watching, tell, checkpoint_every)
 
 
 def dry_run(
@@ -480,8 +491,11 @@ def _carry_out(
                 checkpoint_every=checkpoint_every,
                 before_checkpoint=recorder.journal.sync_to_disk,
             )
+            watch(StageStarted("report"))
             page = reporter.write(record.parent.id or workspace.key)
+            watch(StageStarted("networks"))
             written = models.write()
+            watch(StageStarted("store"))
             record.finish(page, written)
             recorder.flush()
         standing, run_id = recorder.standing, record.parent.id
@@ -491,6 +505,7 @@ def _carry_out(
         if standing.left:
             tell(waiting_message(standing, workspace.key))
         workspace.finish()
+        watch(RunFinished())
     except BaseException:  # whatever ended the run, it can go on
         size = workspace.checkpoints.size()
         moment = f"from the last checkpoint ({size / 1e6:.1f} MB)" if size else "from its start"

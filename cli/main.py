@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "run": ("run", "run", "Train, prune, rewind, retrain; compare every level; log to MLflow."),
     "resume": ("run", "resume", "Go on with an interrupted run."),
+    "runs": ("runs", "runs", "List the runs that there are."),
+    "show": ("runs", "show", "Print a finished run's table and answer again."),
     "compare": ("compare", "compare", "Compare any two networks, layer against layer."),
     "report": ("report", "report", "Write the HTML report of runs again."),
     "figure": ("report", "figure", "Write a run's figures for a paper."),

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from tfprune.experiment.workbench import DryRun
 
-_MOST_LEVELS = 5  # columns that fit 80 characters
+_ACROSS = 5  # levels whose columns fit 80 characters
+_MOST_LEVELS = 20  # in blocks one below the other
 
 
 def print_plan(dry: DryRun, console: Console) -> None:
@@ -20,8 +21,12 @@ def print_plan(dry: DryRun, console: Console) -> None:
     from rich.text import Text
 
     plan, projection = dry.plan, dry.plan.projection
-    shown = _levels(len(projection.n_kept) - 1)
-    console.print(_table(dry, shown))
+    last = len(projection.n_kept) - 1
+    shown = _levels(last)
+    for start in range(0, max(len(shown), 1), _ACROSS):
+        console.print(_table(dry, shown[start : start + _ACROSS]))
+    if len(shown) < last:
+        console.print(Text(f"{last - len(shown)} of {last} levels are not shown."))
     unit = projection.unit.name
     if projection.note:
         console.print(Text(f"Note: {projection.note}"))

@@ -147,11 +147,7 @@ def watched(experiment: Experiment, *, as_json: bool, quiet: bool) -> int:
 def print_outcome(result: RunResult, *, as_json: bool) -> None:
     """Print a result as JSON, or as tables with the likely next command."""
     if as_json:
-        import json
-
-        from tfprune.report.tables import result_json
-
-        click.echo(json.dumps(result_json(result), indent=2))
+        print_result_json(result)
         return
     from rich.console import Console
 
@@ -162,6 +158,15 @@ def print_outcome(result: RunResult, *, as_json: bool) -> None:
     click.echo(
         "next    tfprune ui" if not result.undelivered else f"next    tfprune sync {result.key}"
     )
+
+
+def print_result_json(result: RunResult) -> None:
+    """Print a result as JSON; docs/reference/json.md has the schema."""
+    import json
+
+    from tfprune.report.tables import result_json
+
+    click.echo(json.dumps(result_json(result), indent=2))
 
 
 def print_run(result: RunResult | ComparisonResult) -> None:

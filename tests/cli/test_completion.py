@@ -71,7 +71,7 @@ def test_folders_are_asked_for_where_data_lies():
     assert completed("run", "--data-dir", "/da", kind="dir") == ["/da"]
 
 
-@pytest.mark.parametrize("command", ["report", "figure", "export", "compare", "sync"])
+@pytest.mark.parametrize("command", ["report", "figure", "export", "compare", "show", "sync"])
 def test_runs_are_offered_by_their_key_newest_first(runs, command):
     assert completed(command, "") == ["bb22cc33", "aa11bb22"]
 

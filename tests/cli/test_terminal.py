@@ -104,7 +104,7 @@ def test_the_bar_shows_level_epoch_accuracy_and_the_time_left(real_run, browser,
     assert re.match(r"seed 1  level 2/3 ━+[╸╺]?━* +\d+% 0:\d\d:\d\d ", bar), bar
     assert len(bar.rstrip()) <= 80
     shoot(browser, tmp_path, lines, "terminal-progress")
-    epochs = plain(screen(until_last(real_run.sent, "epoch 4: train")))
-    assert re.search(r"epoch 4: train \d+\.\d%, validation \d+\.\d%$", epochs[-1])
-    for note in ("random-mask: test ", "writing the report ..."):
+    epochs = plain(screen(until_last(real_run.sent, "epoch 3: train")))
+    assert re.search(r"epoch 3: train \d+\.\d%, validation \d+\.\d%$", epochs[-1])
+    for note in ("comparing ...", "random-mask: test ", "writing the networks ..."):
         assert note in "".join(plain([real_run.sent]))

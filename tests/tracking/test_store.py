@@ -12,6 +12,7 @@ import pytest
 
 from tfprune.errors import InputError, RunError
 from tfprune.tracking import Delivery, Store, open_store, resolve_store
+from tfprune.tracking.candidates import date_of
 
 
 def _fail(message: str) -> None:
@@ -103,9 +104,14 @@ def test_a_run_that_is_not_there_or_not_the_only_one_is_said(filled: Store) -> N
     one, two = filled.find_run("aaaa-2"), filled.find_run("aaaa-1")
     with pytest.raises(InputError) as caught:
         filled.find_run("aaaa")
-    assert str(caught.value) == (
-        f"2 runs are called 'aaaa': {one.id} (resnet20), {two.id} (conv4 cifar10). Give an id."
-    )
+    newer, older = sorted((one, two), key=lambda run: -run.start_time)
+    told = [f"{run.id} ({run.name}, {date_of(run.start_time / 1000)}, " for run in (newer, older)]
+    message = str(caught.value)
+    assert message.startswith(f"2 runs are called 'aaaa': {told[0]}")
+    assert f"; {told[1]}" in message
+    assert message.endswith(". Give an id, or aaaa@latest for the newest.")
+    assert filled.find_run("aaaa@latest").id == newer.id
+    assert filled.find_run("resnet20@latest").name == "resnet20"
     with pytest.raises(InputError, match=r"unknown artifact of run .* 'level\.csv'; did you mean"):
         filled.read_text(two.id, "level.csv")
 

@@ -9,8 +9,17 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfprune.disk import write_whole
 from tfprune.errors import InputError
-from tfprune.results import ControlResult, OverlapResult, RunResult
+from tfprune.results import (
+    ControlResult,
+    OverlapResult,
+    RunResult,
+    controls_csv,
+    levels_csv,
+    mask_overlap_csv,
+    similarity_csv,
+)
 
 if TYPE_CHECKING:
     import tf_keras
@@ -75,6 +84,26 @@ class FinishedRun(RunResult):
         start_tensorflow()
         store = open_store(self.location, create=False)
         return load_network(f"{self.run_id}:{level}:{seed}", store).model
+
+    def write_tables(self, folder: str | Path) -> list[Path]:
+        """Write the tables as CSV into `folder` (made when missing); return the files.
+
+        levels.csv and similarity.csv, and controls.csv and mask-overlap.csv where there are any:
+        as in MLflow.
+        """
+        tables = {
+            "levels.csv": levels_csv(self.levels),
+            "similarity.csv": similarity_csv(self.similarities),
+            "controls.csv": controls_csv(self.controls) if self.controls else "",
+            "mask-overlap.csv": mask_overlap_csv(self.overlaps) if self.overlaps else "",
+        }
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, text in tables.items():
+            if text:
+                write_whole(Path(folder) / name, text.encode())
+                written.append(Path(folder) / name)
+        return written
 
 
 def open_run(

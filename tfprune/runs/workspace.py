@@ -16,11 +16,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tfprune.config import ConfigError, RunConfig, config_hash, from_dict, to_dict
+from tfprune.config import ConfigError, RunConfig, config_hash, flatten, from_dict, to_dict
 from tfprune.disk import Kinds, check_facts, read_facts, write_whole
 from tfprune.errors import DamagedError, InputError, RunError, unknown_name
 from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.refused import refusal
+from tfprune.tracking.candidates import Candidate, several, without_latest
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
 from tfprune.tracking.records import first_run
 
@@ -244,6 +245,14 @@ def _lock(folder: Path) -> FileLock | None:
     return lock
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process is working on the run of this folder."""
+    lock = _lock(folder)
+    if lock is not None:
+        lock.release()
+    return lock is None
+
+
 def find_interrupted(
     root: Path,
     config: RunConfig,
@@ -292,15 +301,19 @@ def store_id(folder: Path) -> str | None:
 def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
     """Return the folder and facts of the run meant by its key, MLflow id or name.
 
-    Four letters of a key or id are enough. Raises InputError when none or several are meant,
+    Four letters of a key or id are enough, and NAME@latest is the newest of those called NAME.
+    Raises InputError when none or several are meant,
     DamagedError when a run is meant whose `run.json` can't be read.
     """
     runs, damaged = _folders(root)
+    wanted, latest = without_latest(reference)
+    if any(facts.get("name") == reference for _, facts in runs):
+        wanted, latest = reference, False
 
     def is_meant(folder: Path, facts: Mapping[str, Any]) -> bool:
         ids = (folder.name, str(facts.get("run_id") or store_id(folder)))
-        return facts.get("name") == reference or (
-            len(reference) >= 4 and any(known.startswith(reference) for known in ids)
+        return facts.get("name") == wanted or (
+            len(wanted) >= 4 and any(known.startswith(wanted) for known in ids)
         )
 
     found = [(folder, facts) for folder, facts in runs if is_meant(folder, facts)]
@@ -314,10 +327,16 @@ def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
         if damaged:
             where += f" Passed over: {' '.join(str(error) for error in damaged.values())}"
         raise unknown_name("run", reference, known, where=where)
-    if len(found) > 1:
-        listed = ", ".join(f"{folder.name} ({facts.get('name')})" for folder, facts in found)
-        raise InputError(f"{len(found)} runs are called {reference!r}: {listed}. Give a key.")
+    if len(found) > 1 and not latest:
+        raise several(wanted, [_candidate(*one) for one in found], give="a key")
     return found[0]
+
+
+def _candidate(folder: Path, facts: Mapping[str, Any]) -> Candidate:
+    """Return what tells a run from others of its name: when it was written last, its settings."""
+    settings = {name: str(value) for name, value in flatten(facts.get("config", {})).items()}
+    name, seconds = str(facts.get("name")), folder.stat().st_mtime
+    return Candidate(folder.name, name, seconds, settings)
 
 
 def move(folder: Path, facts: dict[str, Any], store: Mapping[str, str | None]) -> Workspace:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tfprune.errors import DamagedError, InputError, RunError, unknown_name
+from tfprune.tracking.candidates import Candidate, several, without_latest
 from tfprune.tracking.client import DIGEST_TAG, MlflowClient, Point, RunInfo
 from tfprune.tracking.delivery import Delivery, deliver_some
 from tfprune.tracking.errors import RejectedError, UnavailableError
@@ -104,8 +105,9 @@ class Store:
     def find_run(self, reference: str) -> RunInfo:
         """Return the run meant by an id, a key, the beginning of either (4 letters) or a name.
 
-        An id is found in every experiment, the rest in this one. Raises InputError with the
-        nearest names when there is none, and with the candidates when there are several.
+        An id is found in every experiment, the rest in this one; NAME@latest is the newest that
+        NAME could mean. Raises InputError with the nearest names when there is none, and with
+        date and settings of the candidates when there are several.
         """
         try:
             return self._get(reference)
@@ -116,22 +118,24 @@ class Store:
                     f"--run-id {reference}"
                 ) from error
         runs = self.search_runs()
-        exact = [run for run in runs if reference in (run.key, run.name)]
+        wanted, latest = without_latest(reference)
+        if any(reference == run.name for run in runs):
+            wanted, latest = reference, False
+        exact = [run for run in runs if wanted in (run.key, run.name)]
         found = exact or [
             run
             for run in runs
-            if len(reference) >= _MIN_PREFIX
-            and (run.id.startswith(reference) or (run.key or "").startswith(reference))
+            if len(wanted) >= _MIN_PREFIX
+            and (run.id.startswith(wanted) or (run.key or "").startswith(wanted))
         ]
         parents = [run for run in found if run.parent_id is None]
         found = parents or found
         if not found:
             names = [run.name for run in runs if run.parent_id is None]
-            raise unknown_name("run", reference, names, where="'tfprune ui' shows them all.")
-        if len(found) > 1:
-            listed = ", ".join(f"{run.id} ({run.name})" for run in found[:10])
-            raise InputError(f"{len(found)} runs are called {reference!r}: {listed}. Give an id.")
-        return found[0]
+            raise unknown_name("run", wanted, names, where="'tfprune ui' shows them all.")
+        if len(found) > 1 and not latest:
+            raise several(wanted, [_candidate(run) for run in found])
+        return max(found, key=lambda run: run.start_time)
 
     def _get(self, run_id: str) -> RunInfo:
         try:
@@ -242,6 +246,12 @@ class Store:
     def read_text(self, run_id: str, path: str) -> str:
         """Return the text of an artifact (UTF-8)."""
         return self.download_artifact(run_id, path).read_text(encoding="utf-8")
+
+
+def _candidate(run: RunInfo) -> Candidate:
+    """Return what tells a run from others of its name: when it began, and its settings."""
+    settings = {name: value for name, value in run.params.items() if name[:1].islower()}
+    return Candidate(run.id, run.name, run.start_time / 1000, settings)
 
 
 def _number(run: RunInfo, param: str) -> int:

@@ -133,7 +133,7 @@ def stored(folder: Path, key: str) -> str:
             root = folder / "mlruns" / "artifacts" / run / "artifacts"
             for name in ("levels.csv", "similarity.csv", "mask.npz", "model.keras"):
                 if (root / name).is_file():
-                    found.append((run, f"artifact {name}", content(root / name)))
+                    found.append((label, f"artifact {name}", content(root / name)))
     return "\n".join(sorted(map(" ".join, found)))
 
 
@@ -273,8 +273,8 @@ def commands_for(folder: Path, kind: str, key: str) -> Iterator[tuple[str, Answe
 def differing(got: Answer, wanted: Answer, damaged: Path) -> list[str]:
     """Return the lines of two results that differ, without the damaged artifact itself."""
     lines = set(got.result.split("\n")) ^ set(wanted.result.split("\n"))
-    itself = f"{damaged.parts[-3]} artifact {damaged.name} "
-    return sorted(line for line in lines if not line.startswith(itself))
+    itself = f" artifact {damaged.name} " if "artifacts" in damaged.parts else "\n"
+    return sorted(line for line in lines if itself not in line)
 
 
 def judged(

@@ -99,6 +99,39 @@ def test_lines_that_are_gone_are_missed(written, memory):
     journal.close()
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"seq": 3, "ti'])
+def test_a_journal_cut_before_files_that_were_logged_is_damaged_and_they_are_kept(
+    tmp_path, memory, torn
+):
+    source = tmp_path / "a.txt"
+    source.write_text("a")
+    folder = tmp_path / "journal"
+    journal = Journal(folder)
+    journal.append("r", "start", name="run", parent=None, run_id=None, tags={})
+    for _ in range(3):
+        seq, kept = journal.next_file(source, "a.txt")
+        journal.append("r", "artifact", seq=seq, file=kept, folder=None)
+    journal.close()
+    path = folder / "records.jsonl"
+    cut = lines_of(folder)[0] + torn
+    path.write_bytes(cut)
+    journal = Journal(folder)
+    assert journal.damage == (
+        f"{path} is damaged: it ends before 3 files that were logged after its last record. What "
+        f"it holds is delivered; the damaged file is kept as {path}.damaged."
+    )
+    assert deliver(journal, memory) == (1, 0)
+    journal.close()
+    assert (folder / "records.jsonl.damaged").read_bytes() == cut
+    assert path.read_bytes() == lines_of(folder)[0]
+    assert len(list((folder / "files").iterdir())) == 3
+    journal = Journal(folder)
+    journal.append("r", "tags", values={"later": "x"})
+    journal.close()
+    Journal(folder).close()
+    assert len(list((folder / "files").iterdir())) == 3
+
+
 def test_a_journal_of_before_checksums_is_read(written, memory):
     plain = []
     for line in lines_of(written):

@@ -154,7 +154,6 @@ class Journal:
         has_sums = False
         for line in lines_of(content):
             if not line.endswith(b"\n"):  # the write that a kill stopped
-                os.truncate(self._path, self._end)
                 break
             begin, self._end = self._end, self._end + len(line)
             ends.add(self._end)
@@ -179,8 +178,24 @@ class Journal:
         if self._offset not in ends:
             self._offset = self.delivered_seq = 0
         self._offset = self._past_unreadable(self._offset)
+        n_later = self._files.n_later(self._seq)
         self._seq = max(self._seq, self._files.highest())
-        if self._anew and self._delivered_before > self._end:
+        shorter = self._anew and self._delivered_before > self._end
+        cut = n_later > 1 and not shorter  # a kill leaves one copy without its record, at most
+        if shorter:
+            self._keep_copy()
+        if cut:
+            self._keep_copy()
+            self._damage.append(
+                f"{self._path} is damaged: it ends before {n_later} files that were logged after "
+                f"its last record. What it holds is delivered; the damaged file is kept as "
+                f"{self._kept}."
+            )
+        if len(content) > self._end:
+            os.truncate(self._path, self._end)
+        if cut:
+            return
+        if shorter:
             self._damage.append(
                 f"{self._path} is damaged: it ends before what was delivered from it (it holds "
                 f"{self._n_lines} records in {self._end} bytes, and {self._delivered_before} bytes "
@@ -188,15 +203,12 @@ class Journal:
             )
         elif lines or n_missing:
             self._keep_damaged(lines, n_missing)
-        else:
+        elif not self._kept.exists():  # what was damaged once may have lost a file's record
             self._files.clean(self.delivered_seq)
 
     def _keep_damaged(self, lines: list[int], n_missing: int) -> None:
         """Keep a copy of damaged records, and every file that one of them may speak of."""
-        kept = self._path.with_name(self._path.name + ".damaged")
-        if not kept.exists():
-            shutil.copyfile(self._path, kept)
-            flush(kept)
+        self._keep_copy()
         parts = []
         if lines:
             shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
@@ -205,8 +217,17 @@ class Journal:
             parts.append(f"{n_missing} are missing")
         self._damage.append(
             f"{self._path} is damaged: of {self._n_lines} records {' and '.join(parts)}. What is "
-            f"readable is delivered; the damaged file is kept as {kept}."
+            f"readable is delivered; the damaged file is kept as {self._kept}."
         )
+
+    @property
+    def _kept(self) -> Path:
+        return self._path.with_name(self._path.name + ".damaged")
+
+    def _keep_copy(self) -> None:
+        if not self._kept.exists():
+            shutil.copyfile(self._path, self._kept)
+            flush(self._kept)
 
     def _past_unreadable(self, offset: int) -> int:
         while offset in self._unreadable:

@@ -60,6 +60,10 @@ class KeptFiles:
         """Return the largest number that a copy has, 0 where there is none."""
         return max((int(p.name) for p in self._folder.iterdir() if p.name.isdigit()), default=0)
 
+    def n_later(self, seq: int) -> int:
+        """Return how many copies have a larger number than a record's."""
+        return sum(p.name.isdigit() and int(p.name) > seq for p in self._folder.iterdir())
+
     def copy(self, seq: int, source: Path, name: str) -> tuple[str, list[Path]]:
         """Copy an artifact; return its path in the journal's folder, and the files it is made of.
 

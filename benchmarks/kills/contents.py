@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 Contents = dict[str, Any]
 
 
@@ -37,8 +39,10 @@ def _file(path: Path, ids: dict[str, str]) -> str:
             members = [(m, archive.read(m)) for m in archive.namelist() if m != "metadata.json"]
         data = b"".join(name.encode() + body for name, body in members)
     elif path.name == "MLmodel":
-        clocks = (b"model_uuid:", b"utc_time_created:")
-        data = b"\n".join(line for line in data.split(b"\n") if not line.startswith(clocks))
+        # ids that the store gave, places, and a clock
+        given = {"model_uuid", "model_id", "run_id", "artifact_path", "utc_time_created"}
+        said = {name: value for name, value in yaml.safe_load(data).items() if name not in given}
+        data = json.dumps(said, sort_keys=True).encode()
     elif path.suffix == ".html":
         data = _without_ids(data, ids)
     return _digest(data)
@@ -71,6 +75,7 @@ def read_contents(folder: Path) -> tuple[Contents, list[str]]:
             for path in sorted(root.rglob("*")):
                 if path.is_file():
                     found[f"{label} artifact {path.relative_to(root)}"] = _file(path, ids)
+            wrong += _models(database, run_id, label, ids, found)
     stored = {value for name, value in found.items() if " artifact " in name}
     for path in sorted(home.rglob("*")):
         if home / "files" in path.parents:  # the journal's copies, by which a store is filled anew
@@ -88,6 +93,48 @@ def read_contents(folder: Path) -> tuple[Contents, list[str]]:
     return found, wrong
 
 
+def _models(
+    database: sqlite3.Connection, run_id: str, label: str, ids: dict[str, str], found: Contents
+) -> list[str]:
+    """Add what the models of a run hold, and what it says that it used and made; return faults."""
+    wrong = []
+    for model_id, name, status, place in database.execute(
+        "SELECT model_id, name, status, artifact_location FROM logged_models "
+        "WHERE source_run_id = ?", (run_id,)
+    ):  # fmt: skip
+        whole = f"{label} model {name}"
+        if f"{whole} status" in found:
+            wrong.append(f"twice: {whole}")
+        found[f"{whole} status"] = status
+        for path in sorted(Path(place).rglob("*")):
+            if path.is_file():
+                found[f"{whole} artifact {path.relative_to(place)}"] = _file(path, ids)
+        for metric, step, value, digest in database.execute(
+            "SELECT metric_name, metric_step, metric_value, dataset_digest FROM "
+            "logged_model_metrics WHERE model_id = ?", (model_id,)
+        ):  # fmt: skip
+            if f"{whole} metric {metric} {step}" in found:
+                wrong.append(f"twice: {whole} metric {metric} {step}")
+            found[f"{whole} metric {metric} {step}"] = (value.hex(), digest)
+        for table, kind in (("logged_model_params", "param"), ("logged_model_tags", "tag")):
+            for key, value in database.execute(
+                f"SELECT {kind}_key, {kind}_value FROM {table} WHERE model_id = ?", (model_id,)
+            ):
+                found[f"{whole} {kind} {key}"] = _without_ids(str(value).encode(), ids).decode()
+    made = database.execute(
+        "SELECT m.name, i.step FROM inputs i JOIN logged_models m ON m.model_id = i.destination_id "
+        "WHERE i.source_type = 'RUN_OUTPUT' AND i.source_id = ?", (run_id,)
+    ).fetchall()  # fmt: skip
+    used = database.execute(
+        "SELECT d.name, d.digest FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id "
+        "WHERE i.source_type = 'DATASET' AND i.destination_id = ?", (run_id,)
+    ).fetchall()  # fmt: skip
+    for what, rows in (("made", made), ("used", used)):
+        wrong += [f"twice: {label} {what} {row}" for row in set(rows) if rows.count(row) > 1]
+        found[f"{label} {what}"] = sorted(map(str, rows))
+    return wrong
+
+
 def read_records(folder: Path) -> list[str]:
     """Return the lines of the one journal in `folder`, without times and random names."""
     (path,) = (folder / "mlruns" / "runs").glob("*/records.jsonl")
@@ -99,6 +146,8 @@ def read_records(folder: Path) -> list[str]:
         record = json.loads(line)
         del record["time"]
         record.pop("sum", None)  # over the time, too
+        if record["op"] == "model":
+            del record["digest"]  # of files that tell when they were written
         lines.append(_without_ids(json.dumps(record).encode(), ids).decode())
     return lines
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
 
 import yaml
 
@@ -28,11 +31,14 @@ class Citation:
     text: str
 
 
-BIBTEX = f"""@software{{tfprune,
-  title   = {{tfprune: what changes inside a convolutional network when it is pruned}},
-  version = {{{version("tfprune")}}},
-  license = {{Apache-2.0}},
-}}"""
+_SOFTWARE = f"""@software{{tfprune,
+  author    = {{{{The tfprune authors}}}},
+  title     = {{tfprune: what changes inside a convolutional network when it is pruned}},
+  version   = {{{version("tfprune")}}},
+  year      = {{2026}},
+  license   = {{Apache-2.0}},
+}}
+"""
 
 _QUESTION = (
     "Ansuini, Medvet, Pellegrino, Zullich (2020). On the Similarity between Hidden Layers of "
@@ -81,3 +87,41 @@ def _of_pruning(pruning: PruningConfig) -> list[Citation]:
     if pruning.instability:
         found.append(Citation("instability", BARRIER_PAPER))
     return found
+
+
+def bibtex(cited: Iterable[Citation]) -> str:
+    """Return tfprune and the works that citations name as BibTeX, each once, in their order.
+
+    A work is found by its first author and year. One that is not among the known ones, as of a
+    strategy of another package, is a comment with its text.
+    """
+    entries = [_SOFTWARE]
+    for item in cited:
+        if item.text in _NO_PAPER:
+            continue
+        found = [entry for key, entry in works().items() if _names(item.text, key)]
+        entries += found or [f"% {item.subject}: {item.text}\n"]
+    return "\n".join(dict.fromkeys(entries))
+
+
+_NO_PAPER = ("control",)
+
+
+@cache
+def works() -> dict[tuple[str, str], str]:
+    """Return (first author, year) -> BibTeX entry of the works that tfprune rests on."""
+    text = files("tfprune.report.page").joinpath("papers.bib").read_text(encoding="utf-8")
+    entries = re.split(r"(?m)^(?=@)", text)[1:]
+    keys = [re.match(r"@\w+{([a-z]+)(\d{4}),", entry) for entry in entries]
+    return {
+        (key[1], key[2]): entry.rstrip() + "\n"
+        for key, entry in zip(keys, entries, strict=True)
+        if key is not None
+    }
+
+
+def _names(text: str, key: tuple[str, str]) -> bool:
+    """Whether a declared paper names the work of a first author and a year; several stand by ;."""
+    author, year = key
+    parts = (re.sub(r"^\D*?: ", "", part.strip()) for part in text.split(";"))  # as NBS: ...
+    return any(re.match(rf"{author.capitalize()}\b.*\b{year}\b", part) for part in parts)

@@ -30,7 +30,7 @@ from tfprune.report.levels import (
     fact_means,
     level_summaries,
 )
-from tfprune.report.page.citations import BIBTEX, Citation, citations
+from tfprune.report.page.citations import Citation, bibtex, citations
 from tfprune.report.page.pictures import (
     ExamplePicture,
     FilterPicture,
@@ -86,6 +86,7 @@ class RunPage:
     filter_layer: str = ""
     flipped: list[ExamplePicture] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
+    bibtex: str = ""
 
     @property
     def figures(self) -> list[Figure]:
@@ -132,7 +133,6 @@ def render(runs: list[ReportData]) -> str:
         style=_text("page.css"),
         script=_text("page.js"),
         vega=_vega(),
-        bibtex=BIBTEX,
     )
 
 
@@ -143,6 +143,7 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         for kind, draw in (("depth", depth_chart), ("heat", heat_chart), ("matrix", matrix_chart))
     ]
     controls = control_charts(data, key=f"{key}-controls")
+    cited = citations(measures, data.config)
     return RunPage(
         key=key,
         name=name,
@@ -167,7 +168,8 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         filters=filter_pictures(data),
         filter_layer=data.filters[0].layer if data.filters else "",
         flipped=example_pictures(data),
-        citations=citations(measures, data.config),
+        citations=cited,
+        bibtex=bibtex(cited),
     )
 
 

@@ -54,6 +54,24 @@ def test_no_page_fetches_anything_from_elsewhere(site):
         assert not re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//", sheet.read_text("utf-8"))
 
 
+def test_a_site_that_was_opened_from_disk_can_be_searched(site, browser):
+    """Without a server, and without anything from elsewhere."""
+    browser.look()
+    for page in ("index.html", "how-to/mlflow.html"):
+        browser.open((site / page).as_uri())
+        browser.until("document.readyState === 'complete'")
+        field = browser.find(".md-search__input")
+        field.click()
+        field.send_keys("rewind")
+        links = "[...document.querySelectorAll('.md-search-result__link')].map(x => x.href)"
+        browser.until(f"{links}.length > 2")
+        found = browser.run(f"return {links}")
+        assert any("pruning-and-rewinding.html" in link for link in found)
+        assert all(link.startswith("file://") for link in found)
+    browser.shoot("docs-search", whole=False)
+    assert not [line for line in browser.console() if "favicon" not in line]
+
+
 def test_the_python_reference_shows_signatures_and_docstrings(site):
     text = (site / "reference" / "python.html").read_text(encoding="utf-8")
     assert "mean canonical correlation of x (n, p) and y (n, q)" in text

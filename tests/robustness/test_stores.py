@@ -76,7 +76,7 @@ def between(tmp_path, program) -> Iterator[Between]:
     """MLflow's own server on the store of the folder, and what stands in front of it."""
     open_store(resolve_store(folder=tmp_path))
     server = program.start(tmp_path, "ui", "--port", "0", "--no-browser")
-    address = server.stdout.readline().strip()
+    address = server.stdout.readline().partition("/#")[0]
     front = Between(int(address.rpartition(":")[2]))
     threading.Thread(target=front.serve_forever, daemon=True).start()
     yield front

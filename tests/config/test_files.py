@@ -117,6 +117,18 @@ def test_presets_that_find_tickets_differ_from_the_others_in_what_they_say_alone
     assert found == changed
 
 
+def test_the_preset_of_imagenet_holds_the_settings_of_openlth():
+    """models/imagenet_resnet.py of facebookresearch/open_lth, `default_hparams`."""
+    config = from_dict(load_preset("imagenet-resnet50"))
+    training, data = config.training, config.data
+    assert (training.optimizer, training.momentum, training.learning_rate) == ("momentum", 0.9, 0.4)
+    assert (str(training.epochs), str(training.warmup)) == ("90ep", "5ep")
+    assert [str(moment) for moment in training.decay_at] == ["30ep", "60ep", "80ep"]
+    assert (training.decay_factor, training.weight_decay, training.batch_size) == (0.1, 1e-4, 1024)
+    assert (config.pruning.scope, config.pruning.fraction) == ("global", 0.2)
+    assert (data.image_size, data.resize, data.crop, data.augment) == (224, "crop", "resized", True)
+
+
 def test_every_preset_is_valid_and_says_what_it_is():
     for name, summary in preset_names().items():
         assert isinstance(from_dict(load_preset(name)), RunConfig)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field
 from typing import Any, TypeVar
 
 import click
 
-from tfprune.config import ConfigError, settings
+from tfprune.config import SECTIONS, ConfigError, settings
 from tfprune_cli.completion import SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -67,6 +67,39 @@ def run_options(command: Command) -> Command:
     for name, item in reversed(settings().items()):
         command = _option(name, item)(command)
     return command
+
+
+#: what everybody needs, first in the help
+FIRST = ("data.dataset", "model.name", "pruning.levels", "pruning.fraction", "training.epochs")
+
+
+def grouped(parameters: Iterable[click.Parameter]) -> dict[str, list[click.Parameter]]:
+    """Return heading -> options of `tfprune run`: those of FIRST, the YAML file's sections, others.
+
+    What is no setting (names, outputs, `--help`) comes last.
+    """
+    known = settings()
+    by_name = {(parameter.name or "").replace("__", "."): parameter for parameter in parameters}
+    groups: dict[str, list[click.Parameter]] = {"First": [by_name[name] for name in FIRST]}
+    headings = {section: section.capitalize() for section in SECTIONS}
+    for heading in (*headings.values(), "Seeds and device", "This run"):
+        groups[heading] = []
+    for name, parameter in by_name.items():
+        if name in FIRST:
+            continue
+        heading = headings.get(name.partition(".")[0], "Seeds and device")
+        groups[heading if name in known else "This run"].append(parameter)
+    return groups
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options in the groups of `grouped`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, parameters in grouped(self.get_params(ctx)).items():
+            records = [p.get_help_record(ctx) for p in parameters]
+            with formatter.section(heading):
+                formatter.write_dl([record for record in records if record is not None])
 
 
 def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,9 +27,10 @@ def report(
 
 
 @click.command()
-@click.argument("run", shell_complete=complete_run)
-@click.option("--kind", metavar="NAME", shell_complete=complete_figure,
-              help=f"{_KINDS}  [default: all]")  # fmt: skip
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN...]",
+                shell_complete=complete_run)  # fmt: skip
+@click.option("--kind", "kinds", metavar="NAME", multiple=True, shell_complete=complete_figure,
+              help=f"{_KINDS}; repeatable  [default: all]")  # fmt: skip
 @click.option("--format", "formats", type=click.Choice(FORMATS), multiple=True,
               default=("pdf",), show_default=True, help="repeatable")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False), default="figures", show_default=True,
@@ -37,18 +38,21 @@ def report(
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 def figure(
-    run: str,
-    kind: str | None,
+    runs: tuple[str, ...],
+    kinds: tuple[str, ...],
     formats: tuple[str, ...],
     out: str,
     tracking_uri: str | None,
     experiment: str | None,
 ) -> None:
-    """Write a run's figures in publication quality."""
+    """Write a run's figures in publication quality, or figures that hold several runs.
+
+    Of several runs there are accuracy over sparsity and similarity over depth, a line for each.
+    """
     from tfprune.runs.reporting import write_figures
 
     for path in write_figures(
-        run, out, kind=kind, formats=formats, tracking_uri=tracking_uri, experiment=experiment
+        runs, out, kinds=kinds, formats=formats, tracking_uri=tracking_uri, experiment=experiment
     ):
         click.echo(path)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tfprune_cli.completion import complete_preset, complete_unfinished_run
-from tfprune_cli.options import given_settings, run_options
+from tfprune_cli.options import GroupedCommand, given_settings, run_options
 
 if TYPE_CHECKING:
     from tfprune.config import RunConfig
@@ -28,7 +28,7 @@ def output_options(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="print the result as JSON")(command)
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.option("--preset", metavar="NAME|FILE", shell_complete=complete_preset,
               help="a named configuration (see 'tfprune presets') or a YAML file; options "
               "override it")  # fmt: skip

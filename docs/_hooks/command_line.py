@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 from mkdocs.config.defaults import MkDocsConfig
@@ -41,14 +41,26 @@ def _command(parent: click.Context, name: str) -> str:
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     text = inspect.cleandoc(command.help or "").replace("\b\n", "")
-    table = "\n".join(_rows(context))
+    table = "\n\n".join(_tables(context))
     return f"## tfprune {name}\n\n```text\n{usage}\n```\n\n{text}\n\n{table}"
 
 
-def _rows(context: click.Context) -> Iterator[str]:
+def _tables(context: click.Context) -> Iterator[str]:
+    """Yield the options as a table, those of a grouped command as one for each group."""
+    from tfprune_cli.options import GroupedCommand, grouped
+
+    parameters = context.command.get_params(context)
+    if not isinstance(context.command, GroupedCommand):
+        yield "\n".join(_rows(context, parameters))
+        return
+    for heading, group in grouped(parameters).items():
+        yield "\n".join([f"### {heading}\n", *_rows(context, group)])
+
+
+def _rows(context: click.Context, parameters: Iterable[click.Parameter]) -> Iterator[str]:
     yield "| option | meaning |"
     yield "|---|---|"
-    for parameter in context.command.get_params(context):
+    for parameter in parameters:
         record = parameter.get_help_record(context)
         if record is not None:
             options, text = (_escaped(cell) for cell in record)

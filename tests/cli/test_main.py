@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -95,3 +96,27 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys):
     monkeypatch.setattr("tfprune_cli.main.cli.main", interrupted)
     assert main(["run"]) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_the_help_of_run_groups_its_options_the_five_that_everybody_needs_first(capsys):
+    from tfprune.config import settings
+    from tfprune_cli.options import FIRST
+
+    main(["run", "--help"])
+    shown = capsys.readouterr().out
+    headings = re.findall(r"^(\w[\w ]*):$", shown, re.MULTILINE)
+    assert headings == ["First", "Data", "Model", "Training", "Pruning", "Comparison",
+                        "Seeds and device", "This run"]  # fmt: skip
+    texts = re.split(r"^\w[\w ]*:$", shown, flags=re.MULTILINE)[-len(headings) :]
+    listed = {
+        heading: re.findall(r"^  (--[\w-]+)", text, re.MULTILINE)
+        for heading, text in zip(headings, texts, strict=True)
+    }
+    known = settings()
+    assert listed["First"] == [known[name].metadata["option"] for name in FIRST]
+    for name, item in known.items():
+        section, _, last = name.rpartition(".")
+        heading = "First" if name in FIRST else section.capitalize() or "Seeds and device"
+        assert item.metadata["option"] in listed[heading], last
+    assert sum(map(len, listed.values())) == len(set().union(*map(set, listed.values())))
+    assert {"--preset", "--name", "--dry-run", "--json"} <= set(listed["This run"])

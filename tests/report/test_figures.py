@@ -285,7 +285,7 @@ def test_every_kind_is_declared_and_completed_in_the_shell(make_data):
 
 def test_a_kind_that_the_run_has_not_is_refused_with_those_it_has(make_data, tmp_path):
     with pytest.raises(InputError, match="controls-accuracy") as caught:
-        save_figures(tmp_path, make_data(measures=("cka",)), kind="controls-accuracy")
+        save_figures(tmp_path, make_data(measures=("cka",)), kinds=["controls-accuracy"])
     assert "layer-sparsity, curves-accuracy, curves-loss" in str(caught.value)
 
 
@@ -384,3 +384,22 @@ def test_the_style_sheet_for_figures_of_ones_own_has_the_same_colours():
     with matplotlib.style.context(f"{report.__name__}.tfprune"):
         colours = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
     assert [f"#{colour.strip('#').lower()}" for colour in colours][: len(CATEGORIES)] == CATEGORIES
+
+
+def test_several_runs_are_drawn_into_one_figure_by_their_names(make_data, tmp_path):
+    runs = {"wide": make_data(n_layers=4), "deep": make_data(n_layers=6, measures=("svcca",))}
+    written = save_figures(tmp_path, runs, formats=("svg",))
+    assert [path.name for path in written] == ["accuracy.svg", "depth-svcca.svg", "depth-cka.svg"]
+    for path in written[:2]:
+        assert {"wide", "deep"} <= set(re.findall(r">([^<]+)</text>", path.read_text()))
+
+
+def test_several_kinds_of_figure_can_be_chosen(make_data, tmp_path):
+    kinds = ["depth-cka", "accuracy"]
+    written = save_figures(tmp_path, make_data(), kinds=kinds)
+    assert sorted(path.stem for path in written) == sorted(kinds)
+    with pytest.raises(InputError) as caught:
+        save_figures(tmp_path, {"a": make_data(), "b": make_data()}, kinds=["accuracy", "curves"])
+    assert str(caught.value) == (
+        "unknown figure 'curves'. Known: accuracy, depth-svcca, depth-cka."
+    )

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfprune.disk import make_folder, write_whole
 from tfprune.errors import InputError, unknown_name
 from tfprune.report import FORMATS
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
-from tfprune.report.charts.beside import control_charts
+from tfprune.report.charts.beside import (
+    control_charts,
+    runs_accuracy_chart,
+    runs_depth_charts,
+)
 from tfprune.report.charts.chart import CONFIG, Chart, Spec, complete, on_white
 from tfprune.report.charts.layers import layer_sparsity_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
@@ -53,6 +57,15 @@ def charts_of(data: ReportData) -> dict[str, Chart]:
     found["controls-accuracy"] = next(iter(control_charts(data, key="controls")), None)
     found |= {chart.key: chart for chart in curve_charts(data, key="curves")}
     return {stem: chart for stem, chart in found.items() if chart is not None}
+
+
+def charts_of_runs(runs: Mapping[str, ReportData]) -> dict[str, Chart]:
+    """Return file stem -> chart of the figures that set several runs side by side, by their names.
+
+    Their accuracy over sparsity, and by each measure the last level's similarity over depth.
+    """
+    depth = runs_depth_charts(runs, key="depth")
+    return {"accuracy": runs_accuracy_chart(runs, key="accuracy")} | {c.key: c for c in depth}
 
 
 def specification(chart: Chart) -> Spec:
@@ -133,30 +146,32 @@ def draw(chart: Chart, form: str) -> bytes:
 
 def save_figures(
     folder: str | Path,
-    data: ReportData,
+    data: ReportData | Mapping[str, ReportData],
     formats: Sequence[str] = ("png",),
     *,
-    kind: str | None = None,
+    kinds: Sequence[str] = (),
 ) -> list[Path]:
     """Write every figure of the data into `folder` (made when missing); return the files.
 
-    `formats` are among FORMATS; files carry no date, so the same data gives the same files.
-    `kind` chooses one figure by its stem. Raises InputError for another format or kind, RunError
-    where a file can't be written.
+    Of a mapping name -> data: the figures that set several runs side by side. `formats` are among
+    FORMATS; files carry no date, so the same data gives the same files. `kinds` choose figures by
+    their stems. Raises InputError for another format or kind, RunError where a file can't be
+    written.
 
-        save_figures("plots", data, formats=("pdf",), kind="depth-cka")
+        save_figures("plots", data, formats=("pdf",), kinds=["accuracy", "depth-cka"])
     """
     for name in formats:
         if name not in FORMATS:
             raise InputError(f"figures are saved as {', '.join(FORMATS)}; got {name!r}.")
-    charts = charts_of(data)
-    if kind is not None and kind not in charts:
-        raise unknown_name("figure", kind, charts)
+    charts = charts_of(data) if isinstance(data, ReportData) else charts_of_runs(data)
+    for kind in kinds:
+        if kind not in charts:
+            raise unknown_name("figure", kind, charts)
     folder = Path(folder)
     make_folder(folder)
     written = []
     for stem, chart in charts.items():
-        if kind not in (None, stem):
+        if kinds and stem not in kinds:
             continue
         for name in formats:
             path = folder / f"{stem}.{name}"

@@ -176,19 +176,32 @@ def write_again(
 
 
 def write_figures(
-    reference: str,
+    references: Sequence[str],
     folder: str | Path,
     *,
-    kind: str | None = None,
+    kinds: Sequence[str] = (),
     formats: Sequence[str] = ("pdf",),
     tracking_uri: str | None = None,
     experiment: str | None = None,
 ) -> list[Path]:
-    """Write a run's figures, or the one called `kind`, from what it logged; return the files."""
+    """Write figures of a run, or of several in one figure, from what they logged; return the files.
+
+    All figures, or those of `kinds`. Several runs are named as they are called, by their reference
+    where two have one name.
+    """
     from tfprune.report.figures import save_figures
 
-    data = logged_data(reference, _open(tracking_uri, experiment))
-    return save_figures(folder, data, formats=tuple(formats), kind=kind)
+    store = _open(tracking_uri, experiment)
+    found = {reference: logged_data(reference, store) for reference in references}
+    if len(found) == 1:
+        data = found[references[0]]
+        return save_figures(folder, data, formats=tuple(formats), kinds=kinds)
+    names = [data.name for data in found.values()]
+    runs = {
+        data.name if names.count(data.name) == 1 else reference: data
+        for reference, data in found.items()
+    }
+    return save_figures(folder, runs, formats=tuple(formats), kinds=kinds)
 
 
 MATRIX_MEASURE = "cka"  # means the same for layers of any two widths

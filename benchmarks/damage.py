@@ -392,20 +392,25 @@ def main() -> int:
 
 #: the files that a command on another run looks at too
 SHOWN_BESIDE = ("run.json", "delivered.json")
-_SMALL = {
-    "finished": ("run.json", "delivered.json", "artifact report-data.npz", "artifact model.keras",
-                 "artifact config.yaml", "mlflow.db"),
-    "stopped": ("checkpoint/state", "checkpoint/initial-seed0"),
-    "undelivered": ("records.jsonl", "files/N/model.keras", "delivered.json"),
-}  # fmt: skip
+_SMALL = (
+    ("finished", "run.json", "half"),
+    ("finished", "delivered.json", "byte"),
+    ("finished", "artifact report-data.npz", "gone"),
+    ("finished", "artifact model.keras", "another's"),
+    ("finished", "artifact config.yaml", "empty"),
+    ("finished", "mlflow.db", "half"),
+    ("stopped", "checkpoint/state", "half"),
+    ("stopped", "checkpoint/initial-seed0", "byte"),
+    ("undelivered", "records.jsonl", "half"),
+    ("undelivered", "files/N/model.keras", "folder"),
+)
 
 
 def small(trials: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Return one damage of each file that matters most, each kind of damage among them."""
-    chosen = [(kind, name) for kind, names in _SMALL.items() for name in names]
-    known = set(trials)
-    picked = [(kind, name, DAMAGES[i % len(DAMAGES)]) for i, (kind, name) in enumerate(chosen)]
-    return [trial for trial in picked if trial in known]
+    if missing := set(_SMALL) - set(trials):
+        raise SystemExit(f"the runs have left no such file: {sorted(missing)}")
+    return list(_SMALL)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tfprune.experiment.comparison import Attributor, ComparisonResult, attribut
 from tfprune.experiment.given_inputs import find_inputs
 from tfprune.experiment.plan import load_data
 from tfprune.runs import workspace as workspaces
-from tfprune.runs.networks import Network, load_network
+from tfprune.runs.networks import Network, load_network, titles
 from tfprune.runs.record import record_comparison
 from tfprune.tracking import open_store, resolve_store
 
@@ -141,9 +141,10 @@ def _compare(
         null=True,
         also=[attributor.engine(len(inputs[0].images))] if attributor else [],
     )
+    title_a, title_b = titles(*networks)
     return ComparisonResult(
-        a=networks[0].title,
-        b=networks[1].title,
+        a=title_a,
+        b=title_b,
         layers_a=names[0],
         layers_b=names[1],
         layout=layout,

@@ -30,8 +30,9 @@ _FILES = (".keras", ".h5", ".hdf5")
 class Network:
     """A network with the name to show it by, and the configuration it was trained with.
 
-    `config` is None for a model file, `run` the MLflow run of its level where it has one, `inputs`
-    the images that it takes where its file says so.
+    `config` is None for a model file, `run` the MLflow run of its level where it has one and
+    `experiment` the run that this belongs to, `inputs` the images that it takes where its file says
+    so.
     """
 
     title: str
@@ -39,6 +40,25 @@ class Network:
     config: RunConfig | None = None
     run: RunInfo | None = None
     inputs: ImageInputs | None = None
+    experiment: RunInfo | None = None
+
+
+def titles(one: Network, other: Network) -> tuple[str, str]:
+    """Return what two networks are called beside each other: by their runs' names, where they have.
+
+    Runs of one name get the beginning of their ids too.
+    """
+    runs = [network.experiment for network in (one, other)]
+    names = [run.name for run in runs if run is not None]
+    alike = len(set(names)) < len({run.id for run in runs if run is not None})
+    found = []
+    for network, run in zip((one, other), runs, strict=True):
+        title = network.title
+        if run is not None and network.run is not None:
+            params, which = network.run.params, f" ({run.id[:8]})" if alike else ""
+            title = f"{run.name}{which} level {params['level']} seed {params['seed']}"
+        found.append(title)
+    return found[0], found[1]
 
 
 def is_file(reference: str, store: Store | None = None) -> bool:
@@ -149,7 +169,7 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
         path = store.download_artifact(child.id, NETWORK_FILE)
         read = read_network(path)
         inputs = None if read is None else ImageInputs.from_dict(read[1])
-        return Network(title, _built_again(read, config, title), config, child, inputs)
+        return Network(title, _built_again(read, config, title), config, child, inputs, parent)
     if _stored(store, child) is None:
         raise InputError(
             f"{title} ({reference}) has no network in the store: neither model.keras nor "
@@ -157,7 +177,7 @@ def load_network(reference: str, store: Store | None, *, trust: bool = False) ->
         )
     path = store.download_artifact(child.id, "model.keras")
     inputs = ImageInputs.from_dict(read_metadata(path))
-    return Network(title, load_model(path), config, child, inputs)
+    return Network(title, load_model(path), config, child, inputs, parent)
 
 
 def _stored(store: Store, child: RunInfo) -> str | None:

@@ -1,0 +1,34 @@
+"""What the two sides of a comparison are called."""
+
+from __future__ import annotations
+
+from tfprune.runs.networks import Network, titles
+from tfprune.tracking.client import RunInfo
+
+
+def network(name: str, id: str, level: int, seed: int = 0) -> Network:
+    child = RunInfo("c" + id, "L", "FINISHED", "1", 0, None, "",
+                    params={"level": str(level), "seed": str(seed)})  # fmt: skip
+    parent = RunInfo(id, name, "FINISHED", "1", 0, None, "")
+    return Network(f"digits-cnn level {level} seed {seed}", None, None, child, experiment=parent)
+
+
+def test_sides_are_called_by_the_names_of_their_runs():
+    one, other = network("magnitude", "aaaa", 3), network("random", "bbbb", 3, seed=1)
+    assert titles(one, other) == ("magnitude level 3 seed 0", "random level 3 seed 1")
+    assert titles(one, network("magnitude", "aaaa", 1)) == (
+        "magnitude level 3 seed 0", "magnitude level 1 seed 0",
+    )  # fmt: skip
+
+
+def test_runs_of_one_name_are_told_apart_by_their_ids():
+    one, other = network("digits", "aaaa1111ffff", 3), network("digits", "bbbb2222ffff", 3)
+    assert titles(one, other) == (
+        "digits (aaaa1111) level 3 seed 0", "digits (bbbb2222) level 3 seed 0",
+    )  # fmt: skip
+
+
+def test_a_file_is_called_as_it_was():
+    file = Network("mine.keras", None)
+    assert titles(file, network("digits", "aaaa", 2)) == ("mine.keras", "digits level 2 seed 0")
+    assert titles(file, file) == ("mine.keras", "mine.keras")

@@ -27,6 +27,9 @@ class Logged:
     def log_metrics(self, metrics: dict[str, float], *, step: int) -> None:
         self.metrics += metrics
 
+    def log_inputs(self, datasets: Any) -> None:
+        pass
+
     def finish(self, status: str) -> None:
         pass
 
@@ -37,7 +40,8 @@ def logged() -> Logged:
 
 
 @pytest.fixture
-def record(logged) -> RunRecord:
+def record(logged, monkeypatch) -> RunRecord:
+    monkeypatch.setattr("tfprune.runs.record.dataset_inputs", lambda plan, seed: ())
     config = from_dict({"pruning": {"levels": 3}})
     made = RunRecord(logged, config, name="digits", key="k")  # type: ignore[arg-type]
     made._plan = SimpleNamespace(sparsity_at={1: 0.63, 2: None}.get)  # type: ignore[assignment]

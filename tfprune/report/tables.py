@@ -14,6 +14,7 @@ from tfprune.report.labels import is_distance, percent, printable, shorten
 from tfprune.report.levels import LevelSummary, balance_line, collapse_notes, level_summaries
 from tfprune.report.spoken import layers_legend, spoken
 from tfprune.report.summary import result_json as result_json
+from tfprune.results import DENSE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,7 +102,8 @@ def print_result(result: RunResult, console: Console) -> None:
     balance = balance_line(result.levels)
     if balance:
         console.print(Text(balance))
-    warnings = list(dict.fromkeys(row.warnings for row in result.similarities if row.warnings))
+    levels = [row for row in result.similarities if row.against == DENSE]
+    warnings = list(dict.fromkeys(row.warnings for row in levels if row.warnings))
     for warning in warnings[:_MOST_WARNINGS]:
         console.print(Text(f"Note: {printable(warning)}", style="yellow"))
     if len(warnings) > _MOST_WARNINGS:

@@ -18,6 +18,12 @@ def test_runs_of_one_name_are_told_apart_by_date_and_by_the_settings_that_differ
     )
 
 
+def test_settings_that_only_some_runs_have_come_last():
+    told = str(several("r", [run("aa", 1, new="x", seed="0"), run("bb", 2, seed="1")]))
+    assert "seed 1, new -" in told
+    assert "seed 0, new x" in told
+
+
 def test_runs_that_differ_in_nothing_or_in_much_say_so():
     same = str(several("digits", [run("aa", 0, seed="0"), run("bb", 0, seed="0")], give="a key"))
     assert same.count("same settings") == 2

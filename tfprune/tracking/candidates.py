@@ -42,6 +42,8 @@ def several(reference: str, found: Sequence[Candidate], *, give: str = "an id") 
     shown = sorted(found, key=lambda run: -run.seconds)[:_MOST]
     names = {name: None for run in found for name in run.settings}
     differing = [name for name in names if len({run.settings.get(name) for run in found}) > 1]
+    # a setting that only some have came with a later version: the others say more
+    differing.sort(key=lambda name: any(name not in run.settings for run in found))
     parts = []
     for run in shown:
         about = [] if run.name == reference else [run.name]

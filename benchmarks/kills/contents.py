@@ -146,8 +146,9 @@ def read_records(folder: Path) -> list[str]:
         record = json.loads(line)
         del record["time"]
         record.pop("sum", None)  # over the time, too
-        if record["op"] == "model":
-            del record["digest"]  # of files that tell when they were written
+        named = Path(record.get("file", "")).name in ("report.html", "report-data.npz")
+        if record["op"] == "model" or named:  # files that tell a time, or the id of their run
+            record.pop("digest", None)
         lines.append(_without_ids(json.dumps(record).encode(), ids).decode())
     return lines
 

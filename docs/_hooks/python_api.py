@@ -59,7 +59,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tfprune.data.images.normalization",
     ),
     "Activations": (
-        "tfprune.activations.collect.hidden_layers",
+        "tfprune.activations.layers.hidden_layers",
         "tfprune.activations.collect.collect_activations",
     ),
     "Tracking": (

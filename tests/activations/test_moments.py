@@ -96,7 +96,7 @@ def test_every_measure_of_moments_agrees_with_the_streamed_comparison(
     for key, score in scores.items():
         theirs = expected[key].as_dict()
         for name, value in score.as_dict().items():
-            if name in ("null", "null_high") and memory < 2**30:
+            if name in ("null", "null_high", "null_p") and memory < 2**30:
                 continue  # pairings stay within a batch, and these were smaller
             if isinstance(value, float | tuple) and name != "warnings":
                 np.testing.assert_allclose(value, theirs[name], rtol=1e-10, atol=1e-10)

@@ -75,10 +75,11 @@ def p_of_pairings(value: float, pairings: Sequence[float], larger_is_closer: boo
     are drawn from; of similarities above 0, which are skewed like a chi-square where few directions
     rule, after Wilson and Hilferty's (1931) cube root. Degrees of freedom are (K - 1) / 2, about
     those that a variance of K draws has where their excess kurtosis is 2: what is left of heavy
-    tails. `python -m benchmarks.claims --unrelated` shows how often it errs.
+    tails; at least 2, so that three pairings can tell anything. `python -m benchmarks.claims
+    --unrelated` shows how often it errs.
 
     >>> round(p_of_pairings(0.5, [0.1, 0.12, 0.09, 0.11], True), 3)
-    0.007
+    0.002
     >>> p_of_pairings(0.1, [0.1, 0.1], True)
     1.0
     """
@@ -91,7 +92,8 @@ def p_of_pairings(value: float, pairings: Sequence[float], larger_is_closer: boo
     spread = drawn.std(ddof=1) * math.sqrt(1 + 1 / len(drawn))
     if spread == 0:
         return 1.0 if above <= 0 else 1 / (len(drawn) + 1)
-    return float(student.sf(above / spread, (len(drawn) - 1) / 2))
+    freedom = min(len(drawn) - 1, max(2.0, (len(drawn) - 1) / 2))
+    return float(student.sf(above / spread, freedom))
 
 
 def _permuted_pairs(statistics: Statistics, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:

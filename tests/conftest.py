@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -24,6 +25,11 @@ from hypothesis import HealthCheck, settings
 # a busy machine is slow, not wrong
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# in the background of a shell, or under nohup, these are ignored, by all processes of the tests too
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

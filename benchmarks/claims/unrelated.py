@@ -7,7 +7,7 @@ Holm's correction let any pass?
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -39,14 +39,16 @@ def layer(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
     return x
 
 
-def p_values(kind: str, n: int, d: int, pairs: int, *, rho: float = 0.0) -> dict[str, np.ndarray]:
+def p_values(
+    kind: str, n: int, d: int, pairs: int, *, rho: float = 0.0, measures: Sequence[str] = MEASURES
+) -> dict[str, np.ndarray]:
     """Return measure -> null_p of so many pairs of layers, correlated by `rho`."""
     rng = np.random.default_rng((KINDS.index(kind), n, d, round(100 * rho)))
-    found: dict[str, list[float]] = {name: [] for name in MEASURES}
+    found: dict[str, list[float]] = {name: [] for name in measures}
     for index in range(pairs):
         a, b = layer(kind, n, d, rng), layer(kind, n, d, rng)
         comparison = Comparison(
-            [("a", "a")], measures=MEASURES, layout="flatten", blocks=0, n_images=n, seed=index
+            [("a", "a")], measures=measures, layout="flatten", blocks=0, n_images=n, seed=index
         )
         comparison.update({"a": a}, {"a": rho * a + np.sqrt(1 - rho**2) * b})
         for score in comparison.scores().values():

@@ -76,7 +76,7 @@ def test_a_run_that_empties_a_layer_keeps_what_came_before(nested, tmp_path, sil
     assert str(caught.value) == (
         "level 1 can't be pruned: level 1 would empty 'small' (its last 8 weights) with strategy "
         "'magnitude' and scope 'global': no signal would pass. Use scope 'layer', lower the rate, "
-        "exclude the layer, or allow empty layers. What came before it is kept."
+        "or exclude the layer. What came before it is kept."
     )
     store = open_store(resolve_store(None, None, folder=tmp_path), create=False)
     dense = store.child(store.find_run("emptied").id, level=0, seed=0)

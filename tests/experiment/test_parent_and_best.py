@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tfprune.data.images import Normalization
 from tfprune.experiment.events import LevelFinished, RunStarted
 from tfprune.results import (
     DENSE,
@@ -65,8 +66,9 @@ def test_of_equally_accurate_levels_the_sparser_is_the_best(
         models, "write_network", lambda path, network, facts: written.update({path: facts})
     )
     ledger, keeper = Ledger(), ModelKeeper(tmp_path)
-    keeper(RunStarted(SimpleNamespace(config=SimpleNamespace(seed=0)), ledger))
-    scale = SimpleNamespace(mode="none", mean=(0.0,), std=(1.0,))
+    images = SimpleNamespace(input_shape=(8, 8, 1), class_names=("zero", "one"))
+    keeper(RunStarted(SimpleNamespace(config=SimpleNamespace(seed=0), dataset=images), ledger))
+    scale = Normalization("none", (0.0,), (1.0,))
     trained = SimpleNamespace(normalization=scale, network=None)
     for number, accuracy in enumerate([0.99, *accuracies]):
         row = level(0, number, accuracy)

@@ -84,7 +84,7 @@ SETTINGS = [
     ("--batch-size 64.0", "--batch-size", "'64.0'"),
     ("--optimizer adamm", "--optimizer", "'adamm'", "adam"),
     ("--optimizer ''", "--optimizer", "sgd"),
-    ("--learning-rate 0", "--learning-rate", "greater than 0"),
+    ("--learning-rate 0", "--learning-rate", "at least 1e-12"),
     ("--learning-rate -1e-3", "--learning-rate", "-0.001"),
     ("--learning-rate nan", "--learning-rate", "nan"),
     ("--learning-rate inf", "--learning-rate", "inf"),

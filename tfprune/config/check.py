@@ -56,7 +56,7 @@ def _range(low: float | None, high: float | None, low_open: bool, high_open: boo
     return f"in {'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
 
 
-LEAST_RATE = 1e-8  # a learning rate below it moves no float32 weight of ordinary size
+LEAST_RATE = 1e-12  # a learning rate below it moves no float32 weight of ordinary size
 
 
 def number(

@@ -6,7 +6,7 @@ is its own preprocessing, its front.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,13 @@ def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
         )
     _one_of(model, model.inputs, "input")
     _one_of(model, model.outputs, "output")
+    if isinstance(getattr(model, "_nested_outputs", None), Mapping):
+        names = ", ".join(map(repr, model._nested_outputs))
+        raise InputError(
+            f"model {model.name!r} answers with a dictionary ({names}); an experiment on image "
+            "classification uses models that answer with one array. Make it one by "
+            "Model(model.inputs, model.outputs[0])."
+        )
     _check_input(model, tuple(model.inputs[0].shape), shape)
     _check_output(model, tuple(model.outputs[0].shape), n_classes)
     _check_channels_last(model)

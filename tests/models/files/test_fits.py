@@ -104,6 +104,18 @@ def test_missing_dimensions_are_explained(
     assert str(caught.value) == expected
 
 
+def test_an_answer_in_a_dictionary_is_refused(keras: Any) -> None:
+    image = keras.Input((8, 8, 3))
+    found = {"scores": keras.layers.Dense(4)(keras.layers.Flatten()(image))}
+    with pytest.raises(InputError) as caught:
+        check_fits(keras.Model(image, found, name="net"), (8, 8, 3), 4)
+    assert str(caught.value) == (
+        "model 'net' answers with a dictionary ('scores'); an experiment on image classification "
+        "uses models that answer with one array. Make it one by Model(model.inputs, "
+        "model.outputs[0])."
+    )
+
+
 def test_an_output_with_places_is_no_classifier(keras: Any) -> None:
     with pytest.raises(InputError) as caught:
         check_fits(dense(keras, (8, 8, 3)), (8, 8, 3), 4)

@@ -89,7 +89,6 @@ def words(offered: list[str]) -> set[str]:
     [
         ("tfprune re", {"resume", "report"}),
         ("tfprune run --le", {"--levels", "--learning-rate"}),
-        ("tfprune run --dataset cifar100", {"cifar100"}),
         ("tfprune run --measure sv", {"svcca"}),
         ("tfprune run --measure svcca --measure pwcca-", {"pwcca-symmetric"}),
         ("tfprune resume ", {"bb22cc33"}),
@@ -98,6 +97,11 @@ def words(offered: list[str]) -> set[str]:
 )
 def test_the_shell_offers(shell, runs, called, line, wanted):
     assert words(asked(shell, line, runs)) == wanted
+
+
+def test_the_shell_offers_data_sets_and_files(shell, runs, called):
+    found = words(asked(shell, "tfprune run --dataset cifar100", runs))
+    assert found - {"<files>"} == {"cifar100"}  # a folder of images is a data set too
 
 
 def test_the_shell_offers_models_and_files(shell, runs, called):

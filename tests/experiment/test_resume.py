@@ -245,7 +245,9 @@ def test_a_full_disk_is_told_and_leaves_the_last_checkpoint_whole(
         return whole(source, target)
 
     monkeypatch.setattr(checkpoint.os, "replace", full)
-    with pytest.raises(RunError, match=r"can't be written: No space left on device\. .* whole"):
+    with pytest.raises(
+        RunError, match=r"state can't be written: No space left on device\. Make room"
+    ):
         run(config, folder=tmp_path, tell=silent)
     monkeypatch.undo()
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()

@@ -91,3 +91,20 @@ def test_training_smooths_and_evaluation_does_not(make_trainer, tiny_data):
 
 def test_three_classes_are_all_among_the_first_five(make_trainer, tiny_data):
     assert make_trainer().evaluate(tiny_data.test).accuracy_top5 == 1.0
+
+
+def test_a_sigmoid_is_one_however_it_is_written():
+    """Keras's own carries its logits along, which its cross-entropy would take for softmax's."""
+    import tensorflow as tf
+    import tf_keras
+
+    z = tf.constant([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]])
+    own, plain = tf_keras.activations.sigmoid(z), 1.0 / (1.0 + tf.exp(-z))
+    labels = tf.constant([0, 2])
+    shares = (plain / tf.reduce_sum(plain, axis=-1, keepdims=True)).numpy()
+    expected = -np.log(shares[[0, 1], [0, 2]])
+    for outputs in (own, plain):
+        for smoothing in (0.0, 0.2):
+            found = Outputs(False, sigmoid=True).smoothed_cross_entropy(labels, outputs, smoothing)
+            wanted = (1 - smoothing) * expected - smoothing * np.log(shares).mean(axis=-1)
+            np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5)

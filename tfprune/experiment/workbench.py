@@ -91,6 +91,7 @@ def open_seed(plan: Plan, seed: int) -> Workbench:
             Augmentation(resized=config.data.crop == "resized") if config.data.augment else None
         ),
         from_logits=plan.output == "logits",
+        sigmoid=plan.output == "sigmoid",
         track_movement="accumulated_movement" in plan.strategy.needs,
         pull=pull,
         total_steps=plan.total_steps,

@@ -12,6 +12,7 @@ from tfprune.errors import InputError, reason, unknown_name
 from tfprune.models.copying import clone, set_weights_of, unfolded
 from tfprune.models.graph import maker
 from tfprune.models.names import MODELS
+from tfprune.models.penalties import check_penalties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,8 @@ def build(
         model, origin = _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
         always = not is_file(name) and origin.source_model is None  # the object of a function
         own = settled(model, input_shape=input_shape, names=layer_names, always=always)
+        theirs = model if origin.source_model is None else origin.source_model
+        check_penalties(theirs, own, input_shape=input_shape)
         return Built(own, origin.precision)
 
 

@@ -6,7 +6,7 @@ is its own preprocessing, its front.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.models.flow import NetworkGraph, has_kernel
-from tfprune.models.graph import leaf_layers
+from tfprune.models.graph import answer_keys, leaf_layers
 from tfprune.models.pointwise import is_straight_step
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
         )
     _one_of(model, model.inputs, "input")
     _one_of(model, model.outputs, "output")
-    if isinstance(getattr(model, "_nested_outputs", None), Mapping):
-        names = ", ".join(map(repr, model._nested_outputs))
+    if keys := answer_keys(model):
+        names = ", ".join(map(repr, keys))
         raise InputError(
             f"model {model.name!r} answers with a dictionary ({names}); an experiment on image "
             "classification uses models that answer with one array. Make it one by "

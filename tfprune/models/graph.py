@@ -73,6 +73,12 @@ class Call:
         return self.layer(*args, **kwargs)
 
 
+def answer_keys(model: Any) -> tuple[str, ...]:
+    """Return the keys of the dictionary with which a tf_keras model answers; () of an array."""
+    answers = getattr(model, "_nested_outputs", None)
+    return tuple(map(str, answers)) if isinstance(answers, Mapping) else ()
+
+
 def flatten(structure: Any) -> list[Any]:
     """Return the leaves of nested lists, tuples and dicts, in TensorFlow's order."""
     import tensorflow as tf

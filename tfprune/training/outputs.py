@@ -13,6 +13,7 @@ class Outputs:
     """Outputs of a network, logits or probabilities, (batch, n_classes) or (batch, 1) for two."""
 
     from_logits: bool
+    sigmoid: bool = False  # each number is a probability by itself; they need not sum to 1
 
     def by_class(self, outputs: Any) -> Any:
         """Return a network's outputs with a column for each class, (batch, n_classes).
@@ -37,6 +38,10 @@ class Outputs:
             return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=outputs)
         import tf_keras
 
+        if self.sigmoid:  # Keras's own hands its logits on, and would take them for softmax's
+            import tensorflow as tf
+
+            outputs = tf.identity(outputs)
         return tf_keras.losses.sparse_categorical_crossentropy(labels, outputs)
 
     def smoothed_cross_entropy(self, labels: Any, outputs: Any, smoothing: float) -> Any:

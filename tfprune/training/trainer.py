@@ -83,6 +83,7 @@ class Trainer:
         normalization: Normalization,
         augmentation: Augmentation | None = None,
         from_logits: bool = True,
+        sigmoid: bool = False,
         track_movement: bool = False,
         pull: Pull | None = None,
         total_steps: int | None = None,
@@ -105,7 +106,7 @@ class Trainer:
         self.optimizer = make_optimizer(training, prunable.trainable.trainable_variables)
         self.optimizer.build(prunable.trainable.trainable_variables)
         make_generators_settable(prunable.network)
-        self.outputs = Outputs(from_logits)
+        self.outputs = Outputs(from_logits, sigmoid)
         self._movement = Movement(prunable) if track_movement else None
         self._pull = pull
         self._rates = tf.Variable(self.rates, trainable=False)

@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # processes that share the files of tests; WORKERS=0 runs them in this one, where a debugger stops
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test check slow docs clean
+.PHONY: run test check slow docs reproduce answer clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -34,6 +34,16 @@ slow: $(VENV)/.installed
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
+
+# one published experiment at its smallest size, and its page anew, beside those of docs/results
+reproduce: $(VENV)/.installed
+	$(BIN)/tfprune replicate zullich2020 --size smallest --out reproduced
+
+# the answer at the top of README.md and docs/index.md, from the page of this replication and size
+ANSWER ?= zullich2020-small
+answer: $(VENV)/.installed
+	$(BIN)/tfprune replicate $(firstword $(subst -, ,$(ANSWER))) --size $(lastword $(subst -, ,$(ANSWER))) --out docs/results
+	$(BIN)/python docs/_hooks/lead.py $(ANSWER)
 
 clean:
 	rm -rf $(VENV)

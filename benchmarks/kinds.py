@@ -118,10 +118,12 @@ def _preprocessing(k: Library, shape: Any, n: int) -> Any:
 
 def _odd_names(k: Library, shape: Any, n: int) -> Any:
     L = k.layers  # noqa: N806
-    separator = " " if k.keras.__name__ == "keras" else "/"
+    # each library refuses what the other takes
+    ours = k.keras.__name__ == "tf_keras"
+    first, second = ("block/conv", "head/conv") if ours else ("卷积 1", "tête")
     return k.Sequential([
-        k.Input(shape), L.Conv2D(4, 3, activation="relu", name=f"block{separator}conv"),
-        L.Flatten(), L.Dense(5, name=f"head{separator}conv"), L.Dense(n, name="head>out"),
+        k.Input(shape), L.Conv2D(4, 3, activation="relu", name=first),
+        L.Flatten(), L.Dense(5, name=second), L.Dense(n, name="head>out"),
     ])  # fmt: skip
 
 
@@ -178,6 +180,20 @@ def _own_function(k: Library, shape: Any, n: int) -> Any:
     return _ended(k, inputs, k.layers.Conv2D(4, 3, activation=own, name="mine")(inputs), n)
 
 
+def _sequence(k: Library, shape: Any, n: int) -> Any:
+    inputs = k.Input(shape)
+    x = k.layers.Conv1D(4, 3, activation="relu")(k.layers.Reshape((8, 8))(inputs))
+    x = k.layers.Add()([x, k.layers.MultiHeadAttention(2, 3)(x, x)])
+    x = k.layers.Bidirectional(k.layers.GRU(3))(x)
+    return k.Model(inputs, k.layers.Dense(n)(x))
+
+
+def _spectral(k: Library, shape: Any, n: int) -> Any:
+    inputs = k.Input(shape)
+    x = k.layers.SpectralNormalization(k.layers.Conv2D(4, 3, activation="relu"))(inputs)
+    return _ended(k, inputs, k.layers.Conv2D(4, 3, activation="relu")(x), n)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of network, and what is found of it in every form that is not refused.
@@ -204,7 +220,7 @@ KINDS = {
     "unnamed layers in branches": Kind(_functional, 2),
     "nested models with layers of one name": Kind(_nested, 2),
     "a layer used twice": Kind(_shared, 3),
-    "names with spaces or slashes": Kind(_odd_names, 2),
+    "names with slashes, spaces, letters of other scripts": Kind(_odd_names, 2),
     "softmax as an operation": Kind(_softmax_operation, 2, "softmax"),
     "softmax before a reshape": Kind(_softmax_reshaped, 1, "softmax"),
     "one sigmoid unit for two classes": Kind(_one_unit, 1, "sigmoid"),
@@ -213,6 +229,8 @@ KINDS = {
     "any image size": Kind(_any_size),
     "whole numbers as input": Kind(_whole_numbers, 1, "logits", "none"),
     "preprocessing inside": Kind(_preprocessing, 1, "logits", "none"),
+    "recurrent layers and attention": Kind(_sequence, 3),
+    "`SpectralNormalization`": Kind(_spectral, 2),
     "`mixed_float16`": Kind(_half, 2),
     "penalties and constraints": Kind(_penalties),
     "a frozen stem": Kind(_frozen, 2),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from tfprune.config.words import EXPORT_FORMATS, LAYOUTS, NORMALIZATIONS
+from tfprune.config.words import DESCRIPTIONS, EXPORT_FORMATS, LAYOUTS, NORMALIZATIONS
 from tfprune_cli.completion import (
     complete_dataset,
     complete_folder,
@@ -13,10 +15,20 @@ from tfprune_cli.completion import (
 )
 from tfprune_cli.run import print_run
 
+if TYPE_CHECKING:
+    from tfprune.models.files.metadata import ImageInputs
+
 
 @click.command()
 @click.argument("a", shell_complete=complete_run_or_file)
-@click.argument("b", shell_complete=complete_run_or_file)
+@click.argument("b", required=False, shell_complete=complete_run_or_file)
+@click.option("--all", "every", is_flag=True,
+              help="compare all networks of the sweep A with each other, on this machine's "
+              "cores")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), metavar="N",
+              help="with --all: processes on this machine")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="with --all: a running Dask cluster, such as tcp://HOST:8786")  # fmt: skip
 @click.option("--measure", "measures", multiple=True, default=("cka",), show_default=True,
               metavar="NAME", shell_complete=complete_measure,
               help="similarity measure, repeatable")  # fmt: skip
@@ -25,30 +37,41 @@ from tfprune_cli.run import print_run
 @click.option("--probe-size", type=click.IntRange(min=2), default=500, show_default=True,
               help="test images on which layers are compared")  # fmt: skip
 @click.option("--attribution", is_flag=True,
-              help="say what B's layers have lost of A's layers at the same place")  # fmt: skip
+              help="report what the layers of B have lost compared with the layers of A of the "
+                   "same name")  # fmt: skip
+@click.option("--describe", multiple=True, type=click.Choice(list(DESCRIPTIONS)),
+              help="also describe every layer of each network by itself, repeatable")  # fmt: skip
 @click.option("--dataset", metavar="NAME|PATH|MODULE:FUNCTION", shell_complete=complete_dataset,
               help="data set  [default: the run's]")  # fmt: skip
 @click.option("--data-dir", metavar="DIR", shell_complete=complete_folder,
-              help="where prepared TFDS data lies")  # fmt: skip
-@click.option("--train-split", metavar="SPLIT", help="what normalisation is taken from")
-@click.option("--test-split", metavar="SPLIT", help="where the probe set is drawn from")
+              help="folder of prepared TFDS data")  # fmt: skip
+@click.option(
+    "--train-split", metavar="SPLIT", help="split from which the normalization is computed"
+)
+@click.option("--test-split", metavar="SPLIT", help="split from which the probe set is drawn")
 @click.option("--test-fraction", type=float, metavar="F",
-              help="share of your own images that is the test split")  # fmt: skip
-@click.option("--image-size", type=click.IntRange(min=1), help="pixels images are resized to")
+              help="fraction of your own images that is the test split")  # fmt: skip
+@click.option(
+    "--image-size", type=click.IntRange(min=1), help="size in pixels to which images are resized"
+)
 @click.option("--normalization", type=click.Choice(["auto", *NORMALIZATIONS]),
-              help="how images are prepared  [default: the run's; what suits a file]")  # fmt: skip
-@click.option("--trust-model", is_flag=True, help="load a model file although it may run code")
+              help="normalization of images  [default: the run's; what suits a file]")  # fmt: skip
+@click.option("--trust-model", is_flag=True, help="load a model file even if it may run code")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
 @click.option("--out", type=click.Path(), help="folder for the matrix as CSV and heat maps")
 @click.option("--csv", "as_csv", is_flag=True, help="print CSV, one row per pair of layers")
 def compare(
     a: str,
-    b: str,
+    b: str | None,
+    every: bool,
+    workers: int | None,
+    scheduler: str | None,
     measures: tuple[str, ...],
     layout: str,
     probe_size: int,
     attribution: bool,
+    describe: tuple[str, ...],
     trust_model: bool,
     experiment: str | None,
     tracking_uri: str | None,
@@ -56,15 +79,30 @@ def compare(
     as_csv: bool,
     **data: str | int | None,
 ) -> int:
-    """Compare network A with network B, layer against layer.
+    """Compare network A with network B, every layer with every layer.
 
     Each is a run (its last level), RUN:LEVEL, RUN:LEVEL:SEED, or a model file. The
-    architectures may differ. The matrix is printed and logged as a run of its own.
+    architectures may differ. The matrix is printed and logged as a separate run.
     """
     from tfprune.runs.compare import compare as compare_networks
     from tfprune.similarity.measure import MEASURES
 
     measures = tuple(MEASURES.check(name) for name in measures)
+    if every:
+        given = {
+            "B": b, "--attribution": attribution, "--csv": as_csv, "--out": out,
+            "--trust-model": trust_model, "--describe": describe,
+            **{f"--{name.replace('_', '-')}": value for name, value in data.items()},
+        }  # fmt: skip
+        if wrong := [name for name, value in given.items() if value]:
+            raise click.UsageError(
+                f"--all compares the networks of one sweep; leave out {wrong[0]}."
+            )
+        return _compare_all(a, measures, layout, probe_size, workers, scheduler)
+    if b is None:
+        raise click.UsageError("Missing argument 'B'.")
+    if workers is not None or scheduler is not None:
+        raise click.UsageError("--workers and --scheduler are for --all.")
     result = compare_networks(
         a,
         b,
@@ -73,6 +111,7 @@ def compare(
         layout=layout,
         probe_size=probe_size,
         attribution=attribution,
+        describe=tuple(dict.fromkeys(describe)),
         trust=trust_model,
         experiment=experiment,
         tracking_uri=tracking_uri,
@@ -94,24 +133,63 @@ def compare(
     return status
 
 
+def lines_on(inputs: ImageInputs) -> list[str]:
+    """Return what to say of the images that a network takes, and of its classes."""
+    said = [f"images       {inputs.sentence()}"]
+    if not inputs.takes_stored:
+        said.append("             (with --with-preprocessing the network does this itself)")
+    names = ", ".join(inputs.class_names[:10]) + (", ..." if inputs.class_names[10:] else "")
+    return [*said, f"classes      {len(inputs.class_names)}: {names}"]
+
+
+def _compare_all(
+    sweep: str,
+    measures: tuple[str, ...],
+    layout: str,
+    probe_size: int,
+    workers: int | None,
+    scheduler: str | None,
+) -> int:
+    """Compare all networks of a sweep; print how much alike they are, and where the tables are."""
+    from tfprune.sweeps.compare_all import compare_all, summary
+
+    found, pairs, folder = compare_all(
+        sweep,
+        measures=measures,
+        layout=layout,
+        probe_size=probe_size,
+        workers=workers,
+        scheduler=scheduler,
+        tell=lambda message: click.echo(message, err=True),
+    )
+    for line in summary(pairs):
+        click.echo(line)
+    click.echo(f"files   {folder}")
+    click.echo(f"next    tfprune report {found.key}")
+    return 0
+
+
 @click.command()
 @click.argument("run", shell_complete=complete_run_or_file)
-@click.option("--format", "format", default="keras", show_default=True,
-              type=click.Choice(list(EXPORT_FORMATS)),
-              help="keras is Keras 3 wherever that can hold the network; tf_keras is Keras 2, for "
-                   "tfmot and older TensorFlow")  # fmt: skip
-@click.option("--out", type=click.Path(), help="the file to write  [default: run and level]")
+@click.option("--format", "format", type=click.Choice(list(EXPORT_FORMATS)),
+              help="keras: Keras 3 if possible; tf_keras: Keras 2, for tfmot and older versions "
+                   "of TensorFlow  [default: by the ending of --out, else keras]")  # fmt: skip
+@click.option(
+    "--out", type=click.Path(), help="the file to write  [default: named after run and level]"
+)
 @click.option("--quantize", is_flag=True, help="8-bit weights, for tflite")
 @click.option("--shrink", is_flag=True,
-              help="remove channels that carry nothing: smaller, computes the same")  # fmt: skip
+              help="remove channels that carry no information: a smaller network that computes "
+                   "the same")  # fmt: skip
 @click.option("--with-preprocessing", is_flag=True,
-              help="normalise images in the network, which then takes them as stored")  # fmt: skip
+              help="include the normalization in the network, which then takes images as they "
+                   "are stored")  # fmt: skip
 @click.option("--trust-model", is_flag=True, help="load a model file although it may run code")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 def export(
     run: str,
-    format: str,
+    format: str | None,
     out: str | None,
     quantize: bool,
     shrink: bool,
@@ -120,9 +198,9 @@ def export(
     tracking_uri: str | None,
     experiment: str | None,
 ) -> None:
-    """Write the network of RUN (RUN:LEVEL, RUN:LEVEL:SEED, or a model file) for use elsewhere.
+    """Export the network of RUN (RUN:LEVEL, RUN:LEVEL:SEED, or a model file) to a file.
 
-    Stripped of tfmot, pruned weights at 0; the file is read back and checked.
+    Without tfmot's wrappers and with pruned weights at 0; the file is read back and verified.
     """
     from tfprune.runs.export import export as export_network
 
@@ -135,11 +213,6 @@ def export(
     click.echo(f"size         {report.n_bytes:,} bytes, {report.n_bytes_gzip:,} by gzip")
     click.echo(f"sparsity     {report.sparsity:.2%} of the kernels, read back from the file")
     click.echo(f"predictions  differ by at most {report.max_abs_difference:.1e} from the network's")
-    inputs = report.inputs
-    if inputs is not None:
-        click.echo(f"images       {inputs.sentence()}")
-        if not inputs.takes_stored:
-            click.echo("             (with --with-preprocessing the network does this itself)")
-        names = ", ".join(inputs.class_names[:10]) + (", ..." if inputs.class_names[10:] else "")
-        click.echo(f"classes      {len(inputs.class_names)}: {names}")
+    if report.inputs is not None:
+        click.echo("\n".join(lines_on(report.inputs)))
     click.echo(f"load         {report.load}")

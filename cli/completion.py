@@ -45,12 +45,12 @@ _MENDED = {
 
 
 @click.command(
-    epilog="\b\nTo have it in every new shell:\n"
+    epilog="\b\nTo load it in every new shell:\n"
     + "\n".join(f"  {shell:<5} {line}" for shell, line in _SETUP.items())
 )
 @click.argument("shell", type=click.Choice(list(_SETUP)))
 def completion(shell: str) -> None:
-    """Print the script by which SHELL completes commands, options, names and runs."""
+    """Print the script that completes commands, options, names and runs in SHELL."""
     kind = get_completion_class(shell)
     assert kind is not None
     # what click's own `source` does, less its start of bash for its version
@@ -109,6 +109,12 @@ def _measures() -> Registry:
     return MEASURES
 
 
+def _replications() -> Registry:
+    from tfprune.replications import REPLICATIONS
+
+    return REPLICATIONS
+
+
 def _strategies() -> Registry:
     from tfprune.pruning.strategies import STRATEGIES
 
@@ -163,13 +169,15 @@ def _references(key: str, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, f"run {key}"
 
 
-def _run(*, unfinished: bool = False, files: bool = False) -> Completer:
+def _run(*, unfinished: bool = False, files: bool = False, comparisons: bool = False) -> Completer:
     """Return a completer of runs by key, MLflow id and name, or else of files."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
         given = _given(ctx, param)
         items = _files(incomplete) if files else []
         for key, facts in _runs():
+            if facts.get("kind") is not None and not comparisons:
+                continue
             references = list(_references(key, facts))
             if (unfinished and facts.get("finished")) or any(r[0] in given for r in references):
                 continue
@@ -181,16 +189,21 @@ def _run(*, unfinished: bool = False, files: bool = False) -> Completer:
 
 
 complete_run = _run()
+complete_run_or_comparison = _run(comparisons=True)
 complete_unfinished_run = _run(unfinished=True)
 complete_run_or_file = _run(files=True)
 complete_measure = _named(_measures)
 complete_dataset = _named(_datasets, files=True)
 
+complete_model = _named(_models, files=True)
+complete_strategy = _named(_strategies)
+complete_replication = _named(_replications)
+
 SETTINGS: dict[str, Completer] = {
     "data.dataset": complete_dataset,
     "data.data_dir": complete_folder,
-    "model.name": _named(_models, files=True),
-    "pruning.strategy": _named(_strategies),
+    "model.name": complete_model,
+    "pruning.strategy": complete_strategy,
     "pruning.ticket": complete_run,
     "comparison.measures": complete_measure,
 }

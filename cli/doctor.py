@@ -8,10 +8,10 @@ import click
 @click.command()
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
 def doctor(tracking_uri: str | None) -> int:
-    """Say what this machine offers a run, and what is missing and why.
+    """Check whether this machine is ready for a run, and explain what is missing.
 
-    GPUs and whether TensorFlow can use them, memory and disk, the store. Nothing is written. The
-    status is 1 where a run can't start.
+    Checks GPUs and whether TensorFlow can use them, memory, disk and the MLflow store. Nothing is
+    written. The exit status is 1 if a run cannot start.
     """
     from tfprune.runs.doctor import examine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Iterable
@@ -13,8 +14,9 @@ import click
 
 from tfprune import __version__
 from tfprune.config import ConfigError
-from tfprune.errors import TfpruneError, masked, nearest
+from tfprune.errors import TfpruneError, nearest
 from tfprune.interrupts import Signals, interruptible
+from tfprune.masking import masked
 from tfprune_cli.streams import open_streams, unwritten
 
 if TYPE_CHECKING:
@@ -24,22 +26,27 @@ if TYPE_CHECKING:
 # command -> (module below tfprune_cli, attribute, one line for --help)
 _COMMANDS = {
     "run": ("run", "run", "Train, prune, rewind, retrain; compare every level; log to MLflow."),
-    "resume": ("run", "resume", "Go on with an interrupted run."),
-    "runs": ("runs", "runs", "List the runs that there are."),
+    "resume": ("run", "resume", "Resume an interrupted run."),
+    "sweep": ("sweep", "sweep", "Run a grid of experiments, on this machine or a cluster."),
+    "runs": ("runs", "runs", "List all runs."),
     "show": ("runs", "show", "Print a finished run's table and answer again."),
-    "compare": ("compare", "compare", "Compare any two networks, layer against layer."),
-    "report": ("report", "report", "Write the HTML report of runs again."),
-    "figure": ("report", "figure", "Write a run's figures for a paper."),
-    "export": ("compare", "export", "Write a level's network for use elsewhere."),
-    "ui": ("report", "ui", "Serve MLflow's UI on the store in use."),
-    "sync": ("report", "sync", "Deliver what a run could not log."),
-    "doctor": ("doctor", "doctor", "Say what this machine offers a run, and what is missing."),
+    "compare": ("compare", "compare", "Compare any two networks, layer by layer."),
+    "dissect": ("dissect", "dissect", "Show what the units of a network stand for."),
+    "report": ("report", "report", "Write the HTML report of a sweep, or of one or several runs."),
+    "table": ("table", "table", "Print or write one table of a run or a sweep."),
+    "figure": ("report", "figure", "Write figures of one or several runs for a paper."),
+    "replicate": ("replicate", "replicate", "Run a published experiment again and judge it."),
+    "prune": ("prune", "prune", "Prune one trained model and write it to a file."),
+    "export": ("compare", "export", "Export the network of a level to a file."),
+    "ui": ("report", "ui", "Start MLflow's web interface."),
+    "sync": ("report", "sync", "Upload records that could not be logged."),
+    "doctor": ("doctor", "doctor", "Check GPUs, memory, disk and the MLflow store."),
     "models": ("main", "models", "List the built-in models."),
-    "datasets": ("main", "datasets", "List data sets that --dataset takes."),
+    "datasets": ("main", "datasets", "List common data sets."),
     "measures": ("main", "measures", "List the similarity measures."),
     "strategies": ("main", "strategies", "List the pruning strategies."),
     "presets": ("main", "presets", "List the presets."),
-    "completion": ("completion", "completion", "Print the script that completes in a shell."),
+    "completion": ("completion", "completion", "Print the script for shell completion."),
 }
 
 
@@ -77,7 +84,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """What changes inside a convolutional network when it is pruned?
 
-    Start with `tfprune run`: a small network on embedded data, in under a minute.
+    Start with `tfprune run`: a small network on embedded data, in about a minute.
     """
 
 
@@ -93,6 +100,8 @@ def main(args: list[str] | None = None) -> Any:
         with interruptible() as signals:
             return _status(args, signals)
     open_streams()
+    # TensorFlow alone holds half a million objects: full collections took an eighth of a short run
+    gc.set_threshold(10_000, 20, 20)
     with interruptible(to_the_end=True) as signals:
         status = _status(sys.argv[1:], signals)
         return _say_unwritten(status, sys.argv[1:])
@@ -108,8 +117,8 @@ def _say_unwritten(status: int, args: list[str]) -> int:
     if error is None or isinstance(error, BrokenPipeError):
         return status
     is_run = args[:1] in (["run"], ["resume"]) and "--dry-run" not in args
-    kept = " What the run found is kept: see it with 'tfprune ui'." if is_run and not status else ""
-    click.echo(f"Error: stdout can't be written: {error.strerror}.{kept}", err=True)
+    kept = " The results are kept: see them with 'tfprune ui'." if is_run and not status else ""
+    click.echo(f"Error: can't write to stdout: {error.strerror}.{kept}", err=True)
     return status if is_run or status else 1
 
 
@@ -169,7 +178,7 @@ def _print_rows(rows: Iterable[tuple[str, str]]) -> None:
 
 @click.command()
 def models() -> None:
-    """List the built-in models; --model also takes files, applications and factories."""
+    """List the built-in models; --model also accepts files, applications and factories."""
     from tfprune.models import MODELS
 
     _print_rows((entry.name, entry.summary) for entry in MODELS)
@@ -185,7 +194,7 @@ def models() -> None:
 
 @click.command()
 def datasets() -> None:
-    """List data sets; --dataset also takes any other of TFDS, and images of your own."""
+    """List common data sets; --dataset also accepts any other of TFDS, and your own images."""
     from tfprune.data.names import DATASETS
 
     _print_rows((entry.name, entry.summary) for entry in DATASETS)
@@ -193,7 +202,7 @@ def datasets() -> None:
     _print_rows(
         [
             ("FOLDER", "train/CLASS/IMAGE and test/CLASS/IMAGE; or CLASS/IMAGE, --test-fraction"),
-            ("FILE", ".npz as Keras ships its sets; .csv or .parquet of paths and labels"),
+            ("FILE", ".npz like those of Keras; .csv or .parquet of paths and labels"),
             ("MODULE:FUNCTION", "a function that returns arrays, tf.data.Dataset or the like"),
         ]
     )
@@ -201,7 +210,7 @@ def datasets() -> None:
 
 @click.command()
 def strategies() -> None:
-    """List the pruning strategies that --strategy takes."""
+    """List the pruning strategies for --strategy."""
     from tfprune.pruning.strategies import STRATEGIES
 
     _print_rows((entry.name, entry.summary) for entry in STRATEGIES)
@@ -209,7 +218,7 @@ def strategies() -> None:
 
 @click.command()
 def presets() -> None:
-    """List the presets; --preset also takes a YAML file of your own."""
+    """List the presets; --preset also accepts your own YAML file."""
     from tfprune.config import preset_names
 
     _print_rows(preset_names().items())
@@ -226,7 +235,7 @@ def _also_called(measure: Measure) -> str:
 
 @click.command()
 def measures() -> None:
-    """List the similarity measures with range, invariances, needs and paper."""
+    """List the similarity measures with range, invariances, requirements and paper."""
     from tfprune.similarity.measure import MEASURES, find_measure
 
     for entry in MEASURES:
@@ -242,8 +251,8 @@ def measures() -> None:
             ("", measure.summary),
             *([("", also)] if (also := _also_called(measure)) else []),
             ("", ", ".join(facts)),
-            ("unchanged by ", ", ".join(sorted(measure.invariances))),
-            ("needs ", "any number of data points" if measure.samples == "any"
+            ("invariant to ", ", ".join(sorted(measure.invariances))),
+            ("requires ", "any number of data points" if measure.samples == "any"
              else measure.samples),
             ("", measure.paper),
         ):  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tfprune.config import SECTIONS, ConfigError, settings
+from tfprune.config.texts import share_of_layer
 from tfprune_cli.completion import SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -69,6 +70,18 @@ def run_options(command: Command) -> Command:
     return command
 
 
+def options_for(names: Iterable[str]) -> Callable[[Command], Command]:
+    """Return what gives a command the options of some of a run's settings, in their order."""
+
+    def give(command: Command) -> Command:
+        known = settings()
+        for name in reversed(list(names)):
+            command = _option(name, known[name])(command)
+        return command
+
+    return give
+
+
 #: what everybody needs, first in the help
 FIRST = ("data.dataset", "model.name", "pruning.levels", "pruning.fraction", "training.epochs")
 
@@ -106,21 +119,13 @@ def given_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return dotted setting -> value for the options that were given on the command line."""
     changes: dict[str, Any] = {}
     for name, item in settings().items():
-        value = values[name.replace(".", "__")]
+        value = values.get(name.replace(".", "__"))
         if value is None or value == ():
             continue
         if str(item.type).startswith("Mapping"):
-            value = dict(_pair(name, text) for text in value)
+            value = dict(share_of_layer(name, text) for text in value)
         changes[name] = value
     return changes
-
-
-def _pair(name: str, text: str) -> tuple[str, float]:
-    key, _, number = text.rpartition("=")
-    try:
-        return key, float(number)
-    except ValueError:
-        raise ConfigError(name, f"expected NAME=SHARE such as conv1=0.1; got {text!r}.") from None
 
 
 def usage_error(error: ConfigError, context: click.Context | None = None) -> click.UsageError:

@@ -1,4 +1,4 @@
-"""What `tfprune run --dry-run` prints: tensors, rates and what every level would keep."""
+"""What `--dry-run` prints: an experiment's layers and levels, a sweep's cells, what they take."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from tfprune.experiment.workbench import DryRun
+    from tfprune.sweeps.plan import Sweep
 
 _ACROSS = 5  # levels whose columns fit 80 characters
 _MOST_LEVELS = 20  # in blocks one below the other
@@ -36,7 +37,7 @@ def print_plan(dry: DryRun, console: Console) -> None:
         console.print(Text(note))
     if plan.left_out:
         left = ", ".join(printable(name) for name in plan.left_out)
-        console.print(Text(f"Not pruned, for tfmot can't wrap them: {left}."))
+        console.print(Text(f"Not pruned, because tfmot cannot wrap them: {left}."))
     names = {tensor.name for tensor in plan.tensors}
     hidden = ", ".join(printable(layer.name) for layer in plan.hidden)
     console.print(
@@ -54,6 +55,10 @@ def print_plan(dry: DryRun, console: Console) -> None:
             "comparison and logging come on top."
         )
     )
+    if asked := plan.config.comparison.describe:
+        console.print(
+            Text(f"Describing layers ({', '.join(asked)}): about {_duration(dry.describing)}.")
+        )
 
 
 def _levels(last: int) -> list[int]:
@@ -93,3 +98,47 @@ def _duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+_MOST_CELLS = 40  # that are listed one by one
+
+
+def print_sweep(sweep: Sweep, *, workers: int | None, threads: int | None) -> None:
+    """Print the cells of a sweep, those that are done already, and what the others would take."""
+    import click
+
+    from tfprune.sweeps.cluster import size_for
+    from tfprune.sweeps.estimate import estimate
+
+    done = sweep.found().finished
+    width = len(str(len(sweep.cells)))
+    for at, cell in enumerate(sweep.cells[:_MOST_CELLS]):
+        mark = f"   done: run {done[cell.key]}" if cell.key in done else ""
+        click.echo(f"{at + 1:>{width}}  {printable(cell.label)}{mark}")
+    if len(sweep.cells) > _MOST_CELLS:
+        click.echo(f"... and {len(sweep.cells) - _MOST_CELLS} more")
+    found = estimate(sweep)
+    size = size_for(max(1, found.n_missing), workers=workers, threads=threads)
+    click.echo(f"\n{len(sweep.cells)} cells, {found.n_missing} of them to run, on {size}.")
+    if not found.n_missing:
+        return
+    share = found.saved_steps / found.steps if found.steps else 0.0
+    click.echo(
+        f"Training: {found.steps:,} steps, {share:.0%} of them saved by shared dense networks: "
+        f"about {_hours(found.hours(size))}. Evaluation, comparison and reports come on top: "
+        "10 s for each cell and more."
+    )
+    if found.n_timed < found.n_kinds:
+        click.echo(
+            f"{found.n_timed} of {found.n_kinds} kinds of cells were timed; the others are taken "
+            "for their mean."
+        )
+    click.echo(f"Disk: about {_size(found.bytes)}.")
+
+
+def _hours(hours: float) -> str:
+    return _duration(3600 * hours) if hours < 2 else f"{hours:.1f} h"
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 2e9 else f"{n_bytes / 1e9:.1f} GB"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from tfprune.report import FIGURES, FORMATS
-from tfprune_cli.completion import complete_figure, complete_run
+from tfprune_cli.completion import complete_figure, complete_run, complete_run_or_comparison
 
 _KINDS = ", ".join(f"{kind}MEASURE" if kind.endswith("-") else kind for kind in FIGURES)
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN...]",
+@click.argument("runs", nargs=-1, required=True, metavar="RUN|SWEEP [RUN...]",
                 shell_complete=complete_run)  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False), default="report.html", show_default=True,
               help="the file to write")  # fmt: skip
@@ -20,9 +20,15 @@ _KINDS = ", ".join(f"{kind}MEASURE" if kind.endswith("-") else kind for kind in 
 def report(
     runs: tuple[str, ...], out: str, tracking_uri: str | None, experiment: str | None
 ) -> None:
-    """Write the HTML report of a run again, or of several runs side by side."""
+    """Write the HTML report of a run or a sweep, or one report that compares several runs."""
     from tfprune.runs.reporting import write_again
+    from tfprune.sweeps.opened import find_sweep
 
+    if len(runs) == 1 and (sweep := find_sweep(runs[0])) is not None:
+        from tfprune.sweeps.report import write_report_of
+
+        click.echo(write_report_of(sweep, out))
+        return
     click.echo(write_again(runs, out, tracking_uri=tracking_uri, experiment=experiment))
 
 
@@ -45,9 +51,9 @@ def figure(
     tracking_uri: str | None,
     experiment: str | None,
 ) -> None:
-    """Write a run's figures in publication quality, or figures that hold several runs.
+    """Write the figures of a run in publication quality, or figures that compare several runs.
 
-    Of several runs there are accuracy over sparsity and similarity over depth, a line for each.
+    For several runs: accuracy over sparsity and similarity over depth, with one line per run.
     """
     from tfprune.runs.reporting import write_figures
 
@@ -64,19 +70,19 @@ store_options_help = "MLflow store  [default: sqlite in ./mlruns]"
 @click.option("--tracking-uri", metavar="URI", help=store_options_help)
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True,
-              help="port on 127.0.0.1; 0 takes a free one")  # fmt: skip
-@click.option("--no-browser", is_flag=True, help="don't open a browser")
+              help="port on 127.0.0.1; 0: any free port")  # fmt: skip
+@click.option("--no-browser", is_flag=True, help="do not open a browser")
 def ui(tracking_uri: str | None, experiment: str | None, port: int, no_browser: bool) -> int:
-    """Serve MLflow's UI on the store in use, on this machine only, until Ctrl-C.
+    """Start MLflow's web interface for the store, on this machine only, until Ctrl-C.
 
-    The address that it prints and opens is the page of the experiment's runs.
+    It prints the address of the page that lists the experiment's runs, and opens it.
     """
     from tfprune.tracking import resolve_store
     from tfprune.tracking.server import serve_ui
 
     def ready(address: str) -> None:
         click.echo(address)
-        click.echo("Ctrl-C ends the server.", err=True)
+        click.echo("Press Ctrl-C to stop the server.", err=True)
         if not no_browser:
             open_browser(address)
 
@@ -94,26 +100,61 @@ def open_browser(address: str) -> None:
 
 
 @click.command()
-@click.argument("run", shell_complete=complete_run)
+@click.argument("run", shell_complete=complete_run_or_comparison)
 @click.option("--to", metavar="URI",
-              help="deliver all of the run to this MLflow store, its own from then on")  # fmt: skip
+              help="upload the whole run to this MLflow store, its store from then on")  # fmt: skip
 @click.option("--experiment", metavar="NAME",
-              help="with --to: the experiment in it  [default: the run's]")  # fmt: skip
-def sync(run: str, to: str | None, experiment: str | None) -> int:
-    """Deliver what a run could not log while its MLflow store did not answer.
+              help="with --to: the experiment in that store  [default: the run's]")  # fmt: skip
+@click.option("--check", is_flag=True,
+              help="then compare all that the store has of it with what was logged")  # fmt: skip
+def sync(run: str, to: str | None, experiment: str | None, check: bool) -> int:
+    """Upload records that a run could not log while its MLflow store was unavailable.
 
-    RUN is the run's key, as the run printed it, or the beginning of it.
+    RUN is the run's key, as printed by the run, or its first characters.
 
-    With --to everything that the run has logged is delivered, to a new store or to one that has
-    it already: metrics, params, tags, files and the runs of all levels, each once. The run's
-    folder suffices, so a lost database can be filled anew.
+    With --to, everything that the run has logged is uploaded, to a new store or to one that
+    already has part of it: metrics, params, tags, files and the runs of all levels, each once.
+    Only the run's folder is needed, so a lost database can be restored.
+
+    With --check, every point, param, tag, status and file in the store is compared with the run's
+    folder: a damaged database may open and return something else. What was changed in MLflow by
+    hand is listed too. The exit status is 1 if anything differs.
     """
-    from tfprune.runs.run import sync as sync_run
+    from tfprune.runs.sync import check as check_run
+    from tfprune.runs.sync import sync as sync_run
+    from tfprune.tracking.store_problem import refill
 
     if experiment is not None and to is None:
         raise click.UsageError("--experiment is for --to: a run's own store knows its experiment.")
-    delivery = sync_run(run, to=to, experiment=experiment)
+    try:
+        delivery = sync_run(run, to=to, experiment=experiment)
+    except KeyboardInterrupt:
+        click.echo(f"Nothing is lost. Upload the rest with: tfprune sync {run}", err=True)
+        raise
     if delivery.damage:
         click.echo(f"Error: {delivery.damage}", err=True)
-    click.echo(f"delivered {delivery.delivered}, left {delivery.left}, refused {delivery.rejected}")
-    return 1 if delivery.left or delivery.damage else 0
+    click.echo(f"uploaded {delivery.delivered}, left {delivery.left}, refused {delivery.rejected}")
+    if delivery.rejected:
+        click.echo(
+            "Error: what the store refused is kept in rejected.jsonl of the run's folder.", err=True
+        )
+    status = 1 if delivery.left or delivery.damage or delivery.rejected else 0
+    if not check:
+        return status
+    found = check_run(run)
+    for difference in found.differences:
+        click.echo(difference, err=True)
+    if found.differences:
+        n, n_lost = len(found.differences), len(found.lost)
+        said = (
+            f"Error: {n} of {found.n} things that run {run} logged are not in the store as they "
+            "were logged"
+        )
+        if n_lost:
+            said += f", or not in its folder ({n_lost}), so that the folder can't restore them"
+        if n > n_lost:
+            said += f". A new one is filled from the folder of the run: {refill(run, 'URI')}"
+        click.echo(said if n > n_lost else f"{said}.", err=True)
+        return 1
+    click.echo(f"checked {found.n}, all as logged")
+    return status

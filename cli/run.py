@@ -24,7 +24,7 @@ Experiment = Callable[["Watch", Callable[[str], None]], "RunResult"]
 
 def output_options(command: Command) -> Command:
     """Give a command --json and --quiet."""
-    command = click.option("--quiet", is_flag=True, help="no progress on stderr")(command)
+    command = click.option("--quiet", is_flag=True, help="do not show progress on stderr")(command)
     return click.option("--json", "as_json", is_flag=True, help="print the result as JSON")(command)
 
 
@@ -37,14 +37,17 @@ def output_options(command: Command) -> Command:
 @click.option("--tracking-uri", metavar="URI",
               help="MLflow store  [default: sqlite in ./mlruns]")  # fmt: skip
 @click.option("--name", metavar="NAME", help="name of the run  [default: what it is]")
-@click.option("--dry-run", is_flag=True, help="show what would be pruned at every level, and stop")
+@click.option(
+    "--dry-run", is_flag=True, help="show what would be pruned at every level, without training"
+)
 @click.option("--checkpoint-every", type=click.IntRange(min=0), default=1, metavar="N",
-              help="write the state to disk every N epochs, 0 for never  [default: 1]")  # fmt: skip
+              help="write a checkpoint every N epochs; 0: never  [default: 1]")  # fmt: skip
 @click.option("--register", metavar="NAME",
               help="register the last level's network in MLflow's model registry")  # fmt: skip
-@click.option("--fresh", is_flag=True, help="start anew where the same run was interrupted")
+@click.option("--fresh", is_flag=True, help="start a new run even if the same run was interrupted")
 @click.option("--deterministic", is_flag=True,
-              help="the same bits whatever the number of cores; slower (see the page on promises)"
+              help="bit-identical results on any number of cores; slower (see the page on "
+                   "promises)"
               )  # fmt: skip
 @output_options
 def run(
@@ -61,11 +64,11 @@ def run(
     quiet: bool,
     **values: Any,
 ) -> int:
-    """Train a network, prune it level by level, and compare every level with the dense one.
+    """Train a network, prune it level by level, and compare every level with the dense network.
 
-    Each level removes a share of the surviving weights, sets the survivors back to an early
-    state and trains again. Every hidden layer is then compared with the dense network's on a
-    fixed probe set. Results go to stdout and to MLflow.
+    Each level removes a fraction of the surviving weights, rewinds the others to an early state
+    and trains again. Every hidden layer is then compared with that of the dense network on a
+    fixed probe set. Results are printed to stdout and logged to MLflow.
     """
     from tfprune.config import from_dict, load_preset, override
 
@@ -115,9 +118,9 @@ def _print_plan(config: RunConfig, **options: Any) -> int:
 @click.argument("run", shell_complete=complete_unfinished_run)
 @output_options
 def resume(run: str, as_json: bool, quiet: bool) -> int:
-    """Go on with the interrupted run RUN (its key, MLflow id or name) from its last checkpoint.
+    """Resume the interrupted run RUN (its key, MLflow id or name) from its last checkpoint.
 
-    The result is bit for bit what the uninterrupted run would have given.
+    The results are bit for bit those of an uninterrupted run.
     """
     from tfprune.runs.run import resume as resume_experiment
 

@@ -36,10 +36,18 @@ def runs(tracking_uri: str | None, experiment: str | None, as_json: bool) -> Non
         return
     from rich.console import Console
 
+    from tfprune.report.labels import printable
+
     console = Console()
     if not console.is_terminal:
         console.width = _WIDE
     console.print(_table(found))
+    if any(run.collapsed for run in found):
+        click.echo("* Seeds that collapsed at the last level are left out of the accuracy.")
+    for run in found:
+        if run.status == "not-uploaded":
+            name = printable(run.name)
+            click.echo(f"Not all of {name} is in MLflow yet: tfprune sync {run.key}")
 
 
 def _table(found: list[RunLine]) -> Table:
@@ -65,7 +73,8 @@ def _table(found: list[RunLine]) -> Table:
             run.model or "-",
             run.strategy or "-",
             "-" if run.levels is None else str(run.levels),
-            "-" if run.accuracy_test is None else percent(run.accuracy_test),
+            ("-" if run.accuracy_test is None else percent(run.accuracy_test))
+            + "*" * bool(run.collapsed),
             run.status,
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
@@ -75,14 +84,14 @@ def _table(found: list[RunLine]) -> Table:
 @click.command()
 @click.argument("run", shell_complete=complete_run)
 @click.option("--out", type=click.Path(file_okay=False), metavar="FOLDER",
-              help="write the tables as CSV there too: levels.csv, similarity.csv")  # fmt: skip
+              help="also write levels.csv and similarity.csv to this folder")  # fmt: skip
 @click.option("--tracking-uri", metavar="URI", help="MLflow store  [default: sqlite in ./mlruns]")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
 def show(
     run: str, out: str | None, tracking_uri: str | None, experiment: str | None, as_json: bool
 ) -> None:
-    """Print the table and the answer of the finished run RUN again, and where its files lie."""
+    """Print the results table and the answer of the finished run RUN, and where its files are."""
     from tfprune.runs.finished import open_run
     from tfprune_cli.run import print_result_json
 

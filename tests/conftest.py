@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
+import gc
 import os
 import pty
 import shutil
 import signal
-import sqlite3
 import struct
 import subprocess
 import sys
@@ -25,6 +25,9 @@ from hypothesis import HealthCheck, settings
 # a busy machine is slow, not wrong
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# TensorFlow alone holds half a million objects, and each full collection walks over all of them
+gc.set_threshold(20_000, 20, 20)
 
 # in the background of a shell, or under nohup, these are ignored, by all processes of the tests too
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,6 +47,32 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+# rooms in which whole experiments run, the dearest first
+EXPERIMENTS = ("sweeps", "robustness", "experiment", "replications", "whole", "training", "prune")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process waits for another's last one.
+
+    Processes take whole files in this order: those with the longest timeouts of their own, then
+    those of rooms in which whole experiments run, then those with the most tests.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+
+    def rank(path: Path) -> tuple[float, int, int]:
+        marks = [item.get_closest_marker("timeout") for item in files[path]]
+        longest = max(
+            [300.0, *(float(mark.args[0]) for mark in marks if mark)]
+        )  # 300 is everyone's
+        room = path.relative_to(ROOT / "tests").parts[0]
+        place = EXPERIMENTS.index(room) if room in EXPERIMENTS else len(EXPERIMENTS)
+        return (-longest, place, -len(files[path]))
+
+    items[:] = [item for path in sorted(files, key=rank) for item in files[path]]
 
 
 class Browser:
@@ -147,26 +176,23 @@ def keras():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_new_database(tmp_path_factory) -> Iterator[None]:
-    """MLflow's hundred migrations run once; every other new store in this process is a copy.
+def _own_cache(tmp_path_factory) -> Iterator[None]:
+    """What a run keeps in the user's cache folder is made once, and lies in a folder of the tests.
 
-    What the tests of tracking make, and what other processes make, MLflow migrates itself.
+    MLflow's hundred migrations, too, run once in all tests and the processes that they start.
     """
-    from tfprune.tracking import local
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
-    migrate, template = local.migrate_new_database, tmp_path_factory.mktemp("new") / "mlflow.db"
 
-    def copied(path: Path, artifact_root: str) -> None:
-        if not template.exists():
-            migrate(template, artifact_root)
-        shutil.copy(template, path)
-        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute(
-                "UPDATE experiments SET artifact_location = ?", (f"{artifact_root}/0",)
-            )
+@pytest.fixture(scope="session", autouse=True)
+def _drawn_by_this_process() -> Iterator[None]:
+    """Figures of runs in this process are drawn by it: it has Vega ready from the first one on."""
+    from tfprune.report import drawing
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "migrate_new_database", copied)
+        patch.setattr(drawing, "start_drawing", lambda: None)
         yield
 
 

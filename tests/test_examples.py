@@ -21,6 +21,8 @@ from tfprune.pruning.strategy import PruningContext, Strategy, load_strategy
 ROOMS = (tfprune.similarity, tfprune.pruning)
 MODULES = [
     "tfprune.registry",
+    "tfprune.sweeps.grid",
+    "tfprune.sweeps.progress",
     *(
         module.name
         for room in ROOMS
@@ -56,12 +58,15 @@ OFFERED = (
     "run",
     "open_run",
     "resume",
+    "sweep",
     "compare",
     "export",
     "load_model",
     "export_model",
     "load_ticket",
     "Ticket",
+    "prune",
+    "PruneResult",
 )
 
 

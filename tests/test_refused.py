@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+import tfprune
 from tfprune import disk, refused
 from tfprune.config import RunConfig
 from tfprune.errors import InputError, RunError, TfpruneError
@@ -109,7 +111,7 @@ def check(told, code, doing):
     assert helps(code, doing) in told
     others = {helps(other, doing) for other in CODES} - {helps(code, doing)}
     assert not [other for other in others if other in told]
-    for wrong in ("tfprune resume", "does not answer", "--tracking-uri", "None"):
+    for wrong in ("tfprune resume", "does not respond", "--tracking-uri", "None"):
         assert wrong not in told
 
 
@@ -150,18 +152,31 @@ def test_a_database_that_the_system_refuses_is_no_silent_server(tmp_path, monkey
     )
 
 
+REFILLED = (
+    "It is damaged: move it elsewhere, and fill a new one from the folder of each run: tfprune "
+    "sync RUN --to sqlite:///mlruns/mlflow.db"
+)
 SAID_BY_DATABASES = {
-    "(sqlite3.OperationalError) database or disk is full": "Make room on its disk.",
-    "(sqlite3.OperationalError) attempt to write a readonly database": "Give yourself the right",
-    "(sqlite3.OperationalError) disk I/O error": "The disk, or the network it is reached by, fails",
-    "(sqlite3.OperationalError) database is locked": "Another program holds it: wait until",
-    "(sqlite3.OperationalError) unable to open database file": "Give yourself the right to read",
-    "(sqlite3.DatabaseError) file is not a database": "move it away, and fill a new one",
-    "(sqlite3.DatabaseError) database disk image is malformed": "move it away, and fill a new one",
-    "(sqlite3.OperationalError) no such table: experiments": "move it away, and fill a new one",
+    "(sqlite3.OperationalError) database or disk is full": "Free some space on its disk.",
+    "(sqlite3.OperationalError) attempt to write a readonly database": (
+        "Get write permission for it and its folder."
+    ),
+    "(sqlite3.OperationalError) disk I/O error": (
+        "The disk, or the network connection to it, is failing: have it checked."
+    ),
+    "(sqlite3.OperationalError) database is locked": (
+        "Another program is using it: wait until it is done."
+    ),
+    "(sqlite3.OperationalError) unable to open database file": (
+        "Get read and write permission for it and its folder, and check that not too many files "
+        "are open ('ulimit -n')."
+    ),
+    "(sqlite3.DatabaseError) file is not a database": REFILLED,
+    "(sqlite3.DatabaseError) database disk image is malformed": REFILLED,
+    "(sqlite3.OperationalError) no such table: experiments": REFILLED,
     "Can't locate revision identified by '9'": "made by a later version of MLflow",
     "Detected out-of-date database schema (found version a": "mlflow db upgrade",
-    "what nobody has seen yet": "Look what is wrong with that file.",
+    "what nobody has seen yet": "Check what is wrong with that file.",
 }
 
 
@@ -170,14 +185,53 @@ def test_what_a_database_says_has_the_remedy_for_it(tmp_path, said):
     told = str(store_problem(UnavailableError(said), resolve_store(folder=tmp_path)))
     assert told.startswith(f"the MLflow store {tmp_path}/mlruns/mlflow.db can't be used: {said}")
     assert SAID_BY_DATABASES[said] in told
-    assert "does not answer" not in told
+    assert "does not respond" not in told
+
+
+def test_what_brought_a_write_about_is_not_told_as_its_cause(tmp_path):
+    """SQLAlchemy says first what made it write, MLflow repeats all of it."""
+    from mlflow.exceptions import MlflowException
+
+    from tfprune.tracking.client import _store_errors
+
+    said = (
+        "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush "
+        "block if this autoflush is occurring prematurely)\n(sqlite3.OperationalError) database or "
+        "disk is full\n[SQL: INSERT INTO ...]"
+    )
+    with pytest.raises(UnavailableError) as caught, _store_errors():
+        raise MlflowException(said)
+    assert str(caught.value) == "(sqlite3.OperationalError) database or disk is full"
+    assert str(store_problem(caught.value, resolve_store(folder=tmp_path))).endswith(
+        "database or disk is full. Free some space on its disk."
+    )
+
+
+def test_a_full_disk_that_names_no_file_is_told_of_the_runs_folder(tmp_path):
+    with pytest.raises(RunError) as caught, refused.refusals_told("used", place=tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(caught.value) == (
+        f"{tmp_path} can't be used: No space left on device. Free some space on its disk."
+    )
+
+
+def test_whoever_catches_what_the_system_refuses_says_where():
+    """An error of `write` names no file; "a file can't be used" would help nobody."""
+    root = Path(tfprune.__file__).parent
+    without = [
+        f"{path.name}: {call}"
+        for path in root.rglob("*.py")
+        for call in re.findall(r"(?<!def )refusals_told\([^)]*\)", path.read_text("utf-8"))
+        if "place=" not in call
+    ]
+    assert without == []
 
 
 def test_a_server_that_does_not_answer_is_to_be_started():
     problem = store_problem(UnavailableError("refused."), resolve_store("http://host:5000"))
     assert problem.is_silent
     assert str(problem) == (
-        "the MLflow store http://host:5000 does not answer: refused. Start it, correct "
+        "the MLflow store http://host:5000 does not respond: refused. Start it, correct "
         "--tracking-uri (or MLFLOW_TRACKING_URI), or leave both out to use the folder mlruns/ here."
     )
 
@@ -193,7 +247,7 @@ def test_too_little_memory_is_not_told_as_a_store_that_is_down(tmp_path, uri, ca
     error.__cause__ = cause
     told = str(store_problem(error, resolve_store(uri, folder=tmp_path)))
     assert told.endswith("There is too little memory: end other programs, or raise 'ulimit -v'.")
-    assert "does not answer" not in told
+    assert "does not respond" not in told
 
 
 def test_every_remedy_is_one_sentence_or_two_and_whole():
@@ -224,15 +278,16 @@ def test_real_refusals_of_a_file_system(tmp_path, put):
         (tmp_path / "file").write_bytes(b"old")
         with pytest.raises(TfpruneError) as caught:
             disk.write_text_whole(tmp_path / "file" / "report.html", "text")
-        assert "A file stands where a folder is expected" in str(caught.value) or (
-            "Something of that name is there already" in str(caught.value)
+        assert str(caught.value) == (
+            f"{tmp_path}/file can't be written: File exists. Something of that name already "
+            "exists: move it elsewhere."
         )
         assert (tmp_path / "file").read_bytes() == b"old"
         return
     with pytest.raises(RunError) as caught:
         disk.write_text_whole(tmp_path / "file", "text")
     assert str(caught.value) == (
-        f"{tmp_path}/file can't be written: Is a directory. A folder stands in the place of the "
-        "file: move it away."
+        f"{tmp_path}/file can't be written: Is a directory. A folder with the name of the file is "
+        "in the way: move it elsewhere."
     )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

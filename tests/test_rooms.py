@@ -77,6 +77,19 @@ def test_no_files_import_each_other_in_a_circle(house):
     assert left == {}
 
 
+def test_numerical_rooms_reach_neither_tensorflow_nor_mlflow(house):
+    """In no function either, nor in anything of the house that they import."""
+    table = PAGE.read_text(encoding="utf-8").split("## The rooms")[1]
+    numerical = re.findall(r"(?m)^\| `([a-z]+)` \|.*\| import TensorFlow or MLflow \|", table)
+    assert {"geometry", "pruning", "similarity"} <= set(numerical)
+    reached = {module for module in house if room_of(module) in numerical}
+    while more := set().union(*(house[module] for module in reached)) - reached:
+        reached |= more
+    barred = re.compile(r"(?m)^\s*(?:import|from) (?:tensorflow|tf_keras|keras|mlflow)\b")
+    files = {module_of(p): p for p in (ROOT / "tfprune").rglob("*.py")}
+    assert [m for m in sorted(reached) if barred.search(files[m].read_text("utf-8"))] == []
+
+
 def test_libraries_with_a_door_are_imported_there_only():
     """What `tracking/client.py` and others are for; each name is imported by whoever lists it."""
     doors = {

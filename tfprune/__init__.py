@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from tfprune.runs.export import export
     from tfprune.runs.finished import open_run
     from tfprune.runs.networks import load_ticket
+    from tfprune.runs.prune import prune
+    from tfprune.runs.prune_result import PruneResult
     from tfprune.runs.run import resume, run
+    from tfprune.sweeps.sweep import sweep
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "PruneResult": "tfprune.runs.prune_result",
     "Ticket": "tfprune.experiment.tickets",
     "compare": "tfprune.runs.compare",
     "export": "tfprune.runs.export",
@@ -28,12 +32,15 @@ _HOME = {
     "load_model": "tfprune.models.files",
     "load_ticket": "tfprune.runs.networks",
     "open_run": "tfprune.runs.finished",
+    "prune": "tfprune.runs.prune",
     "resume": "tfprune.runs.run",
     "run": "tfprune.runs.run",
+    "sweep": "tfprune.sweeps.sweep",
 }
 _ROOMS = ("config", "data", "errors", "models", "pruning", "similarity")
 
 __all__ = [
+    "PruneResult",
     "Ticket",
     "__version__",
     "compare",
@@ -46,10 +53,12 @@ __all__ = [
     "load_ticket",
     "models",
     "open_run",
+    "prune",
     "pruning",
     "resume",
     "run",
     "similarity",
+    "sweep",
 ]
 
 

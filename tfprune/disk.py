@@ -60,7 +60,7 @@ def write_whole(path: Path, data: bytes | memoryview, *, durable: bool = True) -
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         error.filename = error.filename2 = None  # of the part: the user knows the whole
-        whole = " What was there before is whole." if path.is_file() else ""
+        whole = " The previous version is intact." if path.is_file() else ""
         raise RunError(refusal(error, "written", place=path) + whole) from error
 
 
@@ -150,24 +150,43 @@ def set_aside(path: Path) -> Path:
 
 Kinds = Mapping[str, type | tuple[type, ...]]
 
+_SUM = "sum"
+
+
+def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write named values (what JSON holds) as a file with a checksum, for `read_facts`."""
+    write_whole(path, json.dumps({**facts, _SUM: _sum_of(facts)}, indent=1).encode())
+
+
+def _sum_of(facts: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(facts, sort_keys=True).encode()):08x}"
+
 
 def read_facts(path: Path, needed: Kinds) -> dict[str, Any]:
     """Return the JSON object of a file of tfprune's own, which has the fields that are `needed`.
 
-    Raises DamagedError, which names the file, where it can't be read or is something else.
+    Raises DamagedError, which names the file, where it can't be read, is something else, or is
+    not what `write_facts` wrote; files of before have no checksum.
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DamagedError(path, "it is gone") from error
     except IsADirectoryError as error:
-        raise DamagedError(path, "a folder stands in its place") from error
+        raise DamagedError(path, "a folder is in its place") from error
     except OSError as error:
         raise DamagedError(path, refusal(error, "read", place="it").rstrip(".")) from error
     except ValueError as error:  # of JSON, and of UTF-8
         raise DamagedError(path, f"it is no JSON ({error})") from error
     check_facts(path, facts, needed)
     found: dict[str, Any] = facts
+    known = found.pop(_SUM, None)
+    if known is not None and known != _sum_of(found):
+        raise DamagedError(
+            path,
+            "its checksum shows that it is not what was written. Put it back, or, where you have "
+            "changed it by hand, delete its line 'sum'",
+        )
     return found
 
 

@@ -22,36 +22,38 @@ Doing = Literal["read", "written", "used"]
 _RIGHT = {"read": "read it", "written": "write there", "used": "use it"}
 _GONE = {
     "read": "Put it back.",
-    "written": "The folder it belongs in is gone; make it again.",
-    "used": "Put back what is gone.",
+    "written": "Its folder no longer exists; create it again.",
+    "used": "Restore what is missing.",
 }
 _REMEDIES = {
-    errno.ENOSPC: "Make room on its disk.",
-    errno.EDQUOT: "Your quota there is used up: delete something of yours, or have it raised.",
-    errno.EACCES: "Give yourself the right to {right}.",
-    errno.EPERM: "Give yourself the right to {right}.",
-    errno.EROFS: "Its file system is mounted read-only: mount it writable, or work elsewhere.",
-    errno.EIO: "The disk, or the network it is reached by, fails: have it looked at.",
+    errno.ENOSPC: "Free some space on its disk.",
+    errno.EDQUOT: (
+        "Your disk quota is used up: delete some of your files, or have the quota raised."
+    ),
+    errno.EACCES: "Get permission to {right}.",
+    errno.EPERM: "Get permission to {right}.",
+    errno.EROFS: "Its file system is mounted read-only: mount it writable, or use another folder.",
+    errno.EIO: "The disk, or the network connection to it, is failing: have it checked.",
     errno.ENAMETOOLONG: "Choose a shorter name, or a folder with a shorter path.",
-    errno.EISDIR: "A folder stands in the place of the file: move it away.",
-    errno.ENOTDIR: "A file stands where a folder is expected on the way there: move it away.",
-    errno.EEXIST: "Something of that name is there already: move it away.",
-    errno.ENOTEMPTY: "The folder that is there is not empty: move it away.",
+    errno.EISDIR: "A folder with the name of the file is in the way: move it elsewhere.",
+    errno.ENOTDIR: "A file is in the way where the path needs a folder: move it elsewhere.",
+    errno.EEXIST: "Something of that name already exists: move it elsewhere.",
+    errno.ENOTEMPTY: "The existing folder is not empty: move it elsewhere.",
     errno.ENOENT: "{gone}",
-    errno.ELOOP: "Symbolic links on the way there lead in a circle: mend them.",
+    errno.ELOOP: "Symbolic links in the path form a loop: repair them.",
     errno.EMFILE: "Too many files are open: raise the limit with 'ulimit -n'.",
     errno.ENFILE: "Too many files are open on this machine: end other programs.",
     errno.EFBIG: "It is larger than allowed: raise the limit with 'ulimit -f'.",
     errno.ENOMEM: "There is too little memory: end other programs, or raise 'ulimit -v'.",
-    errno.ESTALE: "Its network file system lost it: mount that again.",
-    errno.ETXTBSY: "Another program is running from it: end that.",
-    errno.EBUSY: "Another program holds it: wait until it is done.",
-    errno.EAGAIN: "Another program holds it: wait until it is done.",
-    errno.ETIMEDOUT: "Its network file system is not reached: see to that.",
-    errno.ENODEV: "Its device is gone: connect it again.",
-    errno.ENXIO: "Its device is gone: connect it again.",
-    errno.EINVAL: "Its file system does not take this: choose another folder.",
-    errno.EOPNOTSUPP: "Its file system does not take this: choose another folder.",
+    errno.ESTALE: "The network file system has lost the file: mount it again.",
+    errno.ETXTBSY: "Another program is running from it: stop that program.",
+    errno.EBUSY: "Another program is using it: wait until it is done.",
+    errno.EAGAIN: "Another program is using it: wait until it is done.",
+    errno.ETIMEDOUT: "Its network file system is not reachable: check the connection.",
+    errno.ENODEV: "Its device is disconnected: connect it again.",
+    errno.ENXIO: "Its device is disconnected: connect it again.",
+    errno.EINVAL: "Its file system does not support this: choose another folder.",
+    errno.EOPNOTSUPP: "Its file system does not support this: choose another folder.",
 }
 
 
@@ -59,7 +61,7 @@ def remedy(error: OSError, doing: Doing = "used") -> str:
     """Return what helps against a refusal of the operating system, as a sentence."""
     known = _REMEDIES.get(error.errno or 0)
     if known is None:
-        return "Look what is wrong with that place."
+        return "Check what is wrong there."
     return known.format(right=_RIGHT[doing], gone=_GONE[doing])
 
 
@@ -69,7 +71,7 @@ def refusal(error: OSError, doing: Doing, *, place: object = None) -> str:
     `place` is named where the error itself names none.
 
     >>> refusal(OSError(28, "No space left on device", "mlruns/x"), "written")
-    "mlruns/x can't be written: No space left on device. Make room on its disk."
+    "mlruns/x can't be written: No space left on device. Free some space on its disk."
     """
     named = error.filename2 or error.filename
     where = os.fsdecode(named) if isinstance(named, str | bytes) else place or "a file"

@@ -78,7 +78,7 @@ class Registry:
 
     def __contains__(self, name: object) -> bool:
         self._read_plugins()
-        return name in self._entries or name in self._aliases
+        return isinstance(name, str) and (name in self._entries or name in self._aliases)
 
     def names(self) -> list[str]:
         """Return all names, in order."""
@@ -139,7 +139,7 @@ def find_function(reference: str, *, kind: str) -> Callable[..., Any]:
         raise unknown_name(f"function of {module_name}", name, functions)
     function: Callable[..., Any] = getattr(module, name)
     if not callable(function):
-        raise InputError(f"{reference!r} is a {type(function).__name__}, not a function.")
+        raise InputError(f"{reference!r} is no function but of type {type(function).__name__}.")
     return function
 
 

@@ -18,6 +18,9 @@ KINDS = (
 )  # fmt: skip
 #: kinds in which pruned networks lie as far as dense ones and vary otherwise: by which factor
 _SPREADS = {"alike": 0.0, "narrow": 0.3, "wide": 3.0, "wide heavy": 3.0}
+_SPREADS |= {"skewed alike": 0.0, "skewed narrow": 0.3, "skewed wide": 3.0}
+#: those in which similarities are skewed besides: means are equal and nothing else is
+SKEWED = ("skewed alike", "skewed narrow", "skewed wide")
 
 
 def experiments(
@@ -30,9 +33,9 @@ def experiments(
     freedom, exponential), 'vectors' (cosines of random vectors), 'kin' (the floor is another
     training of the same dense network, which shares X_i with `own`). Of 'alike', 'narrow',
     'wide' and 'wide heavy' the parts of pruned networks have 0, 0.3, 3 and 3 times the spread of
-    dense ones'.
+    dense ones'. SKEWED are three of these spreads with exponential parts of mean 0.
     """
-    rng = np.random.default_rng((seed, n_layers, KINDS.index(kind)))
+    rng = np.random.default_rng((seed, n_layers, (*KINDS, *SKEWED).index(kind)))
     r = n_seeds
     if kind == "vectors":
         nodes = rng.normal(size=(n, n_layers, 2 * r, 4))
@@ -45,6 +48,7 @@ def experiments(
         "heavy": lambda size: rng.standard_t(2, size=size),
         "wide heavy": lambda size: rng.standard_t(2, size=size),
         "skewed": lambda size: -rng.exponential(size=size),
+        **dict.fromkeys(SKEWED, lambda size: 1 - rng.exponential(size=size)),
     }.get(kind, lambda size: rng.normal(size=size))
     of_networks, of_pairs = {"pairs": (0.0, 1.0), "both": (1.0, 1.0), "kin": (1.0, 0.5)}.get(
         kind, (1.0, 0.0)

@@ -1,6 +1,6 @@
-"""How often unrelated layers are called more alike than unrelated ones, and related ones found.
+"""How often unrelated layers are called more similar than unrelated ones, and related ones found.
 
-Pairs of layers that have nothing in common, of seven kinds, compared as `tfprune run` compares:
+Pairs of layers that have nothing in common, of nine kinds, compared as `tfprune run` compares:
 in how many of the pairs is `null_p` at most 5%, and in how many experiments of seven layers does
 Holm's correction let any pass?
 """
@@ -15,7 +15,10 @@ from tfprune.similarity import Comparison
 from tfprune.similarity.claims import ALPHA, holm
 
 MEASURES = ("cka", "svcca", "pwcca", "cca", "procrustes", "linear-regression", "rsa")
-KINDS = ("Gaussian", "ReLU", "far from 0", "power law", "one direction", "5% active", "heavy tails")
+KINDS = (
+    "Gaussian", "ReLU", "far from 0", "power law", "one direction", "5% active", "heavy tails",
+    "heavier tails", "log-normal",
+)  # fmt: skip
 SIZES = ((320, 16), (200, 4))  # images, channels
 LAYERS = 7
 
@@ -36,11 +39,22 @@ def layer(kind: str, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
             return np.where(rng.random((n, d)) < 0.05, np.abs(x), 0)
         case "heavy tails":
             return rng.standard_t(3, size=(n, d))
+        case "heavier tails":
+            return rng.standard_t(2, size=(n, d))
+        case "log-normal":
+            return np.exp(1.5 * x)
     return x
 
 
 def p_values(
-    kind: str, n: int, d: int, pairs: int, *, rho: float = 0.0, measures: Sequence[str] = MEASURES
+    kind: str,
+    n: int,
+    d: int,
+    pairs: int,
+    *,
+    rho: float = 0.0,
+    measures: Sequence[str] = MEASURES,
+    pairings: int = 10,
 ) -> dict[str, np.ndarray]:
     """Return measure -> null_p of so many pairs of layers, correlated by `rho`."""
     rng = np.random.default_rng((KINDS.index(kind), n, d, round(100 * rho)))
@@ -48,8 +62,9 @@ def p_values(
     for index in range(pairs):
         a, b = layer(kind, n, d, rng), layer(kind, n, d, rng)
         comparison = Comparison(
-            [("a", "a")], measures=measures, layout="flatten", blocks=0, n_images=n, seed=index
-        )
+            [("a", "a")], measures=measures, layout="flatten", blocks=0, n_images=n, seed=index,
+            permutations=pairings,
+        )  # fmt: skip
         comparison.update({"a": a}, {"a": rho * a + np.sqrt(1 - rho**2) * b})
         for score in comparison.scores().values():
             assert score.null_p is not None
@@ -63,11 +78,13 @@ def any_of_seven(p: np.ndarray) -> float:
     return float(np.mean([min(holm(list(group))) <= ALPHA for group in groups]))
 
 
-def rows(pairs: int) -> Iterable[list[str]]:
+def rows(
+    pairs: int, *, pairings: int = 10, measures: Sequence[str] = MEASURES
+) -> Iterable[list[str]]:
     """Yield a row per kind of layers: false claims of one layer, and of any of seven."""
     for kind in KINDS:
         for n, d in SIZES:
-            found = p_values(kind, n, d, pairs)
+            found = p_values(kind, n, d, pairs, pairings=pairings, measures=measures)
             yield [kind, f"{n} x {d}"] + [
                 f"{100 * np.mean(p <= ALPHA):.1f} / {100 * any_of_seven(p):.1f}%"
                 for p in found.values()

@@ -45,6 +45,7 @@ def cells() -> list[Cell]:
     """Return the cells of the table: one thing made harder at a time."""
     relu = partial(Population, "relu")
     gaussian = partial(Population, "gaussian")
+    close = {"pruned": 0.05, "noise": 0.05}
     ladder = [
         Cell(f"ReLU, d={d}", relu(d, d), images)
         for d, counts in ((8, (5, 10, 25, 50)), (16, (5, 10, 25)), (32, (5, 10)), (64, (5, 10)))
@@ -62,6 +63,20 @@ def cells() -> list[Cell]:
         Cell("ReLU, d=32 and 24, dead 4 and 8", relu(32, 24, dead_a=4, dead_b=8), 10),
         Cell("ReLU, d=16, 16 pixels an image", relu(16, 16, pixels=4), 10),
         Cell("ReLU, d=16, 16 pixels an image", relu(16, 16, pixels=4), 25),
+        Cell("ReLU, d=16, 16 pixels, shifted border", relu(16, 16, pixels=4, border=2.0), 25),
+        Cell(
+            "ReLU, d=16, 16 pixels, shifted border, hardly pruned",
+            relu(16, 16, pixels=4, border=2.0, **close),
+            25,
+        ),
+        Cell(
+            "ReLU, d=16, 16 pixels, shifted border, 8 channels lost",
+            relu(16, 16, pixels=4, border=2.0, lost=8, **close),
+            25,
+        ),
+        Cell("ReLU, d=16, 8 channels lost", relu(16, 16, lost=8, **close), 10),
+        Cell("ReLU, d=16, 8 channels lost", relu(16, 16, lost=8, **close), 50),
+        Cell("ReLU, d=16, 2 channels lost", relu(16, 16, lost=2, **close), 25),
         *harsh_cells(),
     ]
 
@@ -148,7 +163,7 @@ def simulate(
     found = {name: Sums() for name in measures}
     for _ in range(draws):
         comparison = Comparison(
-            [("l", "l")], measures=measures, permutations=0, n_images=cell.n_images
+            [("l", "l")], measures=measures, permutations=10, n_images=cell.n_images
         )
         a, b = cell.population.draw(cell.n_images, rng)
         comparison.update({"l": a}, {"l": b})

@@ -27,9 +27,12 @@ class Population:
     `kind` gaussian: canonical correlations are prescribed (`level` times i^-decay), directions are
     mixed at random into channels, principal variances fall as i^-spectrum. relu: both layers are
     ReLUs of random linear maps of a Gaussian input of twice their width whose variances fall as
-    i^-spectrum; the second map is the first with a share `pruned` of its weights at 0, plus noise.
+    i^-spectrum; the second map is the first with a share `pruned` of its weights at 0, plus noise;
+    its first `lost` channels see inputs of their own, which the first layer does not see.
     `dead_a`, `dead_b` channels are 0 for every image. With `pixels` > 0 an image is so many squared
-    positions whose inputs correlate by `alike`; each position is a row.
+    positions whose inputs correlate by `alike`; each position is a row. The outermost positions of
+    all images are shifted alike, by `border` deviations of a channel times a number of its own, as
+    zero padding does.
 
     What intervals must not be taken from: a share `outliers` of images has activations `strength`
     times as strong; with `freedom` all of an image's have the scale of one draw of Student's t with
@@ -47,8 +50,10 @@ class Population:
     noise: float = 0.3
     dead_a: int = 0
     dead_b: int = 0
+    lost: int = 0
     pixels: int = 0
     alike: float = 0.5
+    border: float = 0.0
     outliers: float = 0.0
     strength: float = 1.0
     freedom: float = math.inf
@@ -70,7 +75,13 @@ class Population:
         first[:, first.shape[1] - self.dead_a :] = 0.0
         second[:, second.shape[1] - self.dead_b :] = 0.0
         size = np.arange(1, m + 1) ** (-self.spectrum / 2)
-        return size[:, None] * first, size[:, None] * second
+        first, second = size[:, None] * first, size[:, None] * second
+        if self.lost:
+            alone = np.zeros((m, self.width_b))
+            alone[:, : self.lost] = second[:, : self.lost]
+            first = np.concatenate([first, np.zeros_like(first)])
+            second = np.concatenate([second - alone, alone])
+        return first, second
 
     def _prescribed(self, rng: np.random.Generator) -> tuple[Array, Array]:
         live_a, live_b = self.width_a - self.dead_a, self.width_b - self.dead_b
@@ -108,7 +119,24 @@ class Population:
                 np.maximum(x - self._bar * np.linalg.norm(to, axis=0), 0)
                 for x, to in ((a, to_a), (b, to_b))
             )
-        return (a, b) if self.pixels else (a * scale, b * scale)
+        if self.pixels:
+            return a + self._outermost * self._shifts[0], b + self._outermost * self._shifts[1]
+        return a * scale, b * scale
+
+    @property
+    def _outermost(self) -> Array:
+        """Return 1 at the outermost positions, 0 elsewhere, (pixels, pixels, 1)."""
+        inside = np.zeros((self.pixels, self.pixels, 1))
+        inside[1:-1, 1:-1] = 1
+        return 1 - inside
+
+    @cached_property
+    def _shifts(self) -> tuple[Array, Array]:
+        """Return by how much each channel is shifted at the outermost positions."""
+        rng = np.random.default_rng((self.seed, self.width_a, self.width_b, 1))
+        own = (np.sqrt(np.diag(c)) for c in self._covariances_of_images[:2])
+        first, second = (self.border * d * rng.normal(size=d.shape) for d in own)
+        return first, second
 
     def _scales(self, n: int, rng: np.random.Generator) -> Array:
         """Return how strong each image is, (n, 1); draws nothing where all are alike."""
@@ -138,7 +166,18 @@ class Population:
 
     @cached_property
     def covariances(self) -> tuple[Array, Array, Array]:
-        """Return the covariances of a with a, b with b and a with b: exact.
+        """Return the covariances of a with a, b with b and a with b over images and positions."""
+        found = self._covariances_of_images
+        if not self.border:
+            return found
+        share = float(self._outermost.mean())
+        a, b = self._shifts
+        aa, bb, ab = (share * (1 - share) * np.outer(x, y) for x, y in ((a, a), (b, b), (a, b)))
+        return found[0] + aa, found[1] + bb, found[2] + ab
+
+    @cached_property
+    def _covariances_of_images(self) -> tuple[Array, Array, Array]:
+        """Return the covariances at one position: exact.
 
         Of ReLUs by the arc-cosine kernel of order 1 (Cho and Saul 2009, equation 6); of those that
         are active more rarely by quadrature.

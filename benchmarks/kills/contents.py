@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sqlite3
 import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from tfprune.tracking.client import DIGEST_TAG
+
 Contents = dict[str, Any]
+
+#: tags with the checksums of files that tell when the run began and how long it took
+TIMED = {f"{DIGEST_TAG}{name}" for name in ("report.html", "report-data.npz")}
 
 
 def _digest(data: bytes) -> str:
@@ -26,12 +33,23 @@ def _without_ids(data: bytes, ids: dict[str, str]) -> bytes:
     return data
 
 
+def _without_clock(document: bytes) -> bytes:
+    """Return the document of report data, an array of UTF-8 JSON, without the times in it."""
+    told = json.loads(np.load(io.BytesIO(document)).tobytes())
+    return json.dumps({k: v for k, v in told.items() if k not in ("began", "seconds")}).encode()
+
+
 def _file(path: Path, ids: dict[str, str]) -> str:
-    """Digest of a file's bytes; pages, their data and pictures name their run, by right."""
+    """Digest of a file's bytes; pages, their data and pictures name their run, by right.
+
+    Pages and their data also say when the run began and how long it took.
+    """
     data = path.read_bytes()
     if path.name == "report-data.npz" or path.match("pictures/*.npz"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [(m, archive.read(m)) for m in sorted(archive.namelist())]
+        members = [(m, _without_clock(body) if m == "document.npy" else body)
+                   for m, body in members]  # fmt: skip
         # NumPy's header tells the length, and ids are replaced by others of their length
         data = b"".join(name.encode() + _without_ids(body, ids) for name, body in members)
     elif path.match("data/model.keras"):  # MLflow's copy tells when it was saved
@@ -44,7 +62,7 @@ def _file(path: Path, ids: dict[str, str]) -> str:
         said = {name: value for name, value in yaml.safe_load(data).items() if name not in given}
         data = json.dumps(said, sort_keys=True).encode()
     elif path.suffix == ".html":
-        data = _without_ids(data, ids)
+        data = _without_ids(re.sub(rb"<time>.*?</time>", b"", data), ids)
     return _digest(data)
 
 
@@ -147,6 +165,9 @@ def read_records(folder: Path) -> list[str]:
         del record["time"]
         record.pop("sum", None)  # over the time, too
         named = Path(record.get("file", "")).name in ("report.html", "report-data.npz")
+        if record["op"] == "tags":
+            for tag in TIMED & record["values"].keys():
+                record["values"][tag] = ""
         if record["op"] == "model" or named:  # files that tell a time, or the id of their run
             record.pop("digest", None)
         lines.append(_without_ids(json.dumps(record).encode(), ids).decode())
@@ -181,6 +202,8 @@ def _logged(
             f"SELECT key, value FROM {kind} WHERE run_uuid = ?", (run_id,)
         ):
             shown = _without_ids(str(value).encode(), ids).decode()
+            if key in TIMED:
+                shown = "the checksum of a file that tells a time"
             found[f"{label} {kind.removesuffix('s')} {key}"] = shown
     name = database.execute("SELECT name FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
     found[f"{label} name"] = name[0]

@@ -10,6 +10,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "Running experiments": (
         "tfprune.runs.run.run",
         "tfprune.runs.run.resume",
+        "tfprune.sweeps.sweep.sweep",
+        "tfprune.sweeps.result.FinishedSweep",
         "tfprune.runs.finished.open_run",
         "tfprune.runs.finished.FinishedRun",
         "tfprune.runs.compare.compare",
@@ -20,6 +22,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tfprune.report.notebook.Figure",
         "tfprune.results.LevelResult",
         "tfprune.results.SimilarityResult",
+    ),
+    "Pruning one network": (
+        "tfprune.runs.prune.prune",
+        "tfprune.runs.prune_result.PruneResult",
+        "tfprune.experiment.one_network.PrunedLevel",
     ),
     "Configuration": (
         "tfprune.config.RunConfig",
@@ -37,6 +44,22 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tfprune.similarity.comparison.Comparison",
         "tfprune.similarity.score.Score",
         "tfprune.similarity.measure.Measure",
+    ),
+    "One layer by itself": (
+        "tfprune.geometry.dimension.two_nn",
+        "tfprune.geometry.dimension.levina_bickel",
+        "tfprune.geometry.dimension.Dimension",
+        "tfprune.geometry.surface.curvature",
+        "tfprune.geometry.surface.Curvature",
+        "tfprune.geometry.images.image_neighbours",
+        "tfprune.dissection.units.dissect",
+        "tfprune.dissection.units.Dissection",
+        "tfprune.dissection.concepts.ConceptSet",
+        "tfprune.dissection.shapes.textured_shapes",
+        "tfprune.dissection.computed.computed_concepts",
+        "tfprune.dissection.lineage.fates",
+        "tfprune.runs.dissect.dissect",
+        "tfprune.results.descriptions.DescriptionResult",
     ),
     "Pruning": (
         "tfprune.pruning.masks.prune",

@@ -85,7 +85,15 @@ KERAS3 = ["relu", "relu6", "silu", "leaky_relu", "softplus", "softsign", "hard_s
           "sparse_sigmoid", "softmax", "log_softmax"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", KERAS3)
+@pytest.mark.parametrize(
+    "name",  # the others are the same path with another function
+    [
+        name
+        if name in ("relu", "hard_silu", "softmax", "celu")
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in KERAS3
+    ],
+)
 def test_keras_3_files_that_compute_the_same_are_read_alike(keras, images, name):
     from tfprune.models.files.convert import convert_to_keras2
     from tfprune.models.libraries import keras3

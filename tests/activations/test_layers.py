@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfprune.activations import ActivationReader, collect_activations, hidden_layers
+from tfprune.activations.layers import hidden_tensors, uncompared
 from tfprune.data import normalization
 from tfprune.errors import InputError
 from tfprune.models import build_model
@@ -64,6 +65,69 @@ def test_layers_are_read_after_norm_sum_and_activation(keras, images):
 
 def test_the_output_is_not_hidden_even_behind_a_softmax(keras):
     assert "out" not in [layer.name for layer in hidden_layers(residual(keras))]
+
+
+def test_recurrent_layers_and_attention_are_compared_like_others(keras, images):
+    L = keras.layers  # noqa: N806
+    inputs = keras.Input((8, 8, 3))
+    x = L.Reshape((16, 8))(L.Conv2D(2, 1, name="conv")(inputs))
+    x = L.Bidirectional(L.LSTM(3, return_sequences=True), name="both")(x)
+    x, state = L.GRU(6, return_sequences=True, return_state=True, name="gru")(x)
+    x = L.MultiHeadAttention(2, 3, name="attention")(x, x)
+    x = L.Activation("relu", name="relu")(x)
+    x = L.RNN(L.SimpleRNNCell(5), name="cell")(x)
+    x = L.Concatenate()([x, state])
+    network = keras.Model(inputs, L.Dense(2, name="out")(x))
+    assert {layer.name: layer.shape for layer in hidden_layers(network)} == {
+        "conv": (8, 8, 2), "both": (16, 6), "gru": (16, 6), "attention": (16, 6), "cell": (5,),
+    }  # fmt: skip
+    assert hidden_layers(network)[3].n_pixels == 16
+    scale = normalization(images, "scale")
+    values = collect_activations(network, images, normalization=scale)
+    for name, point in {"both": "both", "gru": "gru", "attention": "relu", "cell": "cell"}.items():
+        wanted = keras.Model(inputs, network.get_layer(point).output)(scale.apply(images))
+        wanted = wanted[0] if isinstance(wanted, list | tuple) else wanted
+        np.testing.assert_allclose(values[name], wanted.numpy(), rtol=1e-5, atol=1e-6)
+    assert uncompared(network) == {}
+
+
+def test_layers_that_learn_and_are_not_compared_are_told_with_the_reason(keras):
+    class Mine(keras.layers.Layer):
+        def build(self, shape):
+            self.w = self.add_weight("w", (shape[-1],))
+
+        def call(self, x):
+            return x * self.w
+
+    L = keras.layers  # noqa: N806
+    inputs = keras.Input((8, 8, 3))
+    x = L.PReLU()(L.BatchNormalization()(L.Conv2D(2, 3, name="conv")(inputs)))
+    x = Mine(name="mine")(x)
+    x = L.GlobalMaxPooling2D()(L.Conv2D(4, 3, name="open")(L.RandomHeight(0.5)(x)))
+    network = keras.Model(inputs, L.Dense(2, name="out")(L.Dense(3, name="dense")(x)))
+    assert [layer.name for layer in hidden_layers(network)] == ["conv", "dense"]
+    assert uncompared(network) == {
+        "none of their weights is a kernel": ("mine (Mine)",),
+        "the size of their output is not the same for all images": ("open (Conv2D)",),
+    }
+
+
+def test_what_only_a_loss_reads_changes_neither_where_a_layer_is_read_nor_which(keras):
+    def network(penalised):
+        L = keras.layers  # noqa: N806
+        inputs = keras.Input((8, 8, 3))
+        x = conv = L.Conv2D(2, 3, name="conv")(inputs)
+        x = L.ReLU(name="relu")(x)
+        model = keras.Model(inputs, L.Dense(2, name="out")(L.Flatten()(x)))
+        if penalised:
+            side = L.Dense(3, name="side")(L.Flatten()(conv))
+            model.add_loss(keras.backend.mean(keras.backend.square(side)))
+        return model
+
+    plain, penalised = network(False), network(True)
+    (wanted,), (found,) = (hidden_tensors(model) for model in (plain, penalised))
+    assert found[0] == wanted[0]
+    assert found[1].name.split("/")[0] == wanted[1].name.split("/")[0] == "relu"
 
 
 def test_a_linear_layer_without_activation_is_read_as_it_is(keras, images):

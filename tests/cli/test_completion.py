@@ -24,7 +24,7 @@ def completed(*words: str, kind: str = "plain") -> list[str]:
 
 def test_commands_and_options_are_completed():
     assert completed("") == list(_COMMANDS)
-    assert completed("re") == ["resume", "report"]
+    assert completed("re") == ["resume", "report", "replicate"]
     assert set(completed("run", "--le")) == {"--levels", "--learning-rate"}
 
 

@@ -52,7 +52,7 @@ def test_the_command_says_what_to_do_with_images_and_how_to_load_the_file(said):
         "load         keras.models.load_model('digits.keras')",
     ]
     assert err == ""
-    assert (asked["format"], asked["with_preprocessing"]) == ("keras", False)
+    assert (asked["format"], asked["with_preprocessing"]) == (None, False)
 
 
 def test_with_preprocessing_images_go_in_as_they_are_stored(said):
@@ -64,7 +64,7 @@ def test_with_preprocessing_images_go_in_as_they_are_stored(said):
 
 
 def test_a_file_that_only_tf_keras_reads_comes_with_how_to_load_it(said):
-    note = "Keras 3 can't hold this network (layer 'x' ...), so the file is one of tf_keras."
+    note = "Keras 3 cannot represent this network (layer 'x' ...), so the file is one of tf_keras."
     out, err, _ = said(dataclasses.replace(REPORT, library="tf_keras", inputs=None, note=note))
     assert err == f"{note}\n"
     assert out[-1] == "load         tf_keras.models.load_model('digits.keras')"

@@ -66,12 +66,12 @@ def test_measures_name_what_other_papers_call_them(capsys):
          "Invalid value for '--fraction': expected a number in (0, 1); got 1.0."),
         (["run", "--rewind-to", "9000ep"],
          "Invalid value for '--rewind-to': 9000ep is past the end of training (15ep); nothing "
-         "would be trained after it. Give an earlier moment, or final to fine-tune."),
+         "would be trained after it. Give an earlier step, or final to fine-tune."),
         (["run", "--measure", "ckaa"], "Invalid value for '--measure': unknown measure 'ckaa'; "
                                        "did you mean 'cka'"),
         (["run", "--preset", "lth-con4"], "unknown preset 'lth-con4'; did you mean 'lth-conv4'"),
         (["run", "--layer-fraction", "conv1"],
-         "Invalid value for '--layer-fraction': expected NAME=SHARE such as conv1=0.1; "
+         "Invalid value for '--layer-fraction': expected NAME=FRACTION such as conv1=0.1; "
          "got 'conv1'."),
         (["resume", "nothing"], "unknown run 'nothing'"),
         (["sync", "nothing"], "unknown run 'nothing'"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 
 from tfprune.runs.listing import _status
-from tfprune.tracking.client import RunInfo
+from tfprune.tracking.entities import RunInfo
 from tfprune_cli.main import main
 
 
@@ -25,6 +26,7 @@ from tfprune_cli.main import main
     ],
 )
 def test_a_run_whose_process_is_gone_is_interrupted(tmp_path, status, folder, held, shown):
+    store = SimpleNamespace(lacks_end_of=lambda run: False)
     run = RunInfo("0af3", "r", status, "1", 0, None, "", tags={"tfprune.key": "aa11"})
     place = tmp_path / "mlruns" / "runs" / "aa11"
     if folder:
@@ -32,9 +34,9 @@ def test_a_run_whose_process_is_gone_is_interrupted(tmp_path, status, folder, he
         (place / "run.json").write_text("{}")
     if held:
         with FileLock(place / "run.lock"):
-            assert _status(run, tmp_path) == shown
+            assert _status(run, tmp_path, store) == shown
     else:
-        assert _status(run, tmp_path) == shown
+        assert _status(run, tmp_path, store) == shown
 
 
 @pytest.fixture

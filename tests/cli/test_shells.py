@@ -87,7 +87,7 @@ def words(offered: list[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("tfprune re", {"resume", "report"}),
+        ("tfprune re", {"resume", "report", "replicate"}),
         ("tfprune run --le", {"--levels", "--learning-rate"}),
         ("tfprune run --measure sv", {"svcca"}),
         ("tfprune run --measure svcca --measure pwcca-", {"pwcca-symmetric"}),

@@ -15,6 +15,7 @@ from tfprune.config import (
     override,
     preset_names,
     run_name,
+    settings,
     to_dict,
     to_yaml,
 )
@@ -214,3 +215,15 @@ def test_where_the_paper_finds_no_ticket_there_is_a_preset_in_which_one_is_found
 
 def test_the_preset_of_lenet_holds_out_five_thousand_images_of_mnist():
     assert round(load_preset("lth-lenet300")["data"]["validation_fraction"] * 60_000) == 5_000
+
+
+def test_on_and_off_need_no_quotes_where_they_are_words():
+    """YAML reads them as truth values."""
+    for name, item in settings().items():
+        choices = item.metadata.get("choices", ())
+        if "on" in choices and "off" in choices:
+            for text in ("on", "off"):
+                nested = yaml.safe_load(f"{name}: {text}")
+                found = flatten(to_dict(from_dict(override({}, nested))))[name]
+                assert found == text
+    assert from_dict({"training": {"xla": True}}) == from_dict({"training": {"xla": "on"}})

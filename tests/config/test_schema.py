@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
 
+import numpy as np
 import pytest
 
 from tfprune.config import (
@@ -16,6 +17,7 @@ from tfprune.config import (
     config_hash,
     from_dict,
     settings,
+    to_yaml,
 )
 
 BAD = [
@@ -24,7 +26,7 @@ BAD = [
     ("data", "dataset", "", "expected a name; got ''."),
     ("data", "image_size", 0, "expected a whole number at least 1; got 0."),
     ("data", "normalization", "zscore",
-     "expected one of auto, standard, scale, none; got 'zscore'."),
+     "expected one of auto, standard, scale, symmetric, none; got 'zscore'."),
     ("data", "augment", 1, "expected true or false; got 1."),
     ("training", "epochs", 0, "expected at least 1; got 0ep."),
     ("training", "epochs", "3 days",
@@ -45,9 +47,9 @@ BAD = [
     ("pruning", "scope", "network",
      "expected one of global, layer, erk, uniform; got 'network'."),
     ("pruning", "rewind_to", "3",
-     "expected init, final, or a moment such as '2ep' or '500it'; got '3'."),
+     "expected init, final, or a step such as '2ep' or '500it'; got '3'."),
     ("pruning", "rewind_to", "yesterday",
-     "expected init, final, or a moment such as '2ep' or '500it'; got 'yesterday'."),
+     "expected init, final, or a step such as '2ep' or '500it'; got 'yesterday'."),
     ("pruning", "conv_fraction", 0.1,
      "scope 'global' has one share for all layers. Use --scope layer, or --exclude to leave "
      "layers out."),
@@ -58,6 +60,8 @@ BAD = [
     ("comparison", "measures", [], "expected at least one name; got none."),
     ("comparison", "measures", ["cka", "cka"], "'cka' is given twice; give it once."),
     ("comparison", "probe_size", 1, "expected a whole number at least 2; got 1."),
+    ("data", "also_test", {"blurred": np.zeros((9, 8, 8))}, "expected a list of names; got "
+     "{'blurred': ... (dict)."),
     ("comparison", "layout", "pixel", "expected one of pixels, mean, flatten; got 'pixel'."),
 ]  # fmt: skip
 
@@ -134,6 +138,14 @@ def test_plain_text_durations_become_durations():
     training = TrainingConfig(epochs="5it", schedule="step", decay_at=["2it", "1ep"])
     assert training.epochs == Duration(5, "it")
     assert training.decay_at == (Duration(2, "it"), Duration(1, "ep"))
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = {"pruning": {"levels": np.int64(3), "fraction": np.float32(0.25)}, "seed": np.int8(4)}
+    plain = {"pruning": {"levels": 3, "fraction": 0.25}, "seed": 4}
+    assert to_yaml(from_dict(given)) == to_yaml(from_dict(plain))
+    with pytest.raises(ConfigError, match=r"got np\.int64\(-1\)\.$"):
+        from_dict({"pruning": {"levels": np.int64(-1)}})
 
 
 def test_another_name_of_a_measure_is_the_measure_itself():

@@ -75,6 +75,10 @@ def test_every_setting_can_be_a_keyword(name):
         ("digits-quik", {}, "unknown preset 'digits-quik'; did you mean 'digits-quick'?"),
         ("none.yaml", {}, "the configuration 'none.yaml' can't be read: "),
         (None, {"levles": 1}, "levles: there is no such setting; did you mean 'levels'?"),
+        ({"prunning": {"levels": 1}}, {}, "prunning: there is no such setting; did you mean "
+                                          "'pruning'?"),
+        ({"trainig": {}}, {}, "trainig: there is no such setting; did you mean 'training'?"),
+        ({"sed": 1}, {}, "sed: there is no such setting; did you mean 'seed'?"),
         (None, {"flder": "."}, "flder: there is no such setting; did you mean 'folder'?"),
         (None, {"levels": "one"}, "pruning.levels: "),
         (None, {"levels": 1, "pruning": {"levels": 2}},

@@ -73,7 +73,7 @@ def test_sets_of_tfds_are_cropped_in_memory_and_from_the_disk(write_tfds):
 
 
 def test_a_crop_needs_a_size_and_a_known_way():
-    with pytest.raises(ConfigError, match="crop needs the size that images are cropped to: give"):
+    with pytest.raises(ConfigError, match="crop needs the size to which images are cropped: give"):
         from_dict({"data": {"resize": "crop"}})
     with pytest.raises(InputError, match="unknown resize 'squeeze'"):
         load_dataset("digits", resize="squeeze")

@@ -34,6 +34,14 @@ def test_values_and_labels_are_exactly_those_of_the_source(digits):
     assert digits.class_names == tuple("0123456789")
 
 
+def test_scikit_learn_reads_the_same_where_its_file_has_moved(monkeypatch):
+    from tfprune.data import digits as module
+
+    from_its_file = module._table()
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    np.testing.assert_array_equal(module._table(), from_its_file)
+
+
 def test_the_test_split_is_stratified_and_the_same_for_every_seed(digits):
     other = load_dataset("digits", seed=7)
     np.testing.assert_array_equal(digits.test.indices, other.test.indices)

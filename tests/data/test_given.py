@@ -93,9 +93,9 @@ def test_data_that_are_no_longer_at_hand_are_asked_for():
     with pytest.raises(InputError) as refused:
         load_dataset(name)
     assert str(refused.value) == (
-        f"the data {name!r} were handed over in Python and are not at hand now. Call tfprune.run "
-        "with the same configuration and the same train and test: a run that was interrupted goes "
-        "on."
+        f"the data {name!r} were passed from Python and are not available now. Call tfprune.run "
+        "with the same configuration and the same train and test: an interrupted run is then "
+        "resumed."
     )
 
 
@@ -103,7 +103,7 @@ def test_channels_first_are_turned_and_that_is_said():
     with given_data((np.moveaxis(X, 3, 1), Y), limit=LIMIT) as name:
         data = load_dataset(name, test_fraction=0.25, validation_fraction=0)
     assert data.input_shape == (5, 6, 3)
-    assert data.notes == ("The images of train came channels first and were turned.",)
+    assert data.notes == ("The images of train came channels-first and were transposed.",)
 
 
 def endless():
@@ -126,12 +126,12 @@ BAD = [
      "pairs, or an object with __len__ and __getitem__."),
     (lambda: 3, "train is a builtins.int; expected (images, labels), a tf.data.Dataset of such "
      "pairs, or an object with __len__ and __getitem__."),
-    (endless, "train is a tf.data.Dataset without an end; leave out its .repeat()."),
+    (endless, "train is a tf.data.Dataset without an end; remove its .repeat()."),
     (images_only, "; expected pairs (image, label)."),
     (lambda: Pairs(X[:0], Y[:0]), "train holds no images."),
     (lambda: Pairs([X[0], X[1][:3]], Y),
      "the images of train differ in size: the first is (5, 6, 3), that of an item later (1) is "
-     "(3, 6, 3). Bring them to one size."),
+     "(3, 6, 3). Resize them to one size."),
     (lambda: [X, Y, Y], "item 0 of train is a ndarray; expected (image, label)."),
 ]  # fmt: skip
 
@@ -202,7 +202,7 @@ WRONG = [
      "without arguments."),
     (lambda: (X, Y, X, Y), "'users_data:load' returned a tuple of 4; it returns "),
     (lambda: {"x": X}, "the mapping that 'users_data:load' returned holds x; expected 'train', "
-     "'test' and perhaps 'class_names'."),
+                       "'test' and optionally 'class_names'."),
     (lambda: 7, "all of 'users_data:load' is a builtins.int; expected (images, labels), "),
 ]  # fmt: skip
 

@@ -142,14 +142,14 @@ def test_a_file_that_changes_is_named(reader, tmp_path):
     with pytest.raises(RunError) as refused:
         found.read(1)
     assert str(refused.value) == (
-        f"the image '{tmp_path}/b.png' changed while it was in use. Put the former file back, then "
-        "go on; or start anew when the files are at rest."
+        f"the image '{tmp_path}/b.png' changed while it was in use. Restore the original file, "
+        "then resume the run; or start a new run when the files no longer change."
     )
 
 
 BROKEN = [
-    ("no image", "a.png", b"hello", "it is no image of a format that is known"),
-    ("empty", "a.jpg", b"", "it is no image of a format that is known"),
+    ("no image", "a.png", b"hello", "it is not an image in a known format"),
+    ("empty", "a.jpg", b"", "it is not an image in a known format"),
     ("pickled", "a.npy", array_file(np.array([{}], object)), "Object arrays cannot be loaded"),
     ("an array of letters", "a.npy", array_file(np.full((4, 6), "x")), "its dtype is <U1"),
     ("a flat array", "a.npy", array_file(np.zeros(4)), "it holds an array of shape (4,)"),
@@ -184,7 +184,7 @@ def test_sizes_that_differ_are_named_with_two_paths(reader, tmp_path):
         reader({"a.png": encoded(GRAY), "b.png": encoded(GRAY), "c.png": encoded(GRAY[:3])})
     assert str(refused.value) == (
         f"images differ in size: '{tmp_path}/a.png' is 4x6, '{tmp_path}/c.png' is 3x6. Give "
-        "--image-size to bring them to one size, such as --image-size 64."
+        "--image-size to resize them to one size, such as --image-size 64."
     )
 
 
@@ -201,6 +201,6 @@ def test_other_numbers_of_channels_are_not_mixed(reader, tmp_path):
     with pytest.raises(InputError) as refused:
         reader({"a.png": encoded(COLOUR), "b.npy": array_file(np.zeros((4, 6, 5), np.uint8))})
     assert str(refused.value) == (
-        f"images differ in channels: '{tmp_path}/a.png' has 3, '{tmp_path}/b.npy' has 5. Bring "
-        "them to one number; only gray and colour may be mixed."
+        f"images differ in channels: '{tmp_path}/a.png' has 3, '{tmp_path}/b.npy' has 5. Convert "
+        "them to one number; only gray and colour images can be mixed."
     )

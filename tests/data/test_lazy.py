@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from tfprune.config.words import NORMALIZATIONS
 from tfprune.data.dataset import Examples, Source, probe_set
 from tfprune.data.images import normalization
 from tfprune.data.lazy import LazyImages, bounded, chunks, select
@@ -100,7 +101,7 @@ def test_an_image_that_can_t_be_read_ends_the_reading():
 @pytest.mark.parametrize("pixels", [
     PIXELS, RNG.normal(size=(50, 3, 4, 2)).astype(np.float32), np.full((9, 2, 2, 1), 7, np.uint8),
 ], ids=["8-bit", "floats", "constant"])  # fmt: skip
-@pytest.mark.parametrize("mode", ["standard", "scale", "none"])
+@pytest.mark.parametrize("mode", NORMALIZATIONS)
 def test_normalization_is_that_of_the_array(pixels, mode):
     images, _ = lazy(pixels)
     assert normalization(images, mode, chunk=8) == normalization(pixels, mode, chunk=8)
@@ -108,7 +109,7 @@ def test_normalization_is_that_of_the_array(pixels, mode):
 
 def test_8_bit_images_are_read_once_for_every_normalization():
     images, reader = lazy()
-    for mode in ("standard", "scale", "none", "standard"):
+    for mode in (*NORMALIZATIONS, "standard"):
         normalization(images, mode)
     assert sorted(reader.rows) == list(range(50))
 

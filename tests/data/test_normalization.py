@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tfprune.config.words import NORMALIZATIONS
 from tfprune.data import Normalization, normalization
 from tfprune.errors import InputError
 
@@ -34,6 +35,16 @@ def test_scale_divides_by_the_largest_training_value():
     assert fitted.apply(digits).ravel().tolist() == [0, 0.25, 0.5, 1]
 
 
+@pytest.mark.parametrize(
+    ("values", "mean", "std"),
+    [([0, 4, 8, 16], 8.0, 8.0), ([3, 4, 8, 16], 8.0, 8.0), ([-1.0, 0.0, 0.5, 1.0], 0.0, 1.0),
+     ([0, 0, 0, 0], 1.0, 1.0)],
+)  # fmt: skip
+def test_symmetric_brings_the_range_of_the_training_values_onto_minus_one_to_one(values, mean, std):
+    images = np.array(values, np.float32).reshape(1, 2, 2, 1)
+    assert normalization(images, "symmetric") == Normalization("symmetric", (mean,), (std,))
+
+
 def test_none_only_changes_the_type(images):
     out = normalization(images, "none").apply(images)
     assert out.dtype == np.float32
@@ -61,7 +72,7 @@ def test_a_large_offset_does_not_cancel_the_deviation():
     assert normalization(images, "standard").std == (0.5,)
 
 
-@pytest.mark.parametrize("mode", ["standard", "scale", "none"])
+@pytest.mark.parametrize("mode", NORMALIZATIONS)
 def test_numpy_and_a_graph_give_the_same_float32_bit_for_bit(images, mode, keras):
     import tensorflow as tf
 

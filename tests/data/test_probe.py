@@ -49,7 +49,7 @@ def test_the_whole_split_is_the_largest_probe_set(digits):
         (
             {"size": 501},
             "--probe-size 501 is more than the 500 examples of the test split of 'digits'; lower "
-            "it, or choose a larger --test-split.",
+            "it, or take a larger --test-split or --test-fraction.",
         ),
         (
             {"size": 131, "split": "validation"},

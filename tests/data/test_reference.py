@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfprune.data import load_dataset
+from tfprune.data.also import load_also
 from tfprune.data.reference import kind_of
 from tfprune.errors import InputError
 
@@ -59,6 +60,8 @@ def test_what_could_be_both_is_refused_with_how_to_say_which(tmp_path, monkeypat
         "that name too. For the folder write './emnist/balanced'; for the data set add its "
         "version, 'emnist/balanced:VERSION', or run in another folder."
     )
+    with pytest.raises(InputError, match=r"^--also-test 'emnist/balanced' is a data set of"):
+        load_also("emnist/balanced:test", load_dataset("digits"))
     assert kind_of("./emnist/balanced") == "path"
     assert kind_of("emnist/balanced:3.1.0") == "name"
 
@@ -72,6 +75,9 @@ def test_an_unknown_name_that_is_a_folder_is_told_how_to_be_a_path(tmp_path, mon
     assert str(refused.value).endswith(
         "A folder or file here is called 'flowers_of_mine': to read it, write './flowers_of_mine'."
     )
+    with pytest.raises(InputError) as again:
+        load_also("flowers_of_mine", load_dataset("digits"))
+    assert str(again.value) == str(refused.value)
 
 
 def test_what_is_not_there_is_said(tmp_path, monkeypatch):
@@ -79,7 +85,7 @@ def test_what_is_not_there_is_said(tmp_path, monkeypatch):
     with pytest.raises(InputError) as refused:
         load_dataset("./nothing")
     assert str(refused.value) == (
-        f"--dataset './nothing' is not there; it was looked for at '{tmp_path}/nothing'. Give a "
+        f"--dataset './nothing' does not exist; looked for it at '{tmp_path}/nothing'. Give a "
         "folder with a subfolder for each class, an .npz file, or a .csv or .parquet table."
     )
 

@@ -108,7 +108,7 @@ def test_more_than_the_memory_limit_stays_on_the_disk_and_says_so(numbered):
     assert isinstance(data.train.images, LazyImages)
     assert data.notes == (
         "The images need 0.0 GiB in memory, more than the limit of 0.0 GiB: they are read from "
-        "disk as they are needed.",
+        "disk when needed.",
     )
     data = load_dataset("numbered", data_dir=numbered, memory_limit=40 * 6 * 5 * 3)
     assert isinstance(data.train.images, np.ndarray)
@@ -135,8 +135,8 @@ def test_images_of_mixed_sizes_are_refused_by_name_of_two_sizes_and_resized_when
         image=tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
     )
     assert refusal("mixed", data_dir=folder) == (
-        "the images of 'mixed' differ in size: example 0 of 'train' is 8x6x3, example 2 is 4x9x3. "
-        "Give --image-size to bring them to one size, such as --image-size 64."
+        "the images of 'mixed' differ in size: example 0 of 'train' is 8x6x3, example 2 is "
+        "4x9x3. Give --image-size to resize them to one size, such as --image-size 64."
     )
     data = load_dataset("mixed", data_dir=folder, image_size=4, validation_fraction=0)
     assert data.train.images.shape == (4, 4, 4, 3)

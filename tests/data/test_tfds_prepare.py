@@ -105,9 +105,9 @@ def no_network(monkeypatch):
 
 def test_an_unknown_name_gets_the_nearest_ones_and_asks_no_network(tmp_path, no_network):
     assert refusal(load_dataset, "cifra10", data_dir=tmp_path) == (
-        "unknown data set 'cifra10'; did you mean 'cifar10' or 'cifar100' or 'cifar10_n'? "
-        "Any image-classification set of tensorflow-datasets works by its name; "
-        "`tfprune datasets` lists some."
+        "unknown data set 'cifra10'; did you mean 'cifar10' or 'cifar100' or 'cifar10_n'? Any "
+        "image-classification set of tensorflow-datasets can be used by name; `tfprune datasets` "
+        "lists some."
     )
     for name in ("", "cifar10//x", "huggingface:mnist"):
         assert refusal(load_dataset, name, data_dir=tmp_path).startswith(
@@ -145,10 +145,10 @@ def test_a_failed_download_is_one_message_and_leaves_nothing_behind(
     while_preparing(fail)
     root = tmp_path / "new" / "folder"
     assert refusal(prepare_small, root) == (
-        f"data set 'small_set' is not prepared in {root}, and preparing it failed: OSError: "
-        "no route. Check the network and what https://www.tensorflow.org/datasets/catalog/"
-        "small_set says about data to be fetched by hand, then run "
-        f"`tfds build small_set --data_dir={root}`; or name with --data-dir a folder that holds it."
+        f"data set 'small_set' is not prepared in {root}, and preparing it failed: OSError: no "
+        "route. Check the network and what https://www.tensorflow.org/datasets/catalog/small_set "
+        "says about data to be downloaded manually, then run `tfds build small_set "
+        f"--data_dir={root}`; or name with --data-dir a folder that holds it."
     )
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out == ""

@@ -8,6 +8,7 @@ import pytest
 from tfprune.data import load_dataset
 from tfprune.data.lazy import LazyImages
 from tfprune.errors import InputError, RunError
+from tfprune.experiment.data_identity import identity
 
 RNG = np.random.default_rng(0)
 
@@ -41,6 +42,7 @@ def same(ours, theirs):
         np.testing.assert_array_equal(found.images[:], expected.images)
         np.testing.assert_array_equal(found.labels, expected.labels)
         np.testing.assert_array_equal(found.indices, expected.indices)
+        assert identity(found) == identity(expected) != identity(expected, of_pixels=True)
 
 
 @pytest.mark.parametrize("options", [
@@ -66,8 +68,8 @@ def test_unknown_sizes_ask_for_one(jpegs):
     with pytest.raises(InputError) as refused:
         load_dataset("jpegs", data_dir=jpegs, stream=True)
     assert str(refused.value) == (
-        "the images of 'jpegs' may differ in size, and they stay on the disk. Give --image-size to "
-        "bring them to one size, such as --image-size 64."
+        "the images of 'jpegs' may differ in size, and they stay on disk. Give --image-size to "
+        "resize them to one size, such as --image-size 64."
     )
 
 
@@ -106,8 +108,8 @@ def test_a_record_that_changes_is_named_with_its_place(numbered):
     with pytest.raises(RunError) as refused:
         data.test.images[0]
     assert str(refused.value) == (
-        f"the record at byte 12 of '{file}' changed while it was in use. Put the former file back, "
-        "then go on; or start anew when the files are at rest."
+        f"the record at byte 12 of '{file}' changed while it was in use. Restore the original "
+        "file, then resume the run; or start a new run when the files no longer change."
     )
 
 

@@ -64,7 +64,7 @@ def test_every_command_line_in_the_pages_is_taken(pages):
     [
         ("tfprune run --levls 3", "No such option '--levls'"),
         ("tfprune run --levels many", "'many' is not a valid integer"),
-        ("tfprune compare one", "Missing argument 'B'"),
+        ("tfprune resume", "Missing argument 'RUN'"),
         ("tfprune rnu", "No such command 'rnu'"),
         ("tfprune models --jsn | jq", "No such option '--jsn'"),
     ],

@@ -40,8 +40,8 @@ def test_no_cell_of_the_reference_breaks_its_table(load_script):
 
 def test_help_of_several_paragraphs_stays_prose(load_script):
     page = load_script("docs/_hooks/command_line.py").page()
-    assert "\n\nEach level removes a share of the surviving weights" in page
-    assert "[auto|standard|scale|none]" in html.unescape(page)
+    assert "\n\nEach level removes a fraction of the surviving weights" in page
+    assert "[auto|standard|scale|symmetric|none]" in html.unescape(page)
 
 
 def test_the_configuration_reference_has_every_setting_with_its_default(load_script):

@@ -1,4 +1,4 @@
-"""Every relative link leads to a file, and every anchor to a heading."""
+"""Every relative link leads to a file, every anchor to a heading, the navigation to every page."""
 
 from __future__ import annotations
 
@@ -70,3 +70,10 @@ def test_a_link_to_nowhere_and_an_anchor_to_nowhere_are_found():
 
 def test_links_in_code_are_not_links():
     assert links("```\n[a](nowhere.md)\n```\n[b](c.md)") == ["c.md"]
+
+
+def test_every_page_of_the_documentation_is_in_its_navigation(pages, root):
+    _, _, navigation = (root / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")
+    listed = set(re.findall(r"[\w./-]+\.md", navigation))
+    written = {page.removeprefix("docs/") for page in pages if page.startswith("docs/")}
+    assert written - listed == set()

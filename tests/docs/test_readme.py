@@ -73,7 +73,8 @@ def test_the_quoted_result_is_what_the_default_run_prints(pages, tmp_path):
 
 @pytest.mark.slow
 def test_the_python_example_runs(pages, tmp_path):
-    (example,) = re.findall(r"```python\n(.*?)```", pages["README.md"], re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", pages["README.md"], re.DOTALL)
+    (example,) = (text for text in examples if text.startswith("import"))  # the whole one
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=tmp_path, check=True, capture_output=True, text=True
     )
@@ -83,3 +84,13 @@ def test_the_python_example_runs(pages, tmp_path):
     svcca, cka = map(float, numbers.split())
     assert svcca == pytest.approx(1.0)
     assert cka < 1
+
+
+def test_the_answer_is_that_of_the_page_with_its_numbers(root, load_script):
+    script = load_script("docs/_hooks/lead.py")
+    for file, text in script.pages(script.PAGE).items():
+        assert file.read_text(encoding="utf-8") == text, f"write it anew: make answer ({file})"
+        assert len(re.findall(r"[+-]\d\.\d\d \[", text)) >= 3  # numbers with their intervals
+    page = (root / "docs/results" / f"{script.PAGE}.md").read_text(encoding="utf-8")
+    answer = (root / "docs/results" / script.PAGE / "answer.txt").read_text(encoding="utf-8")
+    assert answer.split("\n\n")[1].strip() in page

@@ -136,6 +136,7 @@ def flat(value):
     return {"": value}
 
 
+@pytest.mark.slow
 def test_a_reinitialised_control_starts_with_an_untouched_optimizer(small):
     """Not with the moments of the rewind step, which belong to other weights."""
     pruning = {"levels": 1, "rewind_to": "2it", "controls": ["random-mask", "reinitialised"]}

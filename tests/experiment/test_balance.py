@@ -40,9 +40,14 @@ def test_it_is_the_mean_recall_of_the_classes_that_there_are():
 
 def test_even_classes_get_no_facts():
     labels = np.arange(100) % 10
-    assert balance_facts(labels, labels, 10) == {"majority_share": 0.1}
+    assert balance_facts(labels, labels, 10) == {
+        "majority_share": 0.1, "test_images": len(labels),
+    }  # fmt: skip
     uneven = np.array([0] * 15 + [1] * 5 + list(range(2, 10)) * 10)
-    assert balance_facts(uneven, uneven, 10) == {"balanced_accuracy": 1.0, "majority_share": 0.15}
+    assert balance_facts(uneven, uneven, 10) == {
+        "balanced_accuracy": 1.0, "balanced_chance": 0.1, "majority_share": 0.15,
+        "test_images": len(labels),
+    }  # fmt: skip
 
 
 def test_tables_and_the_sentence_hold_it():

@@ -186,12 +186,32 @@ def test_a_file_of_another_run_is_not_taken_for_this_ones(tmp_path, name):
     assert_same_state(mine.load()[0].state, state(7))
 
 
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [("rewind-seed3", "initial-seed3"), ("initial-seed3", "rewind-seed3"), ("state", "dense-seed3"),
+     ("dense-seed3", "state")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "names_itself", [True, False], ids=["", "of before files named themselves"]
+)
+def test_a_file_of_the_same_run_in_anothers_place_is_damage(tmp_path, source, place, names_itself):
+    folder = CheckpointFolder(tmp_path / "mine" / "checkpoint")
+    folder.save(position(6), Ledger())
+    arrays, facts = unpack(folder.folder / source)
+    assert facts["file"] == source
+    if not names_itself:
+        del facts["file"]
+    (folder.folder / place).write_bytes(pack(arrays, facts))
+    assert folder.load() is None
+    assert folder.folder / f"{place}.damaged" in folder.damaged
+
+
 def test_files_of_before_they_named_their_run_are_read(tmp_path):
     folder = CheckpointFolder(tmp_path / "mine" / "checkpoint")
     folder.save(position(6), Ledger())
     for path in folder.folder.iterdir():
         arrays, facts = unpack(path)
-        assert facts.pop("run") == "mine"
+        assert (facts.pop("run"), facts.pop("file")) == ("mine", path.name)
         path.write_bytes(pack(arrays, facts))
     assert_same_state(folder.load()[0].state, state(6))
     assert folder.damaged == []
@@ -204,8 +224,8 @@ def test_the_loss_of_what_no_training_brings_back_is_an_error(tmp_path):
     with pytest.raises(RunError) as caught:
         folder.dense_of(3)
     assert str(caught.value) == (
-        f"{tmp_path}/dense-seed3 is gone or damaged: it holds the dense network of seed 3. The run "
-        "can't go on as it was; put the file back, or start anew with 'tfprune run --fresh'."
+        f"{tmp_path}/dense-seed3 is gone or damaged: it holds the dense network of seed 3. The "
+        "run cannot be resumed; restore the file, or start a new run with 'tfprune run --fresh'."
     )
     assert (tmp_path / "dense-seed3.damaged").read_bytes() == b"torn"
 
@@ -221,19 +241,20 @@ def test_what_a_lost_checkpoint_costs_is_said(tmp_path):
     assert cost_of_lost("KEY", [], Ledger(), set()) == ""
     assert cost_of_lost("KEY", [], ledger, had | logged((2, 3))) == ""  # as after any kill
     kept = (
-        f"Of the checkpoints in {tmp_path} some can't be used, being damaged, of another run, or "
-        "without a file that they count on; they are kept there as state.damaged"
+        f"Of the checkpoints in {tmp_path} some cannot be used: they are damaged, belong to "
+        "another run, or lack a file that they need; they are kept there as state.damaged"
     )
     assert cost_of_lost("KEY", [one], ledger, had | logged((2, 3))) == (
-        f"{kept}. The run goes on from the end of epoch 3 of level 2 of seed 3: 1 epoch of 1 level "
-        "is trained again."
+        f"{kept}. The run resumes from the end of epoch 3 of level 2 of seed 3: 1 epoch of 1 "
+        "level is trained again."
     )
     assert cost_of_lost("KEY", [one, two], Ledger(), had | logged((1, 1))) == (
-        f"{kept}, state.previous.damaged. There is no other checkpoint: the run starts over, 3 "
-        "epochs of 2 levels are trained again."
+        f"{kept}, state.previous.damaged. There is no other checkpoint: the run starts from the "
+        "beginning, 3 epochs of 2 levels are trained again."
     )
     assert cost_of_lost("KEY", [], Ledger(), had) == (
-        "There is no checkpoint: the run starts over, 2 epochs of 1 level are trained again."
+        "There is no checkpoint: the run starts from the beginning, 2 epochs of 1 level are "
+        "trained again."
     )
 
 
@@ -296,8 +317,8 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, mo
     with pytest.raises(RunError) as caught:
         disk.write_whole(path, b"new")
     assert str(caught.value) == (
-        f"{path} can't be written: No space left on device. Make room on its disk. What was there "
-        "before is whole."
+        f"{path} can't be written: No space left on device. Free some space on its disk. The "
+        "previous version is intact."
     )
     assert [one.name for one in tmp_path.iterdir()] == ["state"]
     assert path.read_bytes() == b"old"
@@ -311,3 +332,15 @@ def test_a_packed_file_is_whole_or_nothing(tmp_path):
     assert facts == {"a": [1, None]}
     assert list(arrays) == ["x"]
     np.testing.assert_array_equal(arrays["x"], [0, 1, 2])
+
+
+def test_files_that_stay_without_a_moment_to_go_on_from_are_no_checkpoint(tmp_path):
+    folder = CheckpointFolder(tmp_path)
+    assert not folder.has_any()
+    for name in ("initial-seed0", "rewind-seed0", ".state.123", "state.damaged"):
+        (tmp_path / name).write_bytes(b"x")
+    assert not folder.has_any()
+    for name in ("state.previous", "state"):
+        (tmp_path / name).write_bytes(b"x")
+        assert folder.has_any()
+        (tmp_path / name).unlink()

@@ -11,6 +11,8 @@ from rich.console import Console
 
 import tfprune
 from tfprune.errors import InputError
+from tfprune.experiment.comparison import described_csv
+from tfprune.report.columns import COMPARE_DESCRIPTIONS
 from tfprune.report.matrix import print_matrices
 from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
@@ -33,6 +35,7 @@ def compared(finished):
         f"{result.run_id}:1",
         measures=["cka", "procrustes"],
         attribution=True,
+        describe=["dimension"],
         folder=folder,
         out=folder / "out",
     )
@@ -74,7 +77,7 @@ def test_a_network_is_the_same_as_itself(finished):
 def test_the_comparison_is_logged_and_copied(finished, compared):
     _, folder = finished
     store = open_store(resolve_store(folder=folder))
-    for name in ("similarity.csv", "attribution.csv"):
+    for name in ("similarity.csv", "descriptions.csv", "attribution.csv"):
         text = store.read_text(compared.run_id, name)
         assert text == (folder / "out" / name).read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -82,6 +85,24 @@ def test_the_comparison_is_logged_and_copied(finished, compared):
     assert min(kept) < 0.5  # four of five weights are gone
     assert max(kept) <= 1
     assert (folder / "out" / "matrix-cka.png").stat().st_size > 5000
+
+
+def test_both_networks_are_described_in_the_result_the_table_and_the_terminal(compared):
+    for rows in (compared.described_a, compared.described_b):
+        assert [(row.layer, row.quantity) for row in rows] == [
+            (layer, quantity)
+            for layer in compared.layers_a
+            for quantity in ("dimension-twonn", "dimension-mle")
+        ]
+    assert compared.described_a != compared.described_b
+    table = list(csv.DictReader(io.StringIO(described_csv(compared))))
+    assert tuple(table[0]) == tuple(column.name for column in COMPARE_DESCRIPTIONS)
+    assert {row["network"] for row in table} == {compared.a, compared.b}
+    row = compared.described_b[-1]
+    assert (table[-1]["layer"], float(table[-1]["value"])) == ("dense1", row.value)
+    console = Console(file=io.StringIO(), width=200)
+    print_matrices(compared, console)
+    assert f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g})" in console.file.getvalue()
 
 
 def test_an_unknown_run_is_named(finished):
@@ -143,7 +164,7 @@ def test_what_a_file_is_shown_is_said(finished, keras, tmp_path, silent):
         file = str(tmp_path / f"{name}.keras")
         tfprune.compare(f"{result.run_id}:0", file, folder=folder, tell=silent)
     assert silent == [
-        "plain.keras does not say how its images are prepared: it gets the normalization "
+        "plain.keras does not say how its images are normalised: it gets the normalization "
         "'standard' of 'digits'. Give --normalization if that is not what it was trained with.",
-        "Images reach own.keras under --normalization none: it begins with Rescaling.",
+        "Images are given to own.keras with --normalization none: it begins with Rescaling.",
     ]

@@ -15,7 +15,8 @@ from tfprune.errors import InputError
 from tfprune.experiment.comparison import ComparisonResult
 from tfprune.runs import compare as comparing
 from tfprune.runs import workspace
-from tfprune.runs.run import resume, sync
+from tfprune.runs.run import resume
+from tfprune.runs.sync import sync
 from tfprune.similarity import Comparison
 from tfprune.tracking import local, open_store, resolve_store, sender
 from tfprune.training import backend
@@ -112,12 +113,31 @@ def check_logged(folder: Path, key: str | None, found: ComparisonResult) -> str:
     return run.id
 
 
-def test_a_comparison_that_mlflow_took_leaves_nothing_to_deliver(project, found):
+def test_a_comparison_that_mlflow_took_leaves_nothing_to_deliver(project, found, capsys):
     said: list[str] = []
     result = comparing.compare("a", "b", folder=project.folder, tell=said.append)
     assert result.run_id == check_logged(project.folder, result.key, found)
     assert (result.undelivered, said) == (0, [])
-    assert not (project.folder / workspace.RUNS).exists()
+    assert main(["sync", str(result.key)]) == 0
+    assert capsys.readouterr().out == "uploaded 0, left 0, refused 0\n"
+
+
+def test_a_lost_store_is_filled_anew_from_the_folder_of_the_comparison(
+    project, found, capsys, monkeypatch
+):
+    """As with runs, the folder stays: by the command that is told, twice, with all of it once."""
+    key = str(comparing.compare("a", "b", folder=project.folder).key)
+    later = project.folder / "later"  # its runs, without database and artifacts
+    shutil.copytree(project.folder / workspace.RUNS, later / workspace.RUNS)
+    monkeypatch.chdir(later)
+    assert main(["sync", key]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    command = f"tfprune sync {key} --to sqlite:///mlruns/mlflow.db"
+    assert told.endswith(f"Restore it, or fill a new one from the folder of the run: {command}")
+    for _ in range(2):
+        assert main(command.split()[1:]) == 0
+        assert capsys.readouterr().out == "uploaded 7, left 0, refused 0\n"
+        check_logged(later, key, found)
 
 
 def test_a_comparison_waits_for_a_locked_store_and_is_delivered_by_sync(project, found, capsys):
@@ -128,19 +148,19 @@ def test_a_comparison_waits_for_a_locked_store_and_is_delivered_by_sync(project,
     (folder,) = (project.folder / workspace.RUNS).iterdir()
     assert f"\nrun     {folder.name}  (not in MLflow yet)\n" in out
     told = " ".join(err.split())
-    assert told.count("MLflow does not take records at the moment") == 1
+    assert told.count("MLflow is not accepting records at the moment") == 1
     assert told.endswith(
-        "7 records are not delivered yet, the store does not answer. Deliver them with: "
-        f"tfprune sync {folder.name}"
+        "7 records are not uploaded yet, the store does not respond. Upload them with: tfprune "
+        f"sync {folder.name}"
     )
     assert main(["sync", folder.name]) == 2  # still locked
     assert "database is locked" in capsys.readouterr().err
     project.lock.release()
     assert main(["sync", folder.name]) == 0
-    assert capsys.readouterr().out == "delivered 7, left 0, refused 0\n"
+    assert capsys.readouterr().out == "uploaded 7, left 0, refused 0\n"
     check_logged(project.folder, folder.name, found)
     assert main(["sync", folder.name]) == 0
-    assert capsys.readouterr().out == "delivered 0, left 0, refused 0\n"
+    assert capsys.readouterr().out == "uploaded 0, left 0, refused 0\n"
     check_logged(project.folder, folder.name, found)
 
 
@@ -167,18 +187,38 @@ def test_a_store_that_locks_in_the_middle_gets_the_rest_later(project, found, mo
 
 
 def test_a_comparison_is_nothing_to_go_on_with(project, found):
-    kept = workspace.create_comparison(
-        project.folder, name="one vs two", store={"uri": None, "experiment": "tfprune"}
+    kept = workspace.create_logged(
+        project.folder,
+        kind="comparison",
+        name="one vs two",
+        store={"uri": None, "experiment": "tfprune"},
     )
     kept.close()
+    (kept.folder / "records.jsonl").write_bytes(b"")
     with pytest.raises(InputError) as caught:
         resume(kept.key, folder=project.folder)
     assert str(caught.value) == (
-        f"run {kept.key} (one vs two) has finished; there is nothing to go on with. See it with "
+        f"run {kept.key} (one vs two) has finished; there is nothing to resume. See it with "
         "'tfprune ui'."
     )
     store = workspace.store_facts(resolve_store(folder=project.folder), project.folder)
     assert workspace.find_interrupted(project.folder, RunConfig(), store=store) is None
+
+
+def test_of_a_comparison_that_was_ended_before_it_logged_nothing_stays(project, found):
+    """However it was ended: the next one takes away what is left."""
+    where = {"kind": "comparison", "store": {"uri": None, "experiment": "tfprune"}}
+    going = workspace.create_logged(project.folder, name="going", **where)
+    ended = workspace.create_logged(project.folder, name="ended", **{**where, "kind": "prune"})
+    ended.close()
+    with pytest.raises(InputError, match="unknown run"):
+        sync(ended.key, folder=project.folder)
+    logged = workspace.create_logged(project.folder, name="logged", **where)
+    (logged.folder / "records.jsonl").write_bytes(b"")
+    logged.close()
+    workspace.create_logged(project.folder, name="next", **where).close()
+    assert [one.folder.exists() for one in (going, ended, logged)] == [True, False, True]
+    going.close()
 
 
 def test_csv_of_a_comparison_that_waits_is_printed_with_status_1(project, found, capsys):

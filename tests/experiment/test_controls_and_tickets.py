@@ -174,6 +174,7 @@ def test_a_ticket_holds_the_masks_and_the_state_of_the_rewind_step(finished, ker
         assert np.count_nonzero(kernel) == mask.sum()
 
 
+@pytest.mark.slow
 def test_a_ticket_trains_elsewhere_under_its_own_mask(finished, small, tmp_path_factory, keras):
     result, folder = finished
     config = {
@@ -229,6 +230,7 @@ def test_a_dry_run_refuses_a_ticket_as_the_run_would(tmp_path, small):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_admm_draws_weights_toward_zero_before_they_are_cut(tmp_path, small):
     """What a level removes weighs less after ADMM than without it, and counts stay exact."""
     lost = {}

@@ -13,10 +13,12 @@ from tfprune.errors import DamagedError, InputError
 from tfprune.experiment.events import RunStarted
 from tfprune.report.data import ReportData, write_data
 from tfprune.results import Ledger, LevelResult
-from tfprune.runs import networks, workspace
+from tfprune.runs import finding, networks, workspace
 from tfprune.runs.models import ModelKeeper, has_mlflow_model, write_network
 from tfprune.runs.reporting import Reporter
-from tfprune.runs.run import resume, sync
+from tfprune.runs.run import resume
+from tfprune.runs.run_file import check_journal, read_run
+from tfprune.runs.sync import sync
 from tfprune.tracking.journal import Journal
 
 LOGS_EVERYTHING = True
@@ -30,14 +32,19 @@ def made(root, key, **facts):
     return root / "mlruns" / "runs" / key / "run.json"
 
 
-def without(path, name):
+def of_before(path):
+    """Return what a file says, without its checksum: runs of before had none."""
     facts = json.loads(path.read_text())
-    del facts[name]
-    path.write_text(json.dumps(facts))
+    del facts["sum"]
+    return facts
+
+
+def without(path, name):
+    path.write_text(json.dumps({k: v for k, v in of_before(path).items() if k != name}))
 
 
 def changed(path, **values):
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    path.write_text(json.dumps(of_before(path) | values))
 
 
 def folder_instead(path):
@@ -47,7 +54,7 @@ def folder_instead(path):
 
 DAMAGES = {
     "gone": (lambda path: path.unlink(), "it is gone"),
-    "folder": (folder_instead, "a folder stands in its place"),
+    "folder": (folder_instead, "a folder is in its place"),
     "empty": (lambda path: path.write_text(""), "it is no JSON (Expecting value: "),
     "half": (lambda path: path.write_text(path.read_text()[:300]), "it is no JSON ("),
     "no text": (lambda path: path.write_bytes(b"\xff\xfe\xff"), "it is no JSON ("),
@@ -61,6 +68,8 @@ DAMAGES = {
     "uri": (lambda path: changed(path, store={"uri": 3, "experiment": "e"}), "'uri' is 3"),
     "no uri": (lambda path: changed(path, store={}), "'uri' is missing"),
     "finished": (lambda path: changed(path, finished="no"), "'finished' is 'no'"),
+    "environment": (lambda path: changed(path, environment=[]), "'environment' is []"),
+    "deterministic": (lambda path: changed(path, deterministic="yes"), "'deterministic' is 'yes'"),
     "config": (lambda path: changed(path, config=None), "'config' is None"),
     "another's": (
         lambda path: path.write_bytes((path.parents[1] / GOOD / path.name).read_bytes()),
@@ -82,16 +91,16 @@ def damaged(request, tmp_path):
 
 def test_the_other_run_is_found_and_the_damaged_one_named(damaged):
     root, said = damaged
-    folder, facts = workspace.find_run(root, GOOD)
+    folder, facts = finding.find_run(root, GOOD)
     assert (folder.name, facts["name"]) == (GOOD, "run aaaa")
-    workspace.open_run(root, GOOD).close()
-    for look in (workspace.find_run, workspace.open_run):
+    finding.open_run(root, GOOD).close()
+    for look in (finding.find_run, finding.open_run):
         with pytest.raises(DamagedError) as caught:
             look(root, BAD[:5])
         assert str(caught.value).startswith(f"run {BAD[:5]!r} can't be read: {said}")
-        assert str(caught.value).endswith(" It was left as it is.")
+        assert str(caught.value).endswith(" It was left unchanged.")
     with pytest.raises(InputError) as caught:
-        workspace.find_run(root, "run bbbb")
+        finding.find_run(root, "run bbbb")
     assert f"Passed over: {said}" in str(caught.value)
 
 
@@ -105,6 +114,88 @@ def test_a_new_run_is_not_begun_beside_a_damaged_one_without_a_word(damaged):
     assert line.endswith(f"Whether run {BAD} is of this configuration can't be told.")
 
 
+@pytest.mark.parametrize("step", [13, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_run_json_with_any_byte_changed_is_never_taken_for_something_else(tmp_path, step):
+    """Bytes in turn: it is damaged, or (white space) says what it said."""
+    path = made(tmp_path, GOOD, deterministic=True, machine={"threads": 4}, register=None)
+    whole = path.read_bytes()
+    said = read_run(path.parent)
+    assert "sum" not in said
+    n_damaged = 0
+    for place in range(0, len(whole), step):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x01]) + whole[place + 1 :])
+        try:
+            now = read_run(path.parent)
+        except DamagedError as error:
+            assert str(error).startswith(f"{path} is damaged: ")  # noqa: PT017
+            n_damaged += 1
+        else:
+            assert {k: v for k, v in now.items() if k in said} == said
+            assert now == said or b'"sum"' not in path.read_bytes()
+    assert n_damaged > 0.9 * len(json.dumps(said)) / step
+
+
+def test_a_run_json_of_before_checksums_is_read_and_a_wrong_letter_in_a_name_is_damage(tmp_path):
+    path = made(tmp_path, GOOD, deterministic=True)
+    facts = of_before(path)
+    path.write_text(json.dumps(facts))
+    assert read_run(path.parent) == facts
+    for name, wrong in (("deterministic", "deterministid"), ("environment", "fnvironment")):
+        path.write_text(json.dumps(facts).replace(f'"{name}"', f'"{wrong}"'))
+        with pytest.raises(DamagedError) as caught:
+            read_run(path.parent)
+        assert str(caught.value) == (
+            f"{path} is damaged: it says {wrong!r} where {name!r} is missing. It was left "
+            "unchanged."
+        )
+    path.write_text(json.dumps(facts | {"of a later version": 1}))
+    assert read_run(path.parent)["of a later version"] == 1
+
+
+def test_a_run_json_that_was_changed_by_hand_says_how_to_keep_the_change(tmp_path):
+    path = made(tmp_path, GOOD)
+    path.write_text(path.read_text().replace('"finished": false', '"finished": true'))
+    with pytest.raises(DamagedError) as caught:
+        finding.open_run(tmp_path, GOOD)
+    assert str(caught.value) == (
+        f"run {GOOD!r} can't be read: {path} is damaged: its checksum shows that it is not what "
+        "was written. Put it back, or, where you have changed it by hand, delete its line 'sum'. "
+        "It was left unchanged."
+    )
+    lines = [line for line in path.read_text().split("\n") if '"sum"' not in line]
+    path.write_text("\n".join(lines).replace(",\n}", "\n}"))
+    assert read_run(path.parent)["finished"]
+
+
+def test_a_checkpoint_is_not_deleted_on_the_word_of_one_file(tmp_path):
+    """`run.json` says finished, the journal and the checkpoint say that it is not."""
+    path = made(tmp_path, GOOD)
+    journal = Journal(path.parent)
+    journal.append(GOOD, "start", name="run", parent=None, run_id=None, tags={})
+    journal.append(GOOD, "finish", status="KILLED")
+    journal.close()
+    checkpoint = path.parent / "checkpoint" / "state"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"c")
+    changed(path, finished=True)
+    assert workspace.find_interrupted(tmp_path, RunConfig(), store=STORE) is None
+    for command in (resume, sync):
+        with pytest.raises(DamagedError) as caught:
+            command(GOOD, folder=tmp_path)
+        assert str(caught.value) == (
+            f"{path} is damaged: it says that the run has finished, and its journal that it has "
+            "not. Put false for 'finished' there and delete its line 'sum' to go on. It was left "
+            "unchanged."
+        )
+    assert checkpoint.read_bytes() == b"c"
+    journal = Journal(path.parent)
+    journal.append(GOOD, "finish", status="FINISHED")
+    journal.close()
+    with pytest.raises(InputError, match="has finished; there is nothing to resume"):
+        resume(GOOD, folder=tmp_path)
+    assert not checkpoint.exists()
+
+
 def test_a_journal_of_another_run_is_not_delivered_for_this_one(tmp_path):
     folders = {}
     for key in (GOOD, BAD):
@@ -112,7 +203,7 @@ def test_a_journal_of_another_run_is_not_delivered_for_this_one(tmp_path):
         journal = Journal(folders[key])
         journal.append(f"{key}-s0-l0", "metrics", step=0, values={"loss": 0.5})
         journal.close()
-        workspace.check_journal(folders[key])
+        check_journal(folders[key])
     path = folders[BAD] / "records.jsonl"
     path.write_bytes((folders[GOOD] / path.name).read_bytes())
     for command in (lambda: sync(BAD, folder=tmp_path), lambda: resume(BAD, folder=tmp_path),
@@ -120,20 +211,20 @@ def test_a_journal_of_another_run_is_not_delivered_for_this_one(tmp_path):
         with pytest.raises(DamagedError) as caught:
             command()
         assert str(caught.value) == (
-            f"{path} is damaged: it is that of run {GOOD}-s0-l0. It was left as it is."
+            f"{path} is damaged: it is that of run {GOOD}-s0-l0. It was left unchanged."
         )
-    workspace.open_run(tmp_path, BAD).close()  # the lock was let go
+    finding.open_run(tmp_path, BAD).close()  # the lock was let go
     path.unlink()
-    workspace.check_journal(folders[BAD])
+    check_journal(folders[BAD])
 
 
 def test_a_configuration_that_is_none_is_said_with_its_file(tmp_path):
     path = made(tmp_path, GOOD)
-    facts = json.loads(path.read_text())
+    facts = of_before(path)
     facts["config"]["pruning"]["levels"] = "many"
     path.write_text(json.dumps(facts))
     with pytest.raises(DamagedError) as caught:
-        workspace.open_run(tmp_path, GOOD).config  # noqa: B018
+        finding.open_run(tmp_path, GOOD).config  # noqa: B018
     assert str(caught.value).startswith(f"{path} is damaged: in its configuration, pruning.levels")
 
 
@@ -148,9 +239,12 @@ def test_a_folder_in_which_nothing_was_written_is_passed_by(tmp_path):
 class FakeStore:
     """A run of three levels after the dense one, as the store has it."""
 
-    def __init__(self, *, status="FINISHED", levels=range(4), missing=(), config=None):
+    def __init__(
+        self, *, status="FINISHED", levels=range(4), missing=(), config=None, finished=False
+    ):
+        self.has_finished = finished
         self.parent = SimpleNamespace(
-            id="p", name="mine", kind="experiment", parent_id=None, status=status
+            id="p", key="aa11", name="mine", kind="experiment", parent_id=None, status=status
         )
         self.levels = [
             SimpleNamespace(
@@ -172,19 +266,39 @@ class FakeStore:
     def child(self, run_id, *, level, seed):
         return next(run for run in self.levels if run.params["level"] == str(level))
 
-    def list_artifacts(self, run_id):
-        if run_id == "p":
-            return ["config.yaml"]
-        return [] if run_id in self.missing else ["model.keras"]
+    def has_artifact(self, run, path):
+        return run.id not in self.missing and path == (
+            "config.yaml" if run.id == "p" else "model.keras"
+        )
 
     def read_text(self, run_id, path):
         return self.text
 
+    def lacks_end_of(self, run):
+        return run.status == "KILLED" and self.has_finished
+
 
 def test_the_last_level_means_the_last_level():
     assert networks.level_run(FakeStore(), "mine")[1].id == "l3"
-    # while it runs, the last one that has finished
-    assert networks.level_run(FakeStore(status="RUNNING", levels=range(2)), "mine")[1].id == "l1"
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "KILLED"])
+def test_of_a_run_that_has_not_finished_no_level_is_the_last(status):
+    with pytest.raises(InputError) as caught:
+        networks.level_run(FakeStore(status=status, levels=range(3)), "mine")
+    assert str(caught.value) == (
+        f"run 'mine' has not finished ({status}), so its last level, 3, is not there; the last one "
+        "there is 2: p:2. If it was interrupted, resume it with: tfprune resume aa11"
+    )
+
+
+def test_of_a_finished_run_that_the_store_has_a_part_of_the_upload_is_told():
+    with pytest.raises(InputError) as caught:
+        networks.level_run(FakeStore(status="KILLED", levels=range(3), finished=True), "mine")
+    assert str(caught.value) == (
+        "run 'mine' has finished, but not all of it is in MLflow; the last one there is 2: p:2. "
+        "Upload the rest with: tfprune sync aa11"
+    )
 
 
 def test_a_last_level_that_is_not_there_is_not_replaced_by_another():
@@ -198,7 +312,7 @@ def test_a_last_level_that_is_not_there_is_not_replaced_by_another():
             networks.load_network(reference, FakeStore(missing=[3]))
         assert str(caught.value).endswith(
             f"({reference}) has no network in the store: neither model.keras nor network.npz is "
-            "among its artifacts. Name another level, or bring them back."
+            "among its artifacts. Choose another level, or restore them."
         )
 
 
@@ -275,9 +389,12 @@ def test_pictures_that_are_lost_are_said_and_the_report_is_written_without_them(
     path = pictures / "seed0-level3.npz"
     path.write_bytes(path.read_bytes()[:100])
     assert [reporter._kept(row) is not None for row in rows] == [True, True, False, False]
-    begin = "The report is without the map of layers, the filters and the changed examples of level"
+    begin = (
+        "The report lacks the layer-by-layer map, the filters and the images with a changed "
+        "answer of level"
+    )
     assert told[0] == (
         f"{begin} 2 of seed 0: {pictures}/seed0-level2.npz is damaged: it is of another run. It "
-        "was left as it is."
+        "was left unchanged."
     )
     assert told[1].startswith(f"{begin} 3 of seed 0: {path} is not report data of tfprune (")

@@ -55,6 +55,7 @@ def test_settings_that_came_later_leave_the_names_of_earlier_runs_alone(small):
     assert plain == "e679b149c203"
 
 
+@pytest.mark.slow
 def test_the_second_training_has_the_same_start_and_another_order(small):
     """Oracle: a replicate of its own that is given this order from the beginning."""
     short = {**small, "training": {"epochs": "2it", "batch_size": 256}}
@@ -92,8 +93,8 @@ def test_a_network_that_comes_trained_has_no_second_training(keras, tmp_path, sm
     with pytest.raises(InputError) as caught:
         make_plan(from_dict(config))
     assert str(caught.value) == (
-        "pruning.controls: same-init trains the dense network once more, and with --start trained "
-        "it was not trained here. Leave that control out, or give --start fine-tune."
+        "pruning.controls: same-init trains the dense network again, and with --start trained it "
+        "was not trained here. Leave that control out, or give --start fine-tune."
     )
 
 
@@ -120,6 +121,10 @@ def test_every_seed_has_a_row_for_each_layer_and_measure_against_its_second_trai
     assert {row.seed for row in rows} == {0, 1}
     assert all(0 < row.similarity < 1 for row in rows)
     assert result.controls == ()
+    for level in result.levels:
+        again = level.facts.get("retrained_accuracy")
+        assert (again is not None) == (level.level == 0)
+        assert again is None or abs(again - level.accuracy_test) < 0.5
     table = list(csv.DictReader(io.StringIO(similarity_csv(result.similarities))))
     assert sum(row["against"] == "same-init" for row in table) == len(rows)
 

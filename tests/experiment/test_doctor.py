@@ -36,7 +36,7 @@ def test_a_driver_that_does_not_answer_has_no_cards(tmp_path, monkeypatch, answe
 def test_without_a_driver_there_is_no_gpu(keras, monkeypatch):
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
     assert list(gpu_findings([])) == [
-        Finding("GPU", "none: no NVIDIA driver answers; tfprune trains on the CPU")
+        Finding("GPU", "none: no NVIDIA driver found; tfprune trains on the CPU")
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_card_that_tensorflow_does_not_see_is_explained(
 
 @pytest.mark.parametrize(
     ("capability", "rate"),
-    [((9, 0), "at full rate"), ((8, 9), "slow: CCA is better by NumPy")],
+    [((9, 0), "at full rate"), ((8, 9), "slow: CCA is faster in NumPy")],
 )
 def test_a_card_in_use_is_described(keras, monkeypatch, capability, rate):
     details = {"device_name": "a card", "compute_capability": capability}
@@ -85,7 +85,7 @@ def test_a_server_that_does_not_answer_stops_a_run(tmp_path):
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
         found = doctor._store(address, tmp_path)
         assert found.blocks
-        assert found.found.startswith(f"{address} does not answer: ")
+        assert found.found.startswith(f"{address} does not respond: ")
         taken.listen()
         assert doctor._store(address, tmp_path) == Finding("store", f"{address} answers")
 

@@ -9,7 +9,8 @@ import pytest
 
 import tfprune
 from tfprune.config import from_dict
-from tfprune.experiment.plan import load_data, make_plan, normalization_of
+from tfprune.experiment.plan import make_plan, normalization_of
+from tfprune.experiment.reading import load_data
 from tfprune.pruning.mask_files import load_masks
 from tfprune.runs.run import run
 from tfprune.tracking import open_store, resolve_store
@@ -71,6 +72,16 @@ def test_sizes_are_those_of_the_networks_variables(logged, seed, level):
     assert facts["nonzero"] == sum(np.count_nonzero(value) for value in values)
     joined = b"".join(value.tobytes() for value in values)
     assert facts["gzip_bytes"] == len(gzip.compress(joined, compresslevel=1, mtime=0))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_level_before_level_1_is_the_dense_network(logged, seed):
+    facts = logged.level(seed, 1).facts
+    of_dense = {name for name in facts if name.startswith("barrier") and "_dense" in name}
+    assert len(of_dense) >= 2
+    for name in of_dense:
+        assert facts[name.replace("_dense", "_previous")] == facts[name]
+    assert not any("_previous" in name for name in logged.level(seed, 0).facts)
 
 
 def test_dead_filters_have_lost_all_that_they_read(logged):

@@ -80,8 +80,8 @@ def test_networks_that_no_store_has_yet_are_said_with_the_remedy(result):
     with pytest.raises(InputError) as caught:
         waiting.model(1)
     assert str(caught.value) == (
-        "the networks of run 'one' are not in an MLflow store yet. Deliver them with: "
-        f"tfprune sync {result.key}"
+        "the networks of run 'one' are not in an MLflow store yet. Upload them with: tfprune "
+        f"sync {result.key}"
     )
 
 

@@ -57,6 +57,7 @@ def test_a_layer_that_would_be_emptied_is_named_with_the_level_and_the_ways_out(
     assert "at level 3." in foreseen(nested(scope="global", fraction=0.004))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pruning",
     [
@@ -70,13 +71,14 @@ def test_nothing_is_said_where_none_would_be(nested, pruning):
     assert foreseen(nested(**pruning)) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_empties_a_layer_keeps_what_came_before(nested, tmp_path, silent):
     with pytest.raises(RunError) as caught:
         run(nested(scope="global"), name="emptied", folder=tmp_path, tell=silent)
     assert str(caught.value) == (
         "level 1 can't be pruned: level 1 would empty 'small' (its last 8 weights) with strategy "
-        "'magnitude' and scope 'global': no signal would pass. Use scope 'layer', lower the rate, "
-        "or exclude the layer. What came before it is kept."
+        "'magnitude' and scope 'global': no signal would pass. Use scope 'layer', lower the "
+        "rate, or exclude the layer. The levels before it are kept."
     )
     store = open_store(resolve_store(None, None, folder=tmp_path), create=False)
     dense = store.child(store.find_run("emptied").id, level=0, seed=0)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import permutations
 
 import numpy as np
 import pytest
 
 from tfprune.config import ConfigError, from_dict
+from tfprune.config.words import NORMALIZATIONS
 from tfprune.data import load_dataset
 from tfprune.experiment.given_inputs import find_inputs, settle_inputs
-
-RANGES = {"standard": None, "scale": 1 / 16, "none": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def fitted(keras, dataset, mode, *, front=(), unit=1.0, dtype=None):
     return model
 
 
-@pytest.mark.parametrize("mode", RANGES)
+@pytest.mark.parametrize("mode", NORMALIZATIONS)
 def test_a_trained_network_gets_the_mode_under_which_it_answers_best(keras, digits, mode):
     found = find_inputs(fitted(keras, digits, mode), digits)
     assert found.mode == mode
     assert found.is_trained
-    assert (found.split, found.n_images) == ("validation", len(digits.validation))
+    assert (found.split, found.n_images) == ("validation and training", 1000)
     assert found.answers[mode].accuracy > 0.85
-    losses = {each: found.answers[each].loss for each in RANGES}
+    losses = {each: found.answers[each].loss for each in NORMALIZATIONS}
     assert min(losses, key=losses.get) == mode
 
 
@@ -56,11 +56,14 @@ def test_a_trained_network_that_prepares_its_images_gets_them_as_stored(keras, d
     found = find_inputs(model, digits)
     assert (found.mode, found.steps) == ("none", ("Rescaling",))
     line = found.note("mine.keras", asked="auto", keeps_weights=True)
-    accuracies = [f"{found.answers[m].accuracy:.1%}" for m in ("none", "standard", "scale")]
+    accuracies = [
+        f"{found.answers[m].accuracy:.1%}" for m in ("none", "standard", "scale", "symmetric")
+    ]
     assert line == (
-        f"Images reach mine.keras under --normalization none: before any training it is right on "
-        f"{accuracies[0]} of {found.n_images} validation images (standard {accuracies[1]}, scale "
-        f"{accuracies[2]}); it begins with Rescaling."
+        "Images are given to mine.keras with --normalization none: before training it classifies "
+        f"{accuracies[0]} of 1000 validation and training images correctly (standard "
+        f"{accuracies[1]}, scale {accuracies[2]}, symmetric {accuracies[3]}); it begins with "
+        "Rescaling."
     )
 
 
@@ -69,7 +72,7 @@ def test_a_setting_that_suits_worse_is_kept_and_said(keras, digits):
     found = find_inputs(model, digits, asked="standard")
     assert found.mode == "standard"
     line = found.note("mine.keras", asked="standard", keeps_weights=True)
-    assert line.endswith("it begins with Rescaling. --normalization none suits it better.")
+    assert line.endswith("it begins with Rescaling. --normalization none fits it better.")
 
 
 def fresh(keras, *front, dtype=None):
@@ -94,6 +97,28 @@ def fresh(keras, *front, dtype=None):
 def test_an_untrained_network_gets_what_its_first_layers_are_made_for(keras, digits, front, mode):
     found = find_inputs(fresh(keras, *front(keras.layers)), digits)
     assert (found.mode, found.is_trained) == (mode, False)
+
+
+def test_answers_that_tell_images_apart_by_other_names_are_no_sign_of_training(keras, digits):
+    model = fitted(keras, digits, "standard")
+    kernel, bias = model.get_layer("answer").get_weights()
+    names = [0, 1, 2, 4, 5, 6, 7, 8, 9, 3]  # three classes of ten have their own, as by luck
+    model.get_layer("answer").set_weights([kernel[:, names], bias[names]])
+    found = find_inputs(model, digits)
+    assert 0.25 < found.answers["standard"].accuracy < 0.35
+    assert not found.is_trained
+
+
+def test_the_spread_of_accuracies_under_exchanged_names_is_that_of_all_exchanges():
+    from tfprune.experiment.given_inputs import _chance
+
+    rng = np.random.default_rng(0)
+    labels, said = np.arange(480) % 8, rng.integers(0, 8, 480)
+    said[:240] = labels[:240]
+    exchanges = np.array(list(permutations(range(8))))
+    accuracies = np.mean([exchanges[:, s] == k for s, k in zip(said, labels, strict=True)], axis=0)
+    expected = np.mean(accuracies) + 3 * np.std(accuracies) + 0.02
+    assert _chance(said, labels, 8) == pytest.approx(expected)
 
 
 def test_weights_that_are_drawn_anew_have_no_say(keras, digits):
@@ -123,7 +148,7 @@ def test_the_test_set_has_no_say(keras, digits):
 def test_training_images_decide_where_none_are_held_out(keras):
     data = load_dataset("digits", validation_fraction=0.0)
     found = find_inputs(fitted(keras, data, "scale"), data)
-    assert (found.mode, found.split, found.n_images) == ("scale", "train", 1000)
+    assert (found.mode, found.split, found.n_images) == ("scale", "training", 1000)
 
 
 def test_a_built_in_keeps_the_standard(keras, digits):
@@ -138,9 +163,10 @@ def test_a_functions_weights_are_said_to_be_drawn_anew(keras, digits):
     assert settled.data.normalization == "standard"
     accuracy = find_inputs(model, digits).answers["scale"].accuracy
     assert notes == (
-        f"The weights that nets:trained returns, though they are right on {accuracy:.1%} of the "
-        "validation images, are not used: every seed draws its own. --start fine-tune begins from "
-        "the function's, --start trained takes them as level 0.",
+        f"The weights that nets:trained returns, although they classify {accuracy:.1%} of the "
+        "validation and training images correctly, are not used: every seed draws new ones. To use "
+        "them, give --start fine-tune, which trains on from them, or --start trained, which takes "
+        "them as level 0.",
     )
     kept = from_dict({"model": {"name": "nets:trained", "start": "fine-tune"}})
     settled, notes = settle_inputs(kept, model, digits, start="fine-tune")

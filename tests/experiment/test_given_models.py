@@ -58,6 +58,7 @@ def same(ours, theirs):
     return [bool(np.array_equal(ours[name], theirs[name])) for name in theirs]
 
 
+@pytest.mark.slow
 def test_a_trained_network_is_its_own_level_0(given, small):
     model, path = given
     replicate = replicate_of(small, path, start="trained", rewind_to="final")
@@ -79,6 +80,7 @@ def test_a_trained_network_is_its_own_level_0(given, small):
         assert np.array_equal(pruned.masks[name], abs(value) >= threshold)
 
 
+@pytest.mark.slow
 def test_fine_tuning_starts_from_the_files_weights(given, small):
     model, path = given
     replicate = replicate_of(small, path, start="auto")
@@ -91,6 +93,7 @@ def test_fine_tuning_starts_from_the_files_weights(given, small):
     assert same(replicate.kernels_of(replicate.start_state), kernels(model)) == [True] * 3
 
 
+@pytest.mark.slow
 def test_init_draws_every_kernel_anew_by_its_own_initializer(given, small):
     model, path = given
     drawn = [replicate_of(small, path, start="init", seed=s) for s in (0, 0, 1)]
@@ -106,5 +109,5 @@ def test_init_draws_every_kernel_anew_by_its_own_initializer(given, small):
 
 @pytest.mark.parametrize("rewind_to", ["1ep", "3it"])
 def test_a_trained_network_has_no_early_training_to_rewind_to(given, small, rewind_to):
-    with pytest.raises(ConfigError, match=rf"{rewind_to} is a moment of the first training.*init"):
+    with pytest.raises(ConfigError, match=rf"{rewind_to} is a step of the first training.*init"):
         replicate_of(small, given[1], start="trained", rewind_to=rewind_to)

@@ -36,6 +36,7 @@ def children(small):
     return replicate, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1])
 def test_the_second_child_goes_on_from_the_rewind_step_in_an_order_of_its_own(
     small, children, level
@@ -101,7 +102,7 @@ def test_a_child_that_is_the_network_itself_is_stable(children):
         (
             {"rewind_to": "final"},
             "pruning.instability: it is of two networks trained from one rewind step, and with "
-            "--rewind-to final there is none; give a moment such as init or '2ep'.",
+            "--rewind-to final there is none; give a step such as init or '2ep'.",
         ),
         (
             {"rewind": "learning-rate"},

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tfprune.config import RunConfig
-from tfprune.runs import workspace
+from tfprune.runs import finding, workspace
 from tfprune.tracking import open_store, resolve_store
 from tfprune_cli.main import main
 
@@ -54,14 +54,14 @@ def test_commands_on_the_run_make_no_new_store_and_say_what_fills_one(
     root, capsys, command, monkeypatch
 ):
     facts = json.loads((root / "mlruns" / "runs" / KEY / "run.json").read_text())
-    plan = SimpleNamespace(data_digest=facts["data"])
+    plan = SimpleNamespace(has_data=facts["data"].__eq__, model=None)
     monkeypatch.setattr(workspace, "environment", lambda: facts["environment"])
     monkeypatch.setattr("tfprune.runs.run._start_tensorflow", lambda *args: None)
     monkeypatch.setattr("tfprune.runs.run._plan", lambda *args, **options: plan)
     assert main([command, KEY[:6]]) == 2
     assert said(capsys) == (
-        f"Error: there is no MLflow store at {root}/mlruns/mlflow.db; run {KEY} was delivered to "
-        f"it. Put it back, or fill a new one from the folder of the run: {TO}"
+        f"Error: there is no MLflow store at {root}/mlruns/mlflow.db; run {KEY} was uploaded to "
+        f"it. Restore it, or fill a new one from the folder of the run: {TO}"
     )
     assert not (root / "mlruns" / "mlflow.db").exists()
 
@@ -72,9 +72,9 @@ def test_commands_on_the_run_make_no_new_store_and_say_what_fills_one(
 def test_commands_that_read_say_it_too(root, capsys, command):
     assert main(command) == 2
     assert said(capsys) == (
-        f"Error: there is no MLflow store at {root}/mlruns/mlflow.db, to which runs of this folder "
-        "were delivered (1 of them). Put it back, or fill a new one from the folder of each run: "
-        f"{TO}"
+        f"Error: there is no MLflow store at {root}/mlruns/mlflow.db, to which runs of this "
+        "folder were uploaded (1 of them). Restore it, or fill a new one from the folder of each "
+        f"run: {TO}"
     )
 
 
@@ -82,7 +82,7 @@ def test_the_command_fills_a_new_store_with_all_of_the_run(root, capsys, deliver
     before = {run.key: run for run in open_store(resolve_store(folder=delivered)).search_runs()}
     for _ in range(2):
         assert main(TO.split()[1:]) == 0
-        assert capsys.readouterr().out == "delivered 7, left 0, refused 0\n"
+        assert capsys.readouterr().out == "uploaded 7, left 0, refused 0\n"
         store = open_store(resolve_store(folder=root))
         after = {run.key: run for run in store.search_runs()}
         assert after.keys() == before.keys() == {KEY, f"{KEY}-s0-l0"}
@@ -96,7 +96,7 @@ def test_the_command_fills_a_new_store_with_all_of_the_run(root, capsys, deliver
     assert facts["run_id"] == after[KEY].id != before[KEY].id
     assert facts["store"] == {"uri": None, "experiment": "tfprune"}
     assert main(["sync", KEY]) == 0
-    assert capsys.readouterr().out == "delivered 0, left 0, refused 0\n"
+    assert capsys.readouterr().out == "uploaded 0, left 0, refused 0\n"
 
 
 def test_a_run_moves_to_another_store_and_experiment(root, capsys):
@@ -105,7 +105,7 @@ def test_a_run_moves_to_another_store_and_experiment(root, capsys):
     assert facts["store"] == {"uri": f"sqlite:///{root}/team.db", "experiment": "theirs"}
     capsys.readouterr()
     assert main(["sync", KEY]) == 0
-    assert capsys.readouterr().out == "delivered 0, left 0, refused 0\n"
+    assert capsys.readouterr().out == "uploaded 0, left 0, refused 0\n"
     assert not (root / "mlruns" / "mlflow.db").exists()
 
 
@@ -115,7 +115,7 @@ def test_an_experiment_is_asked_for_with_to_only(root, capsys):
 
 
 def test_a_run_that_is_going_is_not_moved(root, capsys):
-    folder, facts = workspace.find_run(root, KEY)
+    folder, facts = finding.find_run(root, KEY)
     held = workspace.move(folder, facts, facts["store"])
     before = (folder / "run.json").read_bytes()
     assert main(["sync", KEY, "--to", "sqlite:///team.db"]) == 2

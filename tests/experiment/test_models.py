@@ -74,6 +74,7 @@ def test_a_plain_environment_loads_the_final_model(finished, tmp_path, keras):
     assert told["metadata"]["class_names"] == list("0123456789")
 
 
+@pytest.mark.slow
 def test_a_run_has_logged_models_with_signature_example_metrics_and_data(finished):
     import yaml
 
@@ -108,6 +109,7 @@ def test_a_run_has_logged_models_with_signature_example_metrics_and_data(finishe
     }
 
 
+@pytest.mark.slow
 def test_the_best_level_is_chosen_by_validation(finished):
     import yaml
 

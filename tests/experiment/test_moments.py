@@ -18,7 +18,7 @@ def test_a_decay_past_the_end_is_refused(moment):
         plan(schedule="step", decay_at=["1ep", moment])
     assert str(caught.value) == (
         f"training.decay_at: {moment} is past the end of training (20 steps, 5 to the epoch); the "
-        "rate would never fall there. Give an earlier moment, or train longer with --epochs."
+        "rate would never fall there. Give an earlier step, or train longer with --epochs."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,11 @@ def compared(made, monkeypatch, device, measures, *, level=1, memory=2.0):
     return reference, rows
 
 
+def lost_directions(warnings: str) -> int:
+    found = re.search(r"(\d+) of \d+ directions can't be told from lost ones", warnings)
+    return int(found[1]) if found else 0
+
+
 def test_levels_compare_alike_on_the_device_and_by_numpy(made, monkeypatch):
     """Values, intervals and facts; pairings are drawn otherwise where NumPy keeps all rows."""
     measures = ("svcca", "cca", "cka")
@@ -54,18 +61,28 @@ def test_levels_compare_alike_on_the_device_and_by_numpy(made, monkeypatch):
     assert reference._batches is None, "activations were kept although nothing needs them"
     assert len(rows) == len(expected) > 0
     for ours, theirs in zip(rows, expected, strict=True):
-        for name in ("similarity", "low", "high"):
-            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=1e-5)
+        # how many directions may be lost depends on pairings, as the null does, and with it the
+        # end that reaches to where they are: by a direction's share for each
+        counts = [lost_directions(row.warnings) for row in (ours, theirs)]
+        more = abs(counts[0] - counts[1]) / min(ours.rank_a, ours.rank_b)
+        for name, allowed in (
+            ("similarity", 1e-5),
+            ("low", more + 0.05 if any(counts) else 1e-5),
+            ("high", 1e-5),
+        ):
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), abs=allowed)
         for name in ("layer", "measure", "n_images", "n_samples", "rank_a", "rank_b", "dead_b"):
             assert getattr(ours, name) == getattr(theirs, name)
         assert ours.null == pytest.approx(theirs.null, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_level_compared_with_itself_has_neither_interval_nor_null(made, monkeypatch):
     _, rows = compared(made, monkeypatch, "/CPU:0", ("cka",), level=0)
     assert {(row.low, row.high, row.null) for row in rows} == {(None, None, None)}
 
 
+@pytest.mark.slow
 def test_one_compiled_function_serves_all_levels(made, monkeypatch):
     plan, (_, b) = made
     reference, _ = compared(made, monkeypatch, "/CPU:0", ("cka",), level=0)
@@ -79,6 +96,7 @@ def test_one_compiled_function_serves_all_levels(made, monkeypatch):
     assert reader._step.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.slow
 def test_measures_of_rows_see_the_activations_themselves(made, monkeypatch):
     reference, rows = compared(made, monkeypatch, "/CPU:0", ("cka", "rsa"))
     _, expected = compared(made, monkeypatch, None, ("cka", "rsa"))
@@ -88,6 +106,7 @@ def test_measures_of_rows_see_the_activations_themselves(made, monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", [None, "/CPU:0"])
 def test_copies_among_the_probe_images_take_the_intervals(made, monkeypatch, device):
     """On the device only moments come back, so there the images themselves are looked at."""
@@ -98,4 +117,4 @@ def test_copies_among_the_probe_images_take_the_intervals(made, monkeypatch, dev
     twice = dataclasses.replace(plan, probe=dataclasses.replace(plan.probe, images=images))
     _, rows = compared((twice, readers), monkeypatch, device, ("cka",))
     assert {row.low for row in rows} == {None}
-    assert all("200 of 200 images are all but copies" in row.warnings for row in rows)
+    assert all("200 of 200 images are near-copies" in row.warnings for row in rows)

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from tfprune.experiment.plan import make_plan, normalization_of
 from tfprune.models.files import load_model
 from tfprune.pruning.mask_files import load_masks
 from tfprune.results import OverlapResult, mask_overlap_csv
+from tfprune.runs.finished import open_run
 from tfprune.runs.run import run
 from tfprune.similarity import linear_cka
 from tfprune.tracking import open_store, resolve_store
@@ -63,12 +65,30 @@ def test_a_shelf_gives_back_what_was_put_there(tmp_path, on_disk):
         shelf.put(seed, level, found, [np.full(2, seed)] if seed == 0 else ())
     again = Shelf(tmp_path / "new") if on_disk else shelf  # as a resumed process would
     for (seed, level), expected in kept.items():
-        found, values = again.get(seed, level)
+        kept_level = again.get(seed, level)
+        found, values = kept_level.masks, kept_level.values
         assert list(found) == list(expected)
         for name, mask in found.items():
             assert mask.dtype == np.bool_
             np.testing.assert_array_equal(mask, expected[name])
         assert [value.tolist() for value in values] == ([[0, 0]] if seed == 0 else [])
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_level_stays_when_its_values_are_dropped(tmp_path, on_disk):
+    shelf = Shelf(tmp_path if on_disk else None)
+    shelf.put(0, 1, masks(x=[1, 0]), [np.arange(3.0)], np.array([2, 0]))
+    shelf.put(1, 1, masks(x=[0, 1]))  # as an older version did, without answers
+    shelf.drop_values(0, 1)
+    shelf.drop_values(0, 7)  # never kept
+    kept = shelf.find(0, 1)
+    assert kept is not None
+    assert kept.masks["x"].tolist() == [True, False]
+    assert kept.values == []
+    assert kept.answers is not None
+    assert kept.answers.tolist() == [2, 0]
+    assert shelf.get(1, 1).answers is None
+    assert shelf.find(0, 7) is None
 
 
 def test_a_shelf_that_has_lost_a_level_says_so(tmp_path):
@@ -79,8 +99,8 @@ def test_a_shelf_that_has_lost_a_level_says_so(tmp_path):
     with pytest.raises(RunError) as caught:
         shelf.get(0, 1)
     assert str(caught.value) == (
-        f"{path} is gone or damaged: it holds the masks of level 1 of seed 0. The run can't go on "
-        "as it was; put the file back, or start anew with 'tfprune run --fresh'."
+        f"{path} is gone or damaged: it holds the masks of level 1 of seed 0. The run cannot be "
+        "resumed; restore the file, or start a new run with 'tfprune run --fresh'."
     )
 
 
@@ -162,3 +182,59 @@ def test_the_seed_floor_compares_every_pair_of_dense_networks(finished):
             a[row.layer].reshape(-1, row.width) for a in map(read.get, (row.against_seed, row.seed))
         )
         assert row.similarity == pytest.approx(linear_cka(x, y), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_answers_of_classes_and_images_are_those_of_the_logged_networks(finished):
+    """From each level's stored network: divergence, agreement, classes, modal answers."""
+    from scipy.spatial.distance import jensenshannon
+    from scipy.special import softmax
+    from sklearn.metrics import cohen_kappa_score
+
+    result, store = finished
+    plan = make_plan(from_dict({"comparison": {"probe_size": 100}}))
+    test, outputs = plan.dataset.test, {}
+    for seed, level in itertools.product(range(3), (0, 1)):
+        child = store.child(result.run_id, level=level, seed=seed)
+        network = load_model(store.download_artifact(child.id, "model.keras"))
+        outputs[seed, level] = softmax(
+            network(normalization_of(plan, seed).apply(test.images), training=False).numpy(), axis=1
+        )
+    answers = {key: found.argmax(axis=1) for key, found in outputs.items()}
+    for row in result.levels:
+        dense, now = outputs[row.seed, 0], outputs[row.seed, row.level]
+        divergence = np.mean(jensenshannon(dense, now, axis=1) ** 2)
+        assert row.facts["js_divergence"] == pytest.approx(divergence, rel=1e-3, abs=1e-7)
+        kappa = cohen_kappa_score(answers[row.seed, 0], answers[row.seed, row.level])
+        assert row.facts["kappa"] == pytest.approx(kappa)
+    assert [(row.seed, row.level) for row in result.classes] == [(0, 1), (1, 1), (2, 1)]
+    frame = result.classes_frame()
+    for row in frame.itertuples():
+        own = test.labels == frame.loc[row.Index, "class"]
+        assert row.n_images == own.sum()
+        assert row.accuracy_dense == np.mean(answers[row.seed, 0][own] == test.labels[own])
+        assert row.accuracy_test == pytest.approx(
+            np.mean(answers[row.seed, 1][own] == test.labels[own])
+        )
+        assert row.change == pytest.approx(row.accuracy_test - row.accuracy_dense)
+        assert row.low <= row.change <= row.high
+    text = store.read_text(result.run_id, "classes.csv")
+    assert len(text.splitlines()) == 1 + len(frame)
+
+    def modal(level):
+        votes = np.stack([answers[seed, level] for seed in range(3)])
+        return np.array([np.bincount(column).argmax() for column in votes.T])
+
+    expected = np.flatnonzero(modal(0) != modal(1))
+    assert [row.index for row in result.forgotten] == expected.tolist()
+    last = result.levels[-1].facts
+    assert last["forgotten"] == len(expected) / len(test.labels)
+    pairs = [np.mean(answers[a, 0] != answers[b, 0]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert last["forgotten_by_chance"] == pytest.approx(np.mean(pairs))
+    assert last["forgotten_p"] in (0.25, 0.5, 0.75, 1.0)
+    assert "forgotten" not in result.levels[1].facts  # not all seeds had the level yet
+    rows = list(csv.DictReader(io.StringIO(store.read_text(result.run_id, "forgotten.csv"))))
+    assert [int(row["index"]) for row in rows] == expected.tolist()
+    assert all(row["label_name"] == str(test.labels[int(row["index"])]) for row in rows)
+    opened = open_run(result.run_id, folder=Path(result.report).parents[3])
+    assert (opened.classes, opened.forgotten) == (result.classes, result.forgotten)

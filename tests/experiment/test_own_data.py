@@ -49,6 +49,7 @@ def from_disk(folder, tmp_path_factory):
     return run(tmp_path_factory.mktemp("resident"), settings(folder, augment=True))
 
 
+@pytest.mark.slow
 def test_no_number_changes_when_images_stay_on_the_disk(folder, from_disk, tmp_path):
     streamed, _ = run(tmp_path, settings(folder, stream=True, augment=True))
     resident, _ = from_disk
@@ -70,6 +71,7 @@ def test_crops_that_are_enlarged_are_the_same_from_the_disk(folder, from_disk, t
     assert found[0][0] != from_disk[0].epochs[0]
 
 
+@pytest.mark.slow
 def test_a_run_says_what_its_classes_are_and_logs_their_counts(folder, from_disk):
     result, told = from_disk
     assert "Labels became classes in this order: class00 is 0, class10 is 1, class20 is 2." in told
@@ -90,6 +92,7 @@ def _artifact(result):
     return found
 
 
+@pytest.mark.slow
 def test_arrays_are_run_on_and_give_what_an_npz_gives(tmp_path):
     np.savez(tmp_path / "mine.npz", x_train=X[:60], y_train=Y[:60], x_test=X[60:], y_test=Y[60:])
     given, told = run(
@@ -103,11 +106,11 @@ def test_arrays_are_run_on_and_give_what_an_npz_gives(tmp_path):
 
 REFUSED = [
     ({"test": (X, Y)}, settings(),
-     "test and class_names belong to images that are handed over as train, and there is no train. "
-     "Give train=(images, labels) too."),
+     "test and class_names belong to images passed as train, but train is missing. Give "
+     "train=(images, labels) too."),
     ({"train": (X, Y)}, settings("cifar10"),
-     "train was handed over, and the configuration names the data set 'cifar10' too. Leave one of "
-     "the two out."),
+     "train was passed, but the configuration also names the data set 'cifar10' too. Leave one "
+     "of the two out."),
 ]  # fmt: skip
 
 
@@ -152,7 +155,8 @@ class StopAfter:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("n_epochs", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_epochs", [1, 3])
+@pytest.mark.slow
 def test_a_streamed_run_goes_on_bit_for_bit(folder, from_disk, tmp_path, n_epochs):
     config = settings(folder, stream=True, augment=True)
     with pytest.raises(KeyboardInterrupt):
@@ -173,10 +177,13 @@ def test_a_file_that_changed_meanwhile_is_noticed(folder, tmp_path):
         tfprune.run(config, folder=tmp_path, tell=lambda _: None, watch=StopAfter(1))
     (key,) = [path.name for path in (tmp_path / "mlruns" / "runs").iterdir()]
     shutil.copy(images / "train/class00/00.png", images / "test/class00/60.png")
-    with pytest.raises(InputError, match=rf"run {key} can't go on as the same run, its data chan"):
+    with pytest.raises(
+        InputError, match=rf"run {key} cannot be resumed as the same run: its data chan"
+    ):
         tfprune.resume(key, folder=tmp_path, tell=lambda _: None)
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_during_training_ends_the_run_with_its_name(folder, tmp_path):
     import shutil
 
@@ -189,6 +196,8 @@ def test_a_file_that_changes_during_training_ends_the_run_with_its_name(folder, 
         target = images / "train/class00/00.png"
         target.write_bytes((images / "train/class10/01.png").read_bytes())
 
-    with pytest.raises(RunError, match=r"00\.png' changed while it was in use\. Put the former"):
+    with pytest.raises(
+        RunError, match=r"00\.png' changed while it was in use\. Restore the original file, then"
+    ):
         tfprune.run(settings(images, stream=True, validation_fraction=0), folder=tmp_path,
                     tell=lambda _: None, watch=change)  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +54,48 @@ def test_the_parents_mean_holds_no_floor():
     )
     RunRecord._mirror(record, 0)
     assert shown["cka/00_conv1"] == 1.0
+
+
+def mirrored(levels, similarities, n_seeds, at):
+    """What the parent shows of a level."""
+    shown = {}
+    record = SimpleNamespace(
+        _ledger=Ledger(levels=levels, similarities=similarities),
+        _config=SimpleNamespace(replicates=n_seeds),
+        parent=SimpleNamespace(log_metrics=lambda metrics, *, step: shown.update(metrics)),
+    )
+    RunRecord._mirror(record, at)
+    return shown
+
+
+def test_the_parents_means_are_of_seeds_that_did_not_collapse_and_count_the_others():
+    accuracies = [(0.96, 0.94), (0.96, 0.1), (0.96, 0.96)]
+    levels = [
+        dataclasses.replace(level(seed, n), accuracy_test=accuracy)
+        for seed, both in enumerate(accuracies)
+        for n, accuracy in enumerate(both)
+    ]
+    found = [
+        dataclasses.replace(similarity(seed, 0.9 if seed != 1 else 0.1, DENSE), level=1)
+        for seed in range(3)
+    ]
+    shown = mirrored(levels, found, 3, 1)
+    assert shown["accuracy/test"] == pytest.approx(0.95)
+    assert shown["cka/00_conv1"] == pytest.approx(0.9)
+    assert shown["seeds/collapsed"] == 1
+    assert mirrored(levels, [], 3, 0)["seeds/collapsed"] == 0
+    assert "seeds/collapsed" not in mirrored(levels[:2], [], 1, 1)
+
+
+def test_a_dying_layer_falls_in_its_share_and_a_dead_one_is_0():
+    levels = [level(0, n) for n in range(3)]
+    row = dataclasses.replace(similarity(0, 0.9, DENSE), measure="svcca")
+    dying = dataclasses.replace(row, level=1, similarity=0.95, rank_b=1, dense_share=0.95 / 4)
+    dead = dataclasses.replace(row, level=2, similarity=math.nan, rank_b=0, dense_share=0.0)
+    assert mirrored(levels, [dying], 1, 1)["svcca-share/00_conv1"] == pytest.approx(0.2375)
+    shown = mirrored(levels, [dying, dead], 1, 2)
+    assert shown["svcca-share/00_conv1"] == 0
+    assert "svcca/00_conv1" not in shown
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 import tfprune
 from tfprune.experiment.events import (
     STAGES,
+    Describing,
     EpochFinished,
     LevelFinished,
     LevelStarted,
@@ -87,6 +88,15 @@ def test_quiet_shows_nothing(capsys):
         bar(event)
     bar.stop()
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_layer_that_is_described_is_named(monkeypatch):
+    view = Counted()
+    monkeypatch.setattr(room, "_view", lambda: view)
+    bar = Progress()
+    bar(RunStarted(plan(levels=1), None))
+    bar(Describing("conv1", "curvature"))
+    assert view.said[-1][0] == "curvature of conv1 ..."
 
 
 class Counted(room._Nothing):

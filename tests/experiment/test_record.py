@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.report.conftest import synthetic
 from tfprune.config import from_dict
-from tfprune.experiment.events import ControlFinished, EpochFinished, LevelStarted
-from tfprune.results import ControlResult, EpochResult
+from tfprune.experiment.events import (
+    ControlFinished,
+    EpochFinished,
+    FloorMeasured,
+    LevelStarted,
+)
+from tfprune.results import SEED_FLOOR, ControlResult, EpochResult
 from tfprune.runs.record import RunRecord
 
 
@@ -77,6 +85,21 @@ def test_a_control_is_called_by_its_level_and_seed_and_gray(record, logged):
     colour = given["tags"]["mlflow.runColor"]
     assert colour[1:3] == colour[3:5] == colour[5:7]
     assert logged.metrics == ["accuracy/test", "loss/test", "sparsity/global", "profile/cka"]
+
+
+def test_a_control_and_a_floor_have_their_shares_too(record, logged):
+    result = ControlResult(
+        control="random-mask", seed=0, level=1, sparsity=0.36, accuracy_test=0.8,
+        accuracy_validation=None, loss_test=0.4, similarity={"svcca": {"conv1": math.nan}},
+        dense_share={"svcca": {"conv1": 0.0}},
+    )  # fmt: skip
+    record(ControlFinished(result))
+    assert logged.metrics[-2:] == ["profile/svcca", "share/svcca"]
+    record(LevelStarted(1, 0))
+    row = synthetic(n_levels=1, measures=("svcca",)).similarities[0]
+    row = dataclasses.replace(row, seed=1, against=SEED_FLOOR, dense_share=0.4, against_seed=0)
+    record(FloorMeasured((row,)))
+    assert logged.metrics[-2:] == ["floor/svcca", "floor-share/svcca"]
 
 
 def test_a_level_is_called_by_the_sparsity_that_its_plan_projects(record, logged):

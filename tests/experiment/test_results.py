@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import io
+import math
 
 import pandas
 import pytest
 
 from tfprune.errors import InputError
+from tfprune.report.spoken import spoken
 from tfprune.results import (
     SEED_FLOOR,
     ControlResult,
@@ -22,6 +25,7 @@ from tfprune.results import (
     mask_overlap_csv,
     similarity_csv,
 )
+from tfprune.runs.finished import _controls
 
 
 def level(number: int, **more) -> LevelResult:
@@ -73,14 +77,22 @@ def test_controls_have_a_row_per_layer_and_measure():
         accuracy_test=0.25, loss_test=2.0,
         similarity={"cka": {"conv": 0.5, "dense": 0.25}, "cca": {"conv": 1.0}},
         layer_sparsity={"conv": 0.75, "logits": 0.1},
+        dense_share={"cca": {"conv": 0.5}}, rank_a={"cca": {"conv": 8}},
+        rank_b={"cca": {"conv": 4}},
     )  # fmt: skip
     assert controls_csv([row]) == (
         "control,seed,level,sparsity,accuracy_validation,accuracy_test,loss_test,measure,layer,"
-        "similarity,layer_sparsity\n"
-        "random-mask,7,2,0.5,,0.25,2.0,cka,conv,0.5,0.75\n"
-        "random-mask,7,2,0.5,,0.25,2.0,cka,dense,0.25,\n"
-        "random-mask,7,2,0.5,,0.25,2.0,cca,conv,1.0,0.75\n"
+        "similarity,layer_sparsity,dense_share,rank_a,rank_b\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cka,conv,0.5,0.75,,,\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cka,dense,0.25,,,,\n"
+        "random-mask,7,2,0.5,,0.25,2.0,cca,conv,1.0,0.75,0.5,8,4\n"
     )
+
+    read = list(csv.DictReader(io.StringIO(controls_csv([row]))))
+    assert _controls(read) == (dataclasses.replace(row, layer_sparsity={"conv": 0.75}),)
+    of_before = [{k: v for k, v in cells.items() if k not in ("dense_share", "rank_a", "rank_b")}
+                 for cells in read]  # fmt: skip
+    assert _controls(of_before)[0].rank_b == {}
 
 
 def test_overlaps_have_two_columns_per_layer():
@@ -112,6 +124,41 @@ def test_a_levels_similarities_are_those_with_its_own_dense_network():
     assert list(result.similarity("cka", seed=7, level=1)) == ["conv", "dense"]
     assert result.similarity("cca", seed=7, level=1) == {"conv": pytest.approx(0.4)}
     assert (result.undelivered, result.key, result.report) == (0, None, None)
+
+
+def test_the_share_of_a_levels_layers_is_what_tables_and_figures_show():
+    """Also where a layer has lost directions, or all; the plain call gives the measure's value."""
+    rows = (
+        similarity("whole", 0.5, measure="svcca", rank_a=4, rank_b=4, dense_share=0.5),
+        similarity("half", 0.9, measure="svcca", rank_a=4, rank_b=2, dense_share=0.45),
+        similarity("dead", math.nan, measure="svcca", rank_a=4, rank_b=0, dense_share=0.0),
+        similarity("whole", 0.7),
+    )
+    result = RunResult(name="r", run_id=None, levels=(level(1),), similarities=rows)
+    shares = result.similarity("svcca", seed=7, level=1, share=True)
+    assert shares == {"whole": 0.5, "half": pytest.approx(0.45), "dead": 0.0}
+    told = {r.layer: r.similarity for r in spoken((), rows) if r.measure == "svcca"}
+    assert told == shares
+    assert result.similarity("svcca", seed=7, level=1)["half"] == 0.9
+    with pytest.raises(InputError) as caught:
+        result.similarity("cka", seed=7, level=1, share=True)
+    assert str(caught.value) == (
+        "'cka' has no share of the dense layer's directions; only measures of the CCA family have "
+        "one. Leave out share=True: the tables and figures show its similarity."
+    )
+
+
+def test_what_is_counted_is_a_whole_number_in_tables_and_frames():
+    facts = [{"nonzero": 6218.0, "flops_dense": 2.0**54, "flips_on": 1.0}, {"nonzero": 7.0}]
+    levels = tuple(level(number, facts=found) for number, found in enumerate(facts))
+    header, first, second = levels_csv(levels).splitlines()
+    assert header.endswith("flips,nonzero,flops_dense,flips_on")
+    assert first.endswith(",0.125,6218,18014398509481984,1.0")
+    assert second.endswith(",0.125,7,,")
+    frame = RunResult(name="r", run_id=None, levels=levels, similarities=()).levels_frame()
+    kinds = {name: str(frame[name].dtype) for name in ("nonzero", "flops_dense", "flips_on")}
+    assert kinds == {"nonzero": "int64", "flops_dense": "Int64", "flips_on": "float64"}
+    assert frame["nonzero"].tolist() == [6218, 7]
 
 
 def a_run(**more) -> RunResult:

@@ -12,7 +12,8 @@ from tfprune.experiment.checkpoint import CheckpointFolder
 from tfprune.experiment.events import EpochFinished, LevelFinished, LevelStarted
 from tfprune.results import mask_overlap_csv
 from tfprune.runs import workspace
-from tfprune.runs.run import resume, run, sync
+from tfprune.runs.run import resume, run
+from tfprune.runs.sync import sync
 from tfprune.tracking import open_store, resolve_store
 
 CONFIG = {"pruning": {"levels": 2, "fraction": 0.5, "rewind_to": "7it"}}
@@ -153,11 +154,11 @@ def test_an_interrupted_run_is_marked_killed_and_the_same_command_goes_on_with_i
     result = run(config, folder=tmp_path, tell=silent)
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     assert re.fullmatch(
-        rf"Go on from the last checkpoint \(0\.\d MB\) with: tfprune resume {folder.name}",
+        rf"Resume it from the last checkpoint \(0\.\d MB\) with: tfprune resume {folder.name}",
         silent[0],
     )
     assert silent[1:] == [
-        f"Going on with the interrupted run {folder.name}; --fresh starts anew.",
+        f"Resuming the interrupted run {folder.name}; --fresh starts a new run.",
     ]
     assert result.levels == uninterrupted.levels
 
@@ -169,12 +170,13 @@ def test_changed_libraries_are_refused_with_what_differs(tmp_path, config, silen
     facts = json.loads((folder / "run.json").read_text())
     now = facts["environment"]["numpy"]
     facts["environment"]["numpy"] = "1.0"
+    del facts["sum"]
     (folder / "run.json").write_text(json.dumps(facts))
     with pytest.raises(InputError) as caught:
         resume(folder.name, folder=tmp_path)
     assert str(caught.value) == (
-        f"run {folder.name} can't go on as the same run, its environment changed: numpy was 1.0, "
-        f"is {now}. Bring that back, or start anew with 'tfprune run'."
+        f"run {folder.name} cannot be resumed as the same run: its environment changed: numpy was "
+        f"1.0, is {now}. Restore that, or start a new run with 'tfprune run'."
     )
 
 
@@ -190,6 +192,7 @@ def _resumed(run_id, folder):
         resume(run_id, folder=folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [_resumed, lambda run_id, folder: sync(run_id, folder=folder)],
                          ids=["resume", "sync"])  # fmt: skip
 def test_what_a_kill_between_the_last_two_steps_left_is_freed(finished, command):
@@ -205,12 +208,13 @@ def test_what_a_kill_between_the_last_two_steps_left_is_freed(finished, command)
 
 def test_a_finished_or_unknown_run_is_refused(finished):
     result, folder = finished
-    with pytest.raises(InputError, match="has finished; there is nothing to go on with"):
+    with pytest.raises(InputError, match="has finished; there is nothing to resume"):
         resume(result.run_id, folder=folder)
     with pytest.raises(InputError, match="unknown run 'nothing'"):
         resume("nothing", folder=folder)
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
         run(config, folder=tmp_path, watch=StopAt("epoch", 4), tell=silent)
@@ -223,10 +227,10 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path, config, silent
     del silent[:]
     assert resume(folder.name, folder=tmp_path, tell=silent).levels == uninterrupted.levels
     assert silent == [
-        f"Of the checkpoints in {folder}/checkpoint some can't be used, being damaged, of another "
-        "run, or without a file that they count on; they are kept there as state.damaged. The run "
-        "goes on from the end of epoch 2 of level 0 of seed 0: 2 epochs of 2 levels are trained "
-        "again."
+        f"Of the checkpoints in {folder}/checkpoint some cannot be used: they are damaged, belong "
+        "to another run, or lack a file that they need; they are kept there as state.damaged. "
+        "The run resumes from the end of epoch 2 of level 0 of seed 0: 2 epochs of 2 levels are "
+        "trained again."
     ]
 
 
@@ -245,7 +249,7 @@ def test_a_full_disk_is_told_and_leaves_the_last_checkpoint_whole(
         return whole(source, target)
 
     monkeypatch.setattr(checkpoint.os, "replace", full)
-    with pytest.raises(RunError, match=r"No space left on device\. Make room"):
+    with pytest.raises(RunError, match=r"No space left on device\. Free some space on its disk\."):
         run(config, folder=tmp_path, tell=silent)
     monkeypatch.undo()
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()

@@ -76,6 +76,7 @@ def test_rewinding_brings_weights_and_optimizer_back_to_their_step(small, early,
     np.testing.assert_array_equal(rates, replicate.trainer.rates)
 
 
+@pytest.mark.slow
 def test_learning_rate_rewinding_keeps_the_weights_and_brings_back_the_rest(small, early):
     replicate = replicate_of(small, rewind_to="3it", rewind="learning-rate")
     state, rates, trained, masks = starts_of(replicate)
@@ -85,6 +86,7 @@ def test_learning_rate_rewinding_keeps_the_weights_and_brings_back_the_rest(smal
     np.testing.assert_array_equal(rates, replicate.trainer.rates)
 
 
+@pytest.mark.slow
 def test_fine_tuning_keeps_the_weights_and_trains_at_the_last_rate_afresh(small, early):
     replicate = replicate_of(small, rewind_to="final")
     state, rates, trained, masks = starts_of(replicate)
@@ -95,6 +97,7 @@ def test_fine_tuning_keeps_the_weights_and_trains_at_the_last_rate_afresh(small,
     assert replicate.trainer.rates[-1] < replicate.trainer.rates[0]
 
 
+@pytest.mark.slow
 def test_one_shot_and_iterative_pruning_meet_at_the_same_sparsity(small):
     kept = {}
     for levels, fraction in ((1, 0.75), (2, 0.5)):

@@ -23,7 +23,8 @@ LOGS_EVERYTHING = True
 def finished(tmp_path_factory, small):
     """A small run with two seeds, and the store it logged to."""
     folder = tmp_path_factory.mktemp("run")
-    config = from_dict({**small, "replicates": 2})
+    comparison = {**small["comparison"], "describe": ["dimension"]}
+    config = from_dict({**small, "replicates": 2, "comparison": comparison})
     result = run(config, folder=folder, tell=lambda message: None)
     return config, result, open_store(resolve_store(folder=folder)), folder
 
@@ -96,6 +97,7 @@ def test_parent_and_children_hold_what_the_contract_names(finished):
         assert set(used) == ({"training", "validation", "testing"} if own else {"testing"})
         assert (child.status, child.tags["tfprune.kind"]) == ("FINISHED", "level")
         assert compared.items() <= child.tags.items()
+        assert child.tags["Run"] == parent.name
         assert {"mask.npz", "model.keras"} <= set(store.list_artifacts(child.id))
         steps = [point.step for point in store.metric_history(child.id, "profile/cka")]
         assert steps == [0, 1, 2]  # step = layer index
@@ -131,6 +133,57 @@ def test_tables_hold_a_row_per_level_and_per_layer(finished):
         assert (row["null"] == "") == (row["level"] == "0" and row["against"] == "dense")
 
 
+def test_the_dimensions_are_those_of_the_stored_networks_on_the_probe_set(finished, keras):
+    """Oracle: the network in the store, on the images that all levels share."""
+    from tfprune.activations import collect_activations
+    from tfprune.experiment.plan import make_plan, normalization_of
+    from tfprune.geometry import levina_bickel, two_nn
+
+    config, result, _, _ = finished
+    plan = make_plan(config)
+    network = result.model(2, seed=1)
+    answers = collect_activations(
+        network, plan.probe.images, normalization=normalization_of(plan, 1)
+    )
+    here = [row for row in result.descriptions if (row.seed, row.level) == (1, 2)]
+    assert [(row.layer, row.quantity) for row in here] == [
+        (layer, quantity)
+        for layer in ("conv1", "conv2", "dense1")
+        for quantity in ("dimension-twonn", "dimension-mle")
+    ]
+    for row in here:
+        found = (two_nn if row.quantity == "dimension-twonn" else levina_bickel)(answers[row.layer])
+        assert (row.value, row.low, row.high) == pytest.approx(
+            (found.value, found.low, found.high), rel=1e-3
+        )
+        assert row.n_images == 100
+
+
+def test_descriptions_stand_in_the_table_in_mlflow_and_in_the_report(finished):
+    _, result, store, folder = finished
+    text = store.read_text(result.run_id, "descriptions.csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(result.descriptions) == 2 * 3 * 3 * 2
+    assert len(result.descriptions_frame()) == len(rows)
+    child = store.children(result.run_id)[2]  # seed 0, level 2
+    mine = [
+        row for row in result.descriptions
+        if (row.seed, row.level, row.quantity) == (0, 2, "dimension-mle")
+    ]  # fmt: skip
+    profile = store.metric_history(child.id, "profile/dimension-mle")
+    assert {point.step: point.value for point in profile} == {
+        row.layer_index: row.value for row in mine
+    }
+    means = store.metric_history(result.run_id, "dimension-mle/01_conv2")
+    both = [row.value for row in result.descriptions
+            if (row.level, row.layer, row.quantity) == (1, "conv2", "dimension-mle")]  # fmt: skip
+    assert means[1].value == pytest.approx(np.mean(both))
+    page = (folder / "mlruns/runs" / result.key / "report.html").read_text()
+    assert "Intrinsic dimension (TwoNN) over depth" in page
+    assert "Facco, d&#39;Errico" in page
+    assert (folder / "mlruns/runs" / result.key / "plots/dimension-mle.png").is_file()
+
+
 def test_the_logged_model_is_sparse_and_carries_no_wrapper(finished, keras):
     _, result, store, _ = finished
     child = store.child(result.run_id, level=2, seed=0)
@@ -153,10 +206,10 @@ def test_checkpoints_are_gone_once_a_run_has_finished(finished):
     [
         ({"pruning": {"rewind_to": "2ep"}},
          "pruning.rewind_to: 2ep is past the end of training (2ep); nothing would be trained "
-         "after it. Give an earlier moment, or final to fine-tune."),
+         "after it. Give an earlier step, or final to fine-tune."),
         ({"pruning": {"rewind_to": "9000it"}},
          "pruning.rewind_to: 9000it is past the end of training (10 steps); nothing would be "
-         "trained after it. Give an earlier moment, or final to fine-tune."),
+         "trained after it. Give an earlier step, or final to fine-tune."),
         ({"training": {"epochs": "2ep", "batch_size": 5000}},
          "training.batch_size: 5000 is more than the 1167 training images. Lower it, or give a "
          "larger --train-split."),

@@ -59,6 +59,7 @@ def whole(tmp_path_factory, config):
     return run(config, folder=tmp_path_factory.mktemp("whole"), tell=lambda message: None)
 
 
+@pytest.mark.slow
 def test_every_level_has_its_accuracy_on_every_set(whole):
     rows = list(csv.DictReader(io.StringIO(levels_csv(whole.levels))))
     assert len(rows) == 3
@@ -70,6 +71,7 @@ def test_every_level_has_its_accuracy_on_every_set(whole):
         )
 
 
+@pytest.mark.slow
 def test_the_dense_network_has_lost_nothing_against_itself(whole):
     dense = whole.levels[0].facts
     for name in ("test", "noisy.npz:test", "digits:test_:200_"):
@@ -77,6 +79,7 @@ def test_the_dense_network_has_lost_nothing_against_itself(whole):
         assert dense[f"prune_potential/{name}"] == 0
 
 
+@pytest.mark.slow
 def test_the_prune_potential_is_the_largest_sparsity_without_a_significant_loss(whole):
     for name in ("test", "noisy.npz:test", "digits:test_:200_"):
         best = 0.0
@@ -88,6 +91,7 @@ def test_the_prune_potential_is_the_largest_sparsity_without_a_significant_loss(
     assert whole.levels[-1].facts["p_worse/test"] < 0.05
 
 
+@pytest.mark.slow
 def test_p_worse_of_the_test_set_agrees_with_accuracy(whole):
     for level in whole.levels[1:]:
         n_lost = round((whole.levels[0].accuracy_test - level.accuracy_test) * 500)
@@ -95,7 +99,8 @@ def test_p_worse_of_the_test_set_agrees_with_accuracy(whole):
             assert n_lost > 0
 
 
-@pytest.mark.parametrize("stop", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("stop", [1, 2])
+@pytest.mark.slow
 def test_a_resumed_run_finds_the_same(config, whole, tmp_path, stop):
     from tfprune.experiment.events import LevelFinished
 

@@ -90,7 +90,7 @@ def test_two_networks_are_compared_on_it_too(plan, monkeypatch):
     network = Network("a network", Replicate(plan, seed=0).network, config=plan.config)
     with pytest.raises(InputError, match="seen enough"):
         comparing._compare(
-            [network, network], plan.config, {}, ("cka",), "pixels", 100, False, print
+            [network, network], plan.config, {}, ("cka",), "pixels", 100, False, (), print
         )
     np.testing.assert_array_equal(shown[0], shown[1])
     probe = probe_set(plan.dataset, size=100)

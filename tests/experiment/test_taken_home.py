@@ -148,7 +148,7 @@ def test_a_run_on_an_exported_file_prunes_it_and_leaves_with_one_preprocessing(f
         "comparison": {"measures": ["cka"], "probe_size": 100, "bootstrap": 0},
     }
     again = run(config, folder=tmp_path, tell=heard.append)
-    assert any("under --normalization none" in line and "Normalization" in line for line in heard)
+    assert any("with --normalization none" in line and "Normalization" in line for line in heard)
     assert again.levels[0].accuracy_test == result.levels[1].accuracy_test
     report = export(
         f"{again.run_id}:1", tmp_path / "again.keras", with_preprocessing=True, folder=tmp_path

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tfprune.config import from_dict
-from tfprune.experiment.plan import make_plan, rates_of
+from tfprune.experiment.plan import make_plan
+from tfprune.experiment.projecting import rates_of
 from tfprune.experiment.replicate import Replicate
 from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.masks import prune

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprune.runs.networks import Network, titles
-from tfprune.tracking.client import RunInfo
+from tfprune.tracking.entities import RunInfo
 
 
 def network(name: str, id: str, level: int, seed: int = 0) -> Network:

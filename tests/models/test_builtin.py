@@ -19,6 +19,9 @@ WEIGHTS = {
     ("conv2", CIFAR): 38_592 + 16 * 16 * 64 * 256 + 65_536 + 2_560,
     ("conv4", CIFAR): 259_776 + 8 * 8 * 128 * 256 + 65_536 + 2_560,
     ("conv6", CIFAR): 1_144_512 + 4 * 4 * 256 * 256 + 65_536 + 2_560,
+    # Lin et al. 2013: no dense layer; 5x5, 1x1, 1x1 | 5x5, 1x1, 1x1 | 3x3, 1x1, and the class maps
+    ("nin", CIFAR): 75 * 192 + 192 * 160 + 160 * 96 + 25 * 96 * 192 + 2 * 192 * 192
+    + 9 * 192 * 192 + 192 * 192 + 1_920,
     # Han et al. 2015, table 4: 431K
     ("lenet5", MNIST): 500 + 25_000 + 800 * 500 + 5_000,
     ("vgg11", CIFAR): 9 * (192 + 8_192 + 32_768 + 65_536 + 131_072 + 3 * 262_144) + 5_120,
@@ -70,7 +73,8 @@ def test_the_output_is_one_logit_per_class_and_no_softmax(built):
 
 def test_kernels_have_the_variance_of_their_initialiser_and_biases_are_zero(built):
     name, _, model = built
-    he = name.startswith(("vgg", "resnet"))
+    he = name.startswith(("vgg", "resnet", "nin"))
+    norm = any("BatchNorm" in type(layer).__name__ for layer in model.layers)
     for layer in model.layers:
         if not hasattr(layer, "kernel"):
             continue
@@ -83,9 +87,10 @@ def test_kernels_have_the_variance_of_their_initialiser_and_biases_are_zero(buil
         assert abs(kernel.mean()) < 5 * np.sqrt(variance / kernel.size), layer.name
         if layer.use_bias:
             assert not layer.bias.numpy().any()
-        assert layer.use_bias == (not he or layer.name == "logits")
+        assert layer.use_bias == (not norm or layer.name == "logits")
 
 
+@pytest.mark.slow
 def test_a_few_steps_of_training_reduce_the_loss(keras):
     import tensorflow as tf
 
@@ -150,6 +155,9 @@ def test_two_layers_of_one_shape_start_differently(keras):
         ("digits-cnn", ["image", "conv1", "pool1", "conv2", "pool2", "flatten", "dense1",
                         "logits"]),
         ("lenet300", ["image", "flatten", "dense1", "dense2", "logits"]),
+        ("nin", ["image", "block1_conv", "block1_mlp1", "block1_mlp2", "block1_pool",
+                 "block2_conv", "block2_mlp1", "block2_mlp2", "block2_pool",
+                 "block3_conv", "block3_mlp1", "maps", "logits"]),
         ("conv4", ["image", "conv1", "conv2", "pool1", "conv3", "conv4", "pool2", "flatten",
                    "dense1", "dense2", "logits"]),
     ],
@@ -178,7 +186,7 @@ def test_layers_of_deep_networks_are_named_by_block_and_place(built):
 @pytest.mark.parametrize(
     ("name", "smallest"),
     [("digits-cnn", 4), ("lenet300", 1), ("lenet5", 16), ("conv2", 2), ("conv4", 4), ("conv6", 8),
-     ("vgg11", 16), ("vgg16", 16), ("vgg19", 16), ("resnet20", 1)],
+     ("vgg11", 16), ("vgg16", 16), ("vgg19", 16), ("resnet20", 1), ("nin", 1)],
 )  # fmt: skip
 def test_the_smallest_image_builds_and_a_smaller_one_is_refused_with_its_size(
     name, smallest, keras

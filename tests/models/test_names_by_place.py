@@ -7,9 +7,15 @@ import sys
 import numpy as np
 import pytest
 
+from tfprune.activations.layers import hidden_layers
 from tfprune.errors import InputError
 from tfprune.models import build_model
 from tfprune.models.build import layer_names
+from tfprune.models.layer_names import is_node_name
+from tfprune.models.shrink import flops, shrink
+from tfprune.models.topology import channel_graph
+from tfprune.pruning.amounts import Rates
+from tfprune.training.prunable import PrunableNetwork
 
 MODULE = """
 import itertools
@@ -177,9 +183,32 @@ def test_slashes_and_brackets_in_names_stay(module):
     assert names == ("block/conv", "flatten", "head/dense>1", "head/out")
 
 
-def test_letters_that_tensorflow_refuses_stay_readable_and_distinct(module):
-    names = layer_names(build(module, "foreign"))
-    assert names[1:] == ("u5377u79ef", "flatten", "u5bc6u96c6", "Schicht_a_deux", "out_1")
+def test_layers_whose_names_tensorflow_refuses_are_known_by_them_all_the_same(module):
+    network = build(module, "foreign")
+    assert all(is_node_name(name) for name in layer_names(network))
+    given = ["卷积", "密集", "Schicht à deux", "out 1"]
+    prunable = PrunableNetwork(network)
+    assert [tensor.name for tensor in prunable.tensors] == given
+    assert list(prunable.masks()) == list(prunable.weights()) == given
+    assert [tensor.is_output for tensor in prunable.tensors] == [False, False, False, True]
+    assert [layer.name for layer in hidden_layers(network)] == given[:3]
+    assert list(flops(network)) == given
+    channels = channel_graph(network, set(given))
+    assert {node.tensor or node.name for node in channels} >= set(given)
+    masks = {name: np.ones_like(mask) for name, mask in prunable.masks().items()}
+    masks["密集"][:, :3] = False
+    assert list(shrink(network, masks).kept) == given
+    assert int(shrink(network, masks).kept["密集"].sum()) == 5
+
+
+def test_a_layer_is_excluded_by_the_name_that_the_user_gave_it(module):
+    tensors = PrunableNetwork(build(module, "foreign")).tensors
+    apart = "Schicht a\u0300 deux"  # as some keyboards and file systems write the à
+    for asked in ("密集", apart, "Schicht*"):
+        rates = Rates(conv=0.5, dense=0.5, exclude=(asked,)).resolve(tensors)
+        assert [name for name, rate in rates.items() if rate == 0.0] == [
+            "密集" if asked == "密集" else "Schicht à deux"
+        ]
 
 
 @pytest.mark.parametrize("function", ["three_shared", "three_nested", "two_nested", "own_count"])
@@ -205,8 +234,8 @@ def test_a_function_that_builds_another_network_now_has_no_place_for_the_weights
     with pytest.raises(InputError) as caught:
         origin_of(f"{module}:two_shared", build(module, "two_sequential"))
     assert str(caught.value) == (
-        "'nets_of_names:two_shared' has other layers now than the network that was trained. Put "
-        "back what it was."
+        "'nets_of_names:two_shared' has other layers now than the network that was trained. "
+        "Restore the original."
     )
 
 

@@ -68,3 +68,16 @@ def test_penalties_of_layers_are_kept(conv):
     check_penalties(model, unfolded(model).model, input_shape=SHAPE)
     model(np.ones((2, *SHAPE)))
     assert bool(model.losses) == bool(conv)
+
+
+@pytest.mark.parametrize("inputs", [lambda image: {"image": image}, lambda image: [image]])
+def test_models_of_keras_3_are_asked_as_they_take_their_input(keras, inputs):
+    """Keras warns otherwise, and warnings are errors here."""
+    from tfprune.models.files.convert import convert_to_keras2
+    from tfprune.models.libraries import keras3
+
+    layers = keras3().layers
+    image = keras3().Input(SHAPE, name="image")
+    x = layers.Dense(4, activity_regularizer="l2")(layers.Flatten()(image))
+    theirs = keras3().Model(inputs(image), x)
+    check_penalties(theirs, convert_to_keras2(theirs).model, input_shape=SHAPE)

@@ -77,6 +77,7 @@ def test_channels_that_single_weights_cut_off_at_either_side_go_too(
     assert result.parameters[1] < 0.7 * result.parameters[0]
 
 
+@pytest.mark.slow
 def test_removing_a_channel_of_a_whole_residual_stage_makes_all_its_layers_narrower(
     keras, unsettle, masked_copy, assert_same_function
 ):

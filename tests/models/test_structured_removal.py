@@ -41,8 +41,7 @@ def draw(shape, name):
     ("name", "strategies"),
     [
         *((name, STRATEGIES) for name in QUICK),
-        ("resnet20", STRATEGIES[:1]),
-        pytest.param("resnet20", STRATEGIES[1:], marks=pytest.mark.slow),
+        pytest.param("resnet20", STRATEGIES, marks=pytest.mark.slow),
         *(
             pytest.param(name, STRATEGIES, marks=pytest.mark.slow)
             for name in MODELS.names()

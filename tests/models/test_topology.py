@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from tfprune.config import from_dict
+from tfprune.experiment.facts import why_unfollowed
+from tfprune.experiment.notes import notes_on
 from tfprune.models import MODELS, build_model
+from tfprune.models.files.leaving import Leaving
+from tfprune.models.libraries import replaced_settings_told
+from tfprune.models.shrink import flops
 from tfprune.models.topology import channel_graph
 from tfprune.pruning.kernels import full_masks
 from tfprune.pruning.paths import effective_masks
@@ -37,6 +45,55 @@ def by_deletion(model, masks):
             result[name][index] = (model(x).numpy() != baseline).any()
         kernels[name].assign(mask.astype(np.float32))
     return result
+
+
+def test_a_symbolic_penalty_is_followed_and_is_no_way_to_the_output(keras):
+    layers = keras.layers
+    image = keras.Input((4, 4, 2))
+    x = layers.Conv2D(3, 1, name="conv")(image)
+    side = layers.Dense(2, name="side")(layers.Flatten()(x))
+    model = keras.Model(image, layers.Dense(2, name="logits")(layers.GlobalMaxPooling2D()(x)))
+    model.add_loss(keras.backend.mean(side))
+    model.add_loss(keras.backend.sum(keras.backend.sum(x, axis=[1, 2, 3])))
+    tensors = PrunableNetwork(model).tensors
+    masks = dict(full_masks(tensors))
+    masks["logits"][0] = False  # nobody but the penalty reads the first channel
+    found = effective_masks(masks, tensors, channel_graph(model, set(masks)))
+    assert found["conv"][0, 0].tolist() == [[False, True, True]] * 2
+    assert not found["side"].any()
+    assert set(flops(model)) == {"conv", "logits"}
+
+
+def test_where_channels_are_open_it_is_said_in_plain_words(keras):
+    tf = pytest.importorskip("tensorflow")
+    layers = keras.layers
+    image = keras.Input((4, 4, 2))
+    x = layers.Conv2D(3, 1, name="conv")(image)
+    x = tf.boolean_mask(x, [True, False, True], axis=3)
+    x = layers.Flatten()(tf.reduce_max(x, axis=3, keepdims=True))
+    model = keras.Model(image, layers.Dense(2, name="logits")(x))
+    tensors = PrunableNetwork(model).tensors
+    why = why_unfollowed(model, tensors)
+    assert why is not None
+    assert re.fullmatch(r"the number of channels behind 'tf\.[\w.]+' is open", why)
+    config = from_dict({"model": {"name": "mine:make"}})
+    replaced_settings_told()  # of tests before this one
+    assert notes_on(config, model, Leaving(), unfollowed=why) == (
+        "Not reported for this network, because its channels cannot be traced: floating-point "
+        f"operations and effective sparsity ({why}).",
+    )
+
+
+def test_a_recurrent_layer_mixes_its_features_though_their_number_stays(keras):
+    layers = keras.layers
+    image = keras.Input((4, 4, 2))
+    x = layers.Conv1D(3, 1, name="line")(layers.Reshape((16, 2))(image))
+    model = keras.Model(image, layers.Dense(2, name="logits")(layers.GRU(3)(x)))
+    tensors = PrunableNetwork(model).tensors
+    masks = dict(full_masks(tensors))
+    masks["logits"][:2] = False
+    found = effective_masks(masks, tensors, channel_graph(model, set(masks)))
+    assert found["line"].all()
 
 
 @pytest.fixture(scope="module")

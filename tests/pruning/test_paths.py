@@ -209,6 +209,20 @@ def test_an_unpruned_layer_connects_all_channels():
     assert sparsity(effective_masks(masks, tensors, graph)) == 1
 
 
+def test_an_unpruned_layer_of_two_inputs_passes_what_either_of_them_carries():
+    tensors = tuple(PrunableTensor(name, "dense", (2, 2)) for name in ("a", "b", "out"))
+    masks = full_masks(tensors)
+    masks["a"][:] = False
+    graph = (
+        Node("image", "input", channels=2),
+        Node("a", "kernel", ("image",)),
+        Node("b", "kernel", ("image",)),
+        Node("between", "full", ("a", "b"), channels=2),
+        Node("out", "kernel", ("between",)),
+    )
+    assert_same(effective_masks(masks, tensors, graph), masks)
+
+
 def test_any_window_position_carries_a_channel():
     tensors = (conv("a", 3, 3, 1, 2), conv("b", 3, 3, 2, 1))
     masks = {t.name: np.zeros(t.shape, dtype=bool) for t in tensors}

@@ -15,6 +15,7 @@ from tfprune.report.data import (
     ReportData,
 )
 from tfprune.results import DENSE, SEED_FLOOR, EpochResult, LevelResult, SimilarityResult
+from tfprune.results.descriptions import QUANTITIES, DescriptionResult
 
 DataMaker = Callable[..., ReportData]
 
@@ -201,7 +202,19 @@ def _extras(
         for control, loss in (("random mask", 0.03), ("re-initialised", 0.015))
         for level in range(1, n_levels + 1)
     )
-    return {"matrices": matrices, "filters": filters, "flipped": flipped, "controls": controls}
+    descriptions = tuple(
+        DescriptionResult(0, level, i, layer, quantity.name, 9 - i - level / 9, 8 - i, 10 - i, 500)
+        for level in range(n_levels + 1)
+        for i, layer in enumerate(layers)
+        for quantity in QUANTITIES
+    )
+    return {
+        "descriptions": descriptions,
+        "matrices": matrices,
+        "filters": filters,
+        "flipped": flipped,
+        "controls": controls,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfprune.report.page import write_report
+from tfprune.results.descriptions import QUANTITIES
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,9 @@ def test_every_chart_is_drawn_without_a_word_on_the_console(
         "return [f.length, f.filter(x => x.dataset.drawn).length,"
         "f.filter(x => x.querySelectorAll('svg path').length < 5).length]"
     )
-    assert (figures, drawn, empty) == (10, 10, 0)
+    # accuracy, depth, heat, matrix, layer sparsity, dead channels, two of controls, two of training
+    expected = 10 + len(QUANTITIES)
+    assert (figures, drawn, empty) == (expected, expected, 0)
     assert browser.console() == []
 
 
@@ -79,8 +82,8 @@ def test_choosing_a_measure_redraws_every_figure_of_similarity(browser, opened, 
     Select(browser.find("select.measure")).select_by_value("cka")
     for kind in ("depth", "heat", "matrix", "controls"):
         browser.until(f"!!document.querySelector('[data-drawn=run1-{kind}-cka]')")
-    title = browser.find("[data-drawn=run1-depth-cka] h4").text
-    assert title == "Linear CKA with the dense network over depth"
+    title = browser.find("[data-drawn=run1-depth-cka] .title").text
+    assert title == "Linear CKA, over depth"
     assert browser.console() == []
 
 
@@ -93,7 +96,7 @@ def test_the_slider_shows_another_level(browser, opened, make_data):
         "s.value = 0; s.dispatchEvent(new Event('input', {bubbles: true}))"
     )
     browser.until(f"{first_cell(chart)}.getAttribute('fill') !== {json.dumps(before)}")
-    assert browser.find(f"[data-drawn={chart}] output").text == "1"
+    assert browser.find(f"[data-drawn={chart}] output").text == "1 (20%)"
 
 
 def test_the_slider_of_the_filters_shows_one_level_at_a_time(browser, opened, make_data):
@@ -120,6 +123,29 @@ def test_hovering_shows_the_value(browser, opened, make_data):
     text = browser.find("#vg-tooltip-element").text
     assert "conv1" in text
     assert "SVCCA similarity" in text
+
+
+def test_the_keyboard_reads_values_and_highlights_a_level(browser, opened, make_data):
+    from selenium.webdriver import Keys
+
+    opened(make_data(measures=("cka",)))
+    figure = "[data-drawn=run1-depth-cka]"
+    plot = browser.find(f"{figure} .plot")
+    reading = browser.find(f"{figure} .reading")
+    plot.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert reading.text.startswith("layer conv2, level 1, sparsity 20.0%, Linear CKA 0.")
+    plot.send_keys(Keys.ARROW_DOWN)
+    assert reading.text.startswith("layer conv2, level 2,")
+    plot.send_keys(Keys.ENTER)
+    faded = (
+        f"[...document.querySelectorAll('{figure} .mark-line path')]"
+        ".filter(x => Number(x.getAttribute('opacity')) < 0.5).length"
+    )
+    browser.until(f"{faded} >= 4")
+    plot.send_keys(Keys.ESCAPE)
+    browser.until(f"{faded} === 0")
+    assert reading.text == ""
+    assert browser.console() == []
 
 
 def test_a_level_chosen_in_the_legend_stands_out(browser, opened, make_data):

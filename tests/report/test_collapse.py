@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.report.conftest import synthetic
-from tfprune.report.charts.accuracy import accuracy_chart
-from tfprune.report.levels import collapse_notes, level_summaries, not_collapsed
+from tfprune.report.charts.accuracy import accuracy_chart, dense_accuracy
+from tfprune.report.charts.controls import control_charts
+from tfprune.report.collapse import collapse_notes, not_collapsed
+from tfprune.report.data import control_row
+from tfprune.report.levels import level_summaries
 from tfprune.report.page.page import render
 from tfprune.report.summary import markdown_note
 from tfprune.report.tables import print_result
-from tfprune.results import LevelResult, RunResult
+from tfprune.results import ControlResult, LevelResult, RunResult
 
 
 def data_of(accuracies: list[list[float]]):
@@ -57,7 +60,7 @@ def test_one_seed_at_96_and_one_at_10_percent_are_not_53():
             "similarities."
         ) in text
         assert "0" in text_rows(text)  # without a star
-    (page,) = re.findall(r"Numbers of every level.*?</details>", render([data]), re.S)
+    (page,) = re.findall(r"The numbers of each level.*?</details>", render([data]), re.S)
     cells = re.findall(r">([\d.]+%?\*?)</t[hd]>", page)
     assert cells[cells.index("1*") :][2:6] == ["96.00%", "96.00%", "10.00%", "96.00%"]
     assert "seed 1 (10.0%)" in page
@@ -79,6 +82,35 @@ def test_a_chart_goes_through_the_medians():
     assert drawn == [(pytest.approx(0.95), 0.10)] * 2  # test and validation
 
 
+def test_a_ticket_beside_its_controls_is_that_of_seeds_that_did_not_collapse():
+    """Accuracy and similarity, of the ticket, its control and the dense networks alike."""
+    data = data_of([[0.98, 0.96], [0.97, 0.10], [0.12, 0.11], [0.96, 0.94]])
+    layers = {row.layer: 0.5 for row in data.similarities}
+    controls = tuple(
+        control_row(
+            ControlResult("random-mask", seed, 1, 0.2, None, found, 1.0, {"cka": layers})
+        )
+        for seed, found in enumerate([0.9, 0.2, 0.3, 0.8])
+    )  # fmt: skip
+    data = dataclasses.replace(data, controls=controls)
+    accuracy, *similarity = control_charts(data, key="c")
+    drawn = {row["network"]: row for row in accuracy.rows}
+    assert drawn["ticket"]["value"] == pytest.approx(0.95)
+    assert (drawn["ticket"]["lowest"], drawn["ticket"]["replicates"]) == (0.94, 2)
+    assert drawn["random-mask"]["value"] == pytest.approx(0.85)
+    assert dense_accuracy(data) == {"dense, test": pytest.approx(0.97)}
+    (cka,) = [chart for chart in similarity if chart.measure == "cka"]
+    drawn = {row["network"]: row for row in cka.rows}
+    assert (drawn["random-mask"]["value"], drawn["random-mask"]["replicates"]) == (0.5, 2)
+    of_seeds = [
+        np.mean([row.similarity for row in data.similarities
+                 if (row.seed, row.level, row.measure, row.against) == (seed, 1, "cka", "dense")])
+        for seed in (0, 3)
+    ]  # fmt: skip
+    assert drawn["ticket"]["value"] == pytest.approx(np.mean(of_seeds), abs=1e-6)
+    assert drawn["ticket"]["highest"] == pytest.approx(max(of_seeds), abs=1e-6)
+
+
 ACCURACY = st.floats(0, 1).map(lambda value: round(value, 3))
 
 
@@ -90,7 +122,7 @@ ACCURACY = st.floats(0, 1).map(lambda value: round(value, 3))
     )
 )  # fmt: skip
 def test_every_replicate_is_in_the_median_or_named_as_collapsed(accuracies):
-    """The rule written out: half of its own dense network's accuracy, or less; or never trained."""
+    """The rule written out: half of its dense network's accuracy, or less; or that is low too."""
     data = data_of(accuracies)
     texts = terminal(data), markdown_note(data.levels, data.similarities)
     summaries, notes = level_summaries(data.levels), collapse_notes(data.levels)

@@ -1,14 +1,27 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import math
+import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from tfprune.report.charts.similarity import depth_chart
-from tfprune.report.depth import layers_of, null_of_level, profiles, seed_floor, training_floor
+from tfprune.report.charts.similarity import depth_chart, heat_chart
+from tfprune.report.depth import (
+    fewer_seeds,
+    layers_of,
+    null_of_level,
+    profiles,
+    seed_floor,
+    training_floor,
+)
 from tfprune.report.figures import draw
-from tfprune.results import SAME_INIT, SEED_FLOOR, SimilarityResult
+from tfprune.report.summary import rows_legend
+from tfprune.report.tables import level_table, print_result
+from tfprune.results import DENSE, SAME_INIT, SEED_FLOOR, RunResult, SimilarityResult
 
 
 def row(template: SimilarityResult, **changes) -> SimilarityResult:
@@ -123,7 +136,7 @@ def test_both_floors_are_drawn_and_named_wherever_similarity_is(make_data):
     assert {row["series"] for row in chart.rows} == {
         "level", "dense, other seed", "dense, trained again",
     }  # fmt: skip
-    assert "Dashed: dense networks that differ by seed (1 pair of seeds)" in chart.caption
+    assert "Dashed: dense networks of different seeds (1 pair of seeds)" in chart.caption
     assert "the training floor" in chart.caption
     svg = draw(chart, "svg").decode()
     assert ">dense, other seed<" in svg
@@ -132,3 +145,47 @@ def test_both_floors_are_drawn_and_named_wherever_similarity_is(make_data):
     assert "intervals over images of the probe set, not over seeds" in (
         depth_chart(one, "svcca", key="k").caption
     )
+
+
+def lost(similarities, layer, seeds):
+    """The similarities, a layer of some seeds dead at the last level."""
+    last = max(row.level for row in similarities)
+    return [
+        dataclasses.replace(row, similarity=math.nan, rank_a=8, rank_b=0)
+        if (row.layer, row.level, row.against) == (layer, last, DENSE) and row.seed in seeds
+        else row
+        for row in similarities
+    ]
+
+
+def test_a_mean_over_fewer_seeds_is_named_wherever_means_are_shown(make_data):
+    data = make_data(n_layers=3, n_levels=2, n_seeds=3, measures=("cka",))
+    layer = data.similarities[0].layer
+    rows = lost(data.similarities, layer, {1})
+    said = (
+        "Means of fewer seeds, because the layer has no number in the others: "
+        f"{layer} at level 2 (2 of 3)."
+    )
+    lines = profiles(rows, measure="cka")
+    assert lines[-1].n_known.tolist() == [2, 3, 3]
+    assert not lines[-1].dead.any()
+    assert fewer_seeds(lines) == said
+    gone = profiles(lost(data.similarities, layer, {0, 1, 2}), measure="cka")
+    assert gone[-1].dead.tolist() == [True, False, False]
+    assert fewer_seeds(gone) == ""
+    data = dataclasses.replace(data, similarities=tuple(rows))
+    assert said in rows_legend(data.levels, data.similarities)
+    for chart in (depth_chart, heat_chart):
+        assert said in chart(data, "cka", key="k").caption
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_result(RunResult("x", None, data.levels, data.similarities), console)
+    assert said in console.export_text()
+
+
+def test_a_dead_layer_is_the_lowest_of_a_table_that_has_no_room_for_all(make_data):
+    data = make_data(n_layers=40, n_levels=1, measures=("cka",))
+    layer = sorted({row.layer for row in data.similarities})[5]
+    rows = tuple(lost(data.similarities, layer, {0}))
+    console = Console(width=90, record=True, file=io.StringIO())
+    console.print(level_table(RunResult("x", None, data.levels, rows), width=90))
+    assert re.search(rf"\bdead +{layer}\b", console.export_text())

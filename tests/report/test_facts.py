@@ -14,26 +14,42 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tfprune.config.words import DESCRIPTIONS as DESCRIBED
 from tfprune.experiment import level
 from tfprune.experiment.comparison import ComparisonResult
-from tfprune.report.columns import COMPARE, CONTROLS, LEVELS, MASK_OVERLAP, SIMILARITY, TABLES
+from tfprune.report.columns import (
+    COMPARE,
+    CONTROLS,
+    DESCRIPTIONS,
+    LEVELS,
+    MASK_OVERLAP,
+    SIMILARITY,
+    TABLES,
+    UNITS,
+)
 from tfprune.report.facts import FACTS, fact_named, markdown
 from tfprune.report.page.page import render
 from tfprune.results import (
+    COUNTS,
     controls_csv,
     levels_csv,
     mask_overlap_csv,
     similarity_csv,
 )
+from tfprune.results.descriptions import QUANTITIES, descriptions_csv, units_csv
 from tfprune.similarity import Comparison
 from tfprune.training.connectivity import Line, line_between
 
 FOLDER = Path(__file__).parents[2] / "tfprune" / "experiment"
 RECORDS = FOLDER.parent / "runs" / "record.py"
-SOURCES = (FOLDER / "facts.py", FOLDER / "level.py")
+SOURCES = tuple(FOLDER / name for name in ("facts.py", "functional.py", "level.py"))
 
 
-HOLES = {"of": ("dense", "seed"), "ending": ("", "_recalibrated")}  # in names made from parts
+# in names made from parts
+HOLES = {
+    "of": ("dense", "previous", "seed"),
+    "ending": ("", "_recalibrated"),
+}
 
 
 def emitted() -> set[str]:
@@ -64,10 +80,11 @@ def emitted() -> set[str]:
 def test_every_fact_that_a_run_can_log_is_declared():
     names = emitted()
     assert {"balanced_accuracy", "majority_share"} <= names
+    assert {"js_divergence", "kappa", "forgotten_p", "accuracy_dense_others"} <= names
     assert {"jaccard", "gzip_bytes", "barrier_loss_dense", "barrier_error_seed"} <= names
     assert names <= {fact.name for fact in FACTS}
     on_lines = {f.name for f in FACTS if f.name.startswith(("barrier", "instability"))}
-    assert len(on_lines) == 8 + 4
+    assert len(on_lines) == 12 + 4
     assert on_lines <= names
 
 
@@ -108,6 +125,8 @@ def test_the_report_shows_barriers_by_their_label_with_unit_and_sentence(make_da
         (SIMILARITY, similarity_csv([])),
         (CONTROLS, controls_csv([])),
         (MASK_OVERLAP, mask_overlap_csv([])),
+        (DESCRIPTIONS, descriptions_csv([])),
+        (UNITS, units_csv([])),
     ],
 )
 def test_every_column_of_a_table_is_declared_in_its_place(columns, text):
@@ -125,6 +144,15 @@ def test_every_column_of_a_comparisons_table_is_declared_in_its_place():
     )  # fmt: skip
     header = found.csv().splitlines()[0]
     assert header.split(",") == [column.name for column in COMPARE]
+
+
+def test_the_page_defines_every_quantity_that_can_be_asked_for():
+    page = markdown()
+    for one in QUANTITIES:
+        row = f"| `{one.name}` | `{one.kind}` | {one.unit} | {one.sentence} | {one.paper} |"
+        assert row in page
+        assert one.sentence.endswith(".")
+    assert {one.kind for one in QUANTITIES} == set(DESCRIBED)
 
 
 def test_the_page_defines_every_table_that_a_run_leaves():
@@ -157,3 +185,11 @@ def test_the_page_says_on_which_images_barriers_and_instability_are_measured(
             expected = "the test images, since" if "_seed" in fact.name else "the seed's validation"
             assert fact.images.startswith(expected)
             assert f"| measured on | {fact.images} |" in markdown()
+
+
+def test_what_tables_write_as_whole_numbers_is_what_counts_something():
+    counted = {"numbers", "operations per image", "bytes", "filters", "images"}
+    assert {fact.name for fact in FACTS if fact.unit in counted} == COUNTS
+    assert {fact.unit.split()[0] for fact in FACTS if fact.name not in COUNTS} <= {
+        "share", "nats", "at", "probability", "1",
+    }  # fmt: skip

@@ -14,13 +14,15 @@ from tfprune import report
 from tfprune.errors import InputError
 from tfprune.report import FIGURES, FORMATS
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
-from tfprune.report.charts.axes import level_colour, log_density, sparsity_ticks
-from tfprune.report.charts.beside import control_charts
+from tfprune.report.charts.axes import level_colour, log_density
+from tfprune.report.charts.chart import CATEGORIES
+from tfprune.report.charts.controls import control_charts
 from tfprune.report.charts.layers import layer_sparsity_chart
-from tfprune.report.charts.pairs import comparison_chart
+from tfprune.report.charts.pairs import comparison_chart, matrix_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
 from tfprune.report.figures import charts_of, draw, save_figures, specification
+from tfprune.results.descriptions import QUANTITIES
 
 
 def texts(svg: bytes) -> list[str]:
@@ -116,7 +118,7 @@ def test_every_line_is_named_beside_the_axes(make_data):
     assert "dense, other seed" not in one
 
 
-@pytest.mark.parametrize("n_levels", [3, 14])
+@pytest.mark.parametrize("n_levels", [3, pytest.param(14, marks=pytest.mark.slow)])
 def test_no_name_in_a_legend_leaves_the_figure(make_data, n_levels):
     """A letter is about half as wide as it is high."""
     data = make_data(n_levels=n_levels, n_layers=3, n_seeds=2, extras=True, measures=("cka",))
@@ -150,22 +152,6 @@ def test_of_many_levels_the_legend_names_a_few_with_both_ends():
     channel = level_colour(range(1, 21), {})
     assert channel["legend"]["values"] == [1, 6, 11, 15, 20]
     assert channel["scale"]["domain"] == [1, 20]
-
-
-def test_levels_grow_darker_evenly_on_white():
-    colours = level_colour(range(1, 8), {})["scale"]["range"]
-    lightness = [_lightness(colour) for colour in colours]
-    steps = np.diff(lightness)
-    assert (steps > 0).all()  # dark first, and reversed on white
-    assert steps.max() < 1.4 * steps.min()
-    assert level_colour([1], {})["scale"]["reverse"] == {"expr": "!dark"}
-
-
-def _lightness(colour: str) -> float:
-    """Return CIE L* of an sRGB colour."""
-    share = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    return 116 * float(linear @ [0.2126, 0.7152, 0.0722]) ** (1 / 3) - 16
 
 
 def test_a_single_layer_is_drawn_as_a_stretch(make_data):
@@ -289,20 +275,17 @@ def test_a_kind_that_the_run_has_not_is_refused_with_those_it_has(make_data, tmp
     assert "layer-sparsity, curves-accuracy, curves-loss" in str(caught.value)
 
 
-def test_levels_that_remove_the_same_share_stand_at_equal_distances():
-    places = log_density(1 - 0.8 ** np.arange(6))
-    np.testing.assert_allclose(np.diff(places), np.diff(places)[0])
+def test_names_of_layers_are_never_cut(make_data):
+    long = ("features/stage1_block1_conv1_with_a_rather_long_name", "b" * 60)
+    data = make_data(n_levels=2, layers=long, extras=True)
+    for stem in ("depth-cka", "heatmap-cka", "layer-sparsity"):
+        said = texts(draw(charts_of(data)[stem], "svg"))
+        assert set(long) <= set(said), stem
+    said = texts(draw(matrix_chart(data, "cka", key="m"), "svg"))
+    assert set(long) <= set(said)
 
 
-@pytest.mark.parametrize("highest", [0.0, 0.05, 0.2, 0.67, 0.95, 0.9988, 1.0])
-def test_sparsity_ticks_start_at_dense_and_keep_apart(highest):
-    ticks = sparsity_ticks(highest)
-    assert ticks[0] == 0
-    assert ticks == sorted(ticks)
-    assert max(ticks) <= max(highest, 0.0) + 1e-9
-    assert len(ticks) <= 8
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [{"n_layers": 1, "n_levels": 1}, {"n_layers": 24, "n_levels": 1, "long": True}],
@@ -313,6 +296,7 @@ def test_every_figure_is_saved(make_data, tmp_path, shape):
     written = save_figures(tmp_path / "plots", data)
     assert [path.name for path in written] == [
         "accuracy.png", "depth-svcca.png", "heatmap-svcca.png", "layer-sparsity.png",
+        *(f"{one.name}.png" for one in QUANTITIES),
         "controls-accuracy.png", "curves-accuracy.png", "curves-loss.png",
     ]  # fmt: skip
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
@@ -378,8 +362,6 @@ def test_layers_without_a_number_draw_an_empty_figure_and_warn_nobody(make_data,
 
 def test_the_style_sheet_for_figures_of_ones_own_has_the_same_colours():
     import matplotlib.style
-
-    from tfprune.report.charts.chart import CATEGORIES
 
     with matplotlib.style.context(f"{report.__name__}.tfprune"):
         colours = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]

@@ -5,17 +5,20 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tfprune.errors import InputError
 from tfprune.report.charts.chart import ON_WHITE
+from tfprune.report.charts.descriptions import description_chart, quantities, without_value
 from tfprune.report.charts.pairs import thin
 from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.data import LayerMatrix
 from tfprune.report.page import write_report
-from tfprune.report.page.page import render
+from tfprune.report.page.page import _run_page, render
+from tfprune.results.descriptions import QUANTITIES, DescriptionResult
 
 EVIL = '<script>alert("x")</script>'
 
@@ -35,11 +38,11 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         if tag == "script":
             self.scripts.append("")
-        if tag in ("h3", "h4"):
+        if tag in ("h2", "h3", "h4"):
             self.headings.append("")
         if tag == "img":
             self.images.append(dict(attrs)["src"])
-        if tag in ("script", "h3", "h4", "style"):
+        if tag in ("script", "h2", "h3", "h4", "style"):
             self._in.append(tag)
 
     def handle_endtag(self, tag):
@@ -50,7 +53,7 @@ class Page(HTMLParser):
         inside = self._in[-1] if self._in else ""
         if inside == "script":
             self.scripts[-1] += data
-        elif inside in ("h3", "h4"):
+        elif inside in ("h2", "h3", "h4"):
             self.headings[-1] += data
         elif inside != "style":
             self.text += data
@@ -77,17 +80,55 @@ def test_sections_come_in_the_order_in_which_a_reader_asks(full):
     sections = [
         "Accuracy",
         "Similarity with the dense network",
-        "What is left of every layer",
+        "What is left of each layer",
+        "Each layer by itself",
         "Controls beside the ticket",
         "Filters of the first layer",
-        "Examples whose answer flipped",
+        "Test images with a changed answer",
         "Training curves",
         "Configuration and versions",
         "How to reproduce",
         "How to cite",
     ]
     assert [h for h in full.headings if h in sections] == sections
-    assert full.text.index("What changes inside") < full.text.index("Numbers of every level")
+    assert full.text.index("What changes inside") < full.text.index("The numbers of each level")
+
+
+def test_a_quantity_that_no_layer_has_says_why(make_data):
+    rows = [
+        DescriptionResult(0, 1, 0, "conv1", name, None, None, None, 0, "too few neighbours.")
+        for name in ("curvature-mapc", "curvature-rms")
+    ]
+    page = Page(render([make_data(n_levels=1, descriptions=tuple(rows))]))
+    assert "Each layer by itself" in page.headings
+    assert (
+        "No layer has a value of mean absolute principal curvature and root mean square principal "
+        "curvature: too few neighbours."
+    ) in page.text
+
+
+def test_quantities_come_as_declared_and_layers_without_a_value_say_why(make_data):
+    def row(layer, name, value, why=""):
+        return DescriptionResult(0, 1, int(layer[-1]), layer, name, value, None, None, 20, why)
+
+    rows = [
+        row("conv1", "detectors", 3.0), row("conv1", "curvature-rms", None, "too few neighbours."),
+        row("conv2", "curvature-rms", None, "too few neighbours."), row("conv3", "detectors", 0.0),
+        row("conv3", "curvature-rms", 0.5), row("conv3", "curvature-mapc", 0.2),
+    ]  # fmt: skip
+    data = make_data(n_levels=1, descriptions=tuple(rows))
+    assert [one.name for one in quantities(data)] == [
+        "curvature-mapc", "curvature-rms", "detectors"
+    ]  # fmt: skip
+    assert without_value(data) == [
+        "No value of root mean square principal curvature in conv1 and conv2: too few neighbours."
+    ]
+    many = [row(f"conv{n}", "curvature-rms", None, f"reason {n}.") for n in range(4, 10)]
+    assert without_value(make_data(n_levels=1, descriptions=(*rows, *many)))[-1] == (
+        "3 more reasons are in descriptions.csv."
+    )
+    counts = description_chart(data, quantities(data)[-1], key="detectors")
+    assert counts.spec["layer"][1]["encoding"]["y"]["axis"] == {"tickMinStep": 1}
 
 
 def test_what_was_not_given_is_left_out(make_data):
@@ -109,7 +150,7 @@ def test_a_run_without_any_comparison_still_has_a_page(make_data):
 def test_every_chart_compiles_and_draws_without_a_word(full):
     import vl_convert
 
-    assert len(full.charts) == 14
+    assert len(full.charts) == 14 + len(QUANTITIES)
     for key, chart in full.charts.items():
         spec = chart["spec"] | {"datasets": {"rows": rows_of(chart["columns"])}, "width": 400}
         spec = json.loads(re.sub(r"var\(--[a-z]+\)", "#333333", json.dumps(spec)))
@@ -188,6 +229,7 @@ def test_the_page_asks_the_network_for_nothing(full, make_data):
     assert all(image.startswith("data:image/png;base64,") for image in full.images)
 
 
+@pytest.mark.slow
 def test_the_largest_page_stays_under_five_megabytes(make_data, tmp_path):
     rng = np.random.default_rng(0)
     measures = ("svcca", "pwcca", "cka")
@@ -255,11 +297,63 @@ def test_the_right_answer_of_a_flipped_example_is_marked(make_data):
     assert re.search(r"cat ?dense: dog ?level 2: cat ✓", page)
 
 
-def test_what_is_known_of_the_data_stands_below_the_answer_notes_first(make_data):
+def test_what_is_known_of_the_data_stands_with_the_configuration_notes_first(make_data):
     data = make_data(provenance={"file_format": "csv", "image_size": "None", "note": "a copy"})
     page = " ".join(Page(render([data])).text.split())
-    assert "data a copy · file format csv" in page
+    assert "Where the data came from data a copy file format csv" in page
     assert "image size" not in page
+
+
+def test_the_first_line_says_what_was_run(make_data):
+    config = (
+        "{model: {name: conv4}, training: {epochs: 500it}, pruning: {levels: 3, fraction: 0.1}}"
+    )
+    data = make_data(n_levels=3, n_seeds=3, config=config, versions={"tfprune": "9.1 (abc)"},
+                     began=0.0, seconds=134.2)  # fmt: skip
+    page = " ".join(Page(render([data])).text.split())
+    line = (
+        "model conv4 data digits strategy magnitude, global levels 3 × 10% epochs 500 steps per "
+        "level seeds 0 to 2 date 1970-01-01 00:00 UTC training and comparing 2 min 14 s tfprune 9.1"
+    )
+    assert line in page
+    assert page.index(line) < page.index("What changes inside")
+    fewer = dataclasses.replace(data, config="nothing: known", began=None, seconds=None)
+    assert "strategy" not in Page(render([fewer])).text.partition("What changes")[0]
+
+
+def test_headings_follow_one_another_without_a_gap(make_data):
+    for runs in ([make_data(extras=True)], [make_data(extras=True), make_data(name="b")]):
+        own = re.sub(r"<script.*?</script>", "", render(runs), flags=re.DOTALL)
+        ranks = [int(n) for n in re.findall(r"<h([1-6])", own)]
+        assert ranks[0] == 1
+        assert all(after <= before + 1 for before, after in pairwise(ranks))
+
+
+def test_the_contents_lead_to_every_section(make_data):
+    text = render([make_data(extras=True), make_data(name="b")])
+    linked = re.findall(r'<a href="#([^"]+)"', text.partition("</nav>")[0])
+    assert len(linked) == len(set(linked)) > 15
+    assert all(f'id="{name}"' in text for name in linked)
+
+
+def test_two_numbers_of_one_measure_say_how_they_differ(make_data):
+    charts = {key: text for key, text in _captions(make_data(extras=True)).items() if "cka" in key}
+    pixels = "pixel by pixel: every position of a feature map is a data point."
+    assert pixels in charts["run1-depth-cka"]
+    assert pixels in charts["run1-heat-cka"]
+    assert "by the spatial means of their feature maps. The diagonal" in charts["run1-matrix-cka"]
+    assert (
+        charts["run1-matrix-cka"]
+        .split("The diagonal")[1]
+        .startswith(
+            " therefore differs from Linear CKA over depth, which compares them pixel by pixel"
+        )
+    )
+
+
+def _captions(data) -> dict[str, str]:
+    page = _run_page("run1", "r", data)
+    return {chart.key: chart.caption for item in page.figures for chart in item.charts}
 
 
 def test_facts_of_the_ticket_are_a_table(make_data):
@@ -296,4 +390,4 @@ def test_a_level_is_drawn_beside_its_own_null(make_data, n_levels, drawn):
         {"calculate": "'unrelated layers'", "as": "series"},
     ]
     assert "Dotted: what unrelated layers would show at that level." in chart.caption
-    assert ("only the last keeps" in chart.caption) == (n_levels == 9)
+    assert ("Only the last level shows" in chart.caption) == (n_levels == 9)

@@ -106,6 +106,16 @@ def test_a_result_shows_its_answer_its_levels_and_a_figure(make_data):
     assert len(re.findall(r'<img alt="[^"]+" width="403" src="data:image/png;base64,', page)) == 1
 
 
+def test_a_results_table_is_spaced_by_itself_and_takes_the_pages_colours(make_data):
+    """In a page without styles the headings would run together."""
+    page = result_html(result_of(make_data(n_layers=3, n_levels=2)))
+    cells = re.findall(r"<t[hd]( [^>]*)?>", page)
+    assert cells
+    assert all("padding: .15em .7em" in cell for cell in cells)
+    assert "collapse" in page
+    assert not re.search(r"color: |background", page)
+
+
 def test_names_can_not_become_markup(make_data):
     data = make_data(layers=("<b>x</b>", "a|b*", "c"))
     result = RunResult("<script>", None, data.levels, data.similarities)

@@ -13,7 +13,9 @@ from tfprune.report.levels import LevelSummary, fact_means, level_summaries
 from tfprune.report.summary import result_json
 from tfprune.report.tables import result_json as result_json_of_tables
 from tfprune.results import (
+    ClassResult,
     ControlResult,
+    ForgottenImage,
     LevelResult,
     OverlapResult,
     RunResult,
@@ -59,10 +61,13 @@ def test_what_is_no_number_becomes_null(result):
 
 def test_the_documented_schema_names_exactly_the_fields_there_are(result):
     named = set(re.findall(r"^\| `([a-z_]+)`", SCHEMA_PAGE.read_text(encoding="utf-8"), re.M))
-    records = (LevelResult, SimilarityResult, ControlResult, OverlapResult, LevelSummary)
+    records = (
+        LevelResult, SimilarityResult, ControlResult, OverlapResult, LevelSummary, ClassResult,
+        ForgottenImage,
+    )  # fmt: skip
     fields = {item.name for kind in records for item in dataclasses.fields(kind)}
     columns = {column.name for table in ("levels.csv", "similarity.csv", "controls.csv",
-               "mask-overlap.csv") for column in TABLES[table]}  # fmt: skip
+               "mask-overlap.csv", "forgotten.csv") for column in TABLES[table]}  # fmt: skip
     assert named | columns >= fields | set(result_json(result))
     assert named <= fields | set(result_json(result))
 

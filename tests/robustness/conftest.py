@@ -29,13 +29,13 @@ def refused(tmp_path, monkeypatch, capsys):
     Cleanly: exit status 2, one message on stderr, nothing on stdout, nothing written, and not
     one step trained.
     """
-    from tfprune.runs import run as runs
+    from tfprune.runs import execution
     from tfprune_cli.main import main
 
     def no_training(*args, **named):
         raise AssertionError("this should have been refused before training")
 
-    monkeypatch.setattr(runs, "execute", no_training)
+    monkeypatch.setattr(execution, "execute", no_training)
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)

@@ -8,7 +8,7 @@ import pytest
 COMMANDS = [
     ("rn", "'rn'", "run"),
     ("rum --levels 3", "'rum'", "Did you mean 'run'"),
-    ("prune", "'prune'", "Commands: run"),
+    ("trim", "'trim'", "Commands: run"),
     ("--levels 3", "--levels"),
     ("run extra", "extra"),
     ("run --levls 3", "--levls", "--levels"),

@@ -38,7 +38,7 @@ OPTIONS = [
     ("--probe-size 501", "--probe-size", "501", "500 examples of the test split"),
     ("--probe-size 2000 --probe-split train", "--probe-size", "2000", "train"),
     ("--probe-size 20 --measure cca", "cca", "20"),
-    ("--test-split test[:10]", "--probe-size", "10"),
+    ("--test-split test[:10]", "10 images to probe with in all", "the test split is too small"),
     ("--image-size 100000", "--image-size", "66943.5 GiB", "8x8"),
     ("--rewind-to 285it", "--rewind-to", "285it", "285 steps"),
     ("--epochs 100it --rewind-to 10ep", "--rewind-to", "10ep", "100 steps"),

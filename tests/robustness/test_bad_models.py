@@ -113,8 +113,8 @@ def test_a_model_of_which_nothing_is_trainable_is_refused(refused, tmp_path, sav
         layer.trainable = False
     message = refused("run", "--model", saved(*frozen))
     assert re.sub(r"sequential\w*", "sequential", message) == (
-        "Invalid value for '--model': model 'sequential' has trainable=False on all its layers, so "
-        "nothing of it would be trained. Set model.trainable = True before you save or return it."
+        "Invalid value for '--model': model 'sequential' has trainable=False on all its layers, "
+        "so nothing would be trained. Set model.trainable = True before you save or return it."
     )
 
 
@@ -139,7 +139,11 @@ def test_a_file_with_a_layer_of_ones_own_is_refused(refused, saved, keras):
 
     layers = keras.layers
     message = refused("run", "--model", saved(Mine(), layers.Flatten(), layers.Dense(10)))
-    assert "'Mine' is not a layer or function of Keras that is known to be safe" in message
+    assert message == (
+        "model file './model.keras' at config.layers: 'Mine' is not a class of Keras, and of any "
+        "other a file holds no more than the name. Give the function that builds the model, as "
+        "package.module:function."
+    )
 
 
 FUNCTIONS = """
@@ -176,7 +180,10 @@ def without_config(shape, n):
     [
         ("subclassed", "is a subclass of tf_keras.Model (Wild): its layers are wired by Python"),
         ("fails", "the model function 'functions_of_mine:fails' raised"),
-        ("without_config", "A layer class of your own needs get_config() with every argument"),
+        (
+            "without_config",
+            "A layer or model class of your own needs get_config() with every argument",
+        ),
     ],
 )
 def test_a_function_whose_model_can_t_be_used_is_refused(

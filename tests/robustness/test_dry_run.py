@@ -19,7 +19,7 @@ REFUSED = [
     (("--exclude", "a\udcff"), r"'a\udcff'"),
     (("--scope", "layer", "--layer-fraction", "a\udcff=0.1"), r"'a\udcff'"),
     (("--tracking-uri", "sqlite:///a\udcff.db"), r"'sqlite:///a\udcff.db'"),
-    (("--tracking-uri", "http://127.0.0.1:9"), "does not answer"),
+    (("--tracking-uri", "http://127.0.0.1:9"), "does not respond"),
     (("--exclude", "conv9"), "conv9"),
     (("--rewind-to", "9000ep"), "9000ep"),
 ]

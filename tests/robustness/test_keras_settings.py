@@ -32,7 +32,7 @@ def test_a_default_run_is_that_of_any_other_user(
     (home / ".keras" / "keras.json").write_text(json.dumps(settings))
     status, out, err = program(tmp_path, *SHORT, HOME=str(home), **shell)
     assert status == 0, err
-    assert f"Settings of Keras that tfprune set otherwise here: {said}." in " ".join(err.split())
+    assert f"Keras settings that tfprune overrides here: {said}." in " ".join(err.split())
     assert "Report: mlruns" in " ".join((out + err).split())
 
 
@@ -51,7 +51,11 @@ def test_settings_that_keras_itself_refuses_get_one_message(program, tmp_path, t
 def test_what_is_set_while_the_process_runs_is_set_back(keras):
     import keras as keras3
 
-    from tfprune.models.libraries import replaced_settings, settle_keras
+    from tfprune.models.libraries import (
+        replaced_settings,
+        replaced_settings_told,
+        settle_keras,
+    )
 
     for library in (keras, keras3):
         library.backend.set_floatx("float64")
@@ -63,6 +67,13 @@ def test_what_is_set_while_the_process_runs_is_set_back(keras):
         assert library.backend.image_data_format() == "channels_last"
         assert library.layers.Dense(1).compute_dtype == "float32"
     assert "dtype policy mixed_float16 (now float32)" in replaced_settings()
+    replaced_settings_told()
+    settle_keras()
+    assert replaced_settings() == ()
+    keras.backend.set_floatx("float64")
+    settle_keras()
+    assert replaced_settings() == ("floatx float64 (now float32)",)
+    replaced_settings_told()
 
 
 def test_a_function_that_chooses_a_precision_chooses_it_for_itself_alone(keras, monkeypatch):

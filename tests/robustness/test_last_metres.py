@@ -80,7 +80,9 @@ def statuses(folder: Path) -> dict[str, str]:
     return {one["run"]: one.get("status", "RUNNING") for one in records}
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "number", [SIGNALS[0], *(pytest.param(n, marks=pytest.mark.slow) for n in SIGNALS[1:])]
+)
 def test_twenty_signals_in_a_row_cut_no_clean_up_and_hurry_it(tmp_path, number):
     process = start(tmp_path, "run", "60")
     once_ready(process)
@@ -113,7 +115,9 @@ def test_signals_of_all_kinds_until_the_end_leave_one_message(tmp_path):
     assert statuses(tmp_path) == {"parent": "KILLED", "child": "KILLED"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_that_nohup_or_a_shell_has_ignored_stays_ignored(tmp_path, number):
     process = start(tmp_path, "run", "60", preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
     once_ready(process)
@@ -124,6 +128,7 @@ def test_a_signal_that_nohup_or_a_shell_has_ignored_stays_ignored(tmp_path, numb
     process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_gone_costs_neither_status_nor_record(tmp_path):
     """SIGHUP, and from then on every write to stderr fails."""
     process = start(tmp_path, "run", "60")
@@ -140,8 +145,8 @@ def test_a_finished_run_whose_result_can_t_be_printed_is_finished(tmp_path):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert err == (
-        "Error: stdout can't be written: No space left on device. What the run found is kept: "
-        "see it with 'tfprune ui'.\n"
+        "Error: can't write to stdout: No space left on device. The results are kept: "
+        "see them with 'tfprune ui'.\n"
     )
 
 
@@ -150,7 +155,7 @@ def test_a_listing_that_can_t_be_printed_is_an_error(tmp_path):
         process = start(tmp_path, "models", stdout=full)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert err == "Error: stdout can't be written: No space left on device.\n"
+    assert err == "Error: can't write to stdout: No space left on device.\n"
 
 
 @pytest.mark.parametrize("arguments", [("run", "0"), ("models",)])

@@ -18,6 +18,7 @@ def network():
     )
 
 
+@pytest.mark.slow
 def test_an_mlflow_model_written_twice_is_the_same_byte_for_byte(tmp_path, network):
     from tfprune.tracking.client import save_keras_model
 

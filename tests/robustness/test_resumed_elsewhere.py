@@ -10,8 +10,8 @@ import pytest
 from tfprune.errors import InputError
 from tfprune.experiment import plan
 from tfprune.experiment.events import LevelStarted
+from tfprune.runs import finding, workspace
 from tfprune.runs import run as runs
-from tfprune.runs import workspace
 from tfprune.runs.run import resume, run
 from tfprune.tracking import open_store, resolve_store
 
@@ -55,8 +55,8 @@ def test_changed_data_are_refused_with_the_split_that_differs(interrupted, monke
         resume(home.name, folder=folder)
     facts = json.loads((home / "run.json").read_text())
     assert str(caught.value).startswith(
-        f"run {home.name} can't go on as the same run, its data changed: "
-        f"test was {facts['data']['test']}, is "
+        f"run {home.name} cannot be resumed as the same run: its data changed: test was "
+        f"{facts['data']['test']}, is "
     )
     assert "train was" not in str(caught.value)
 
@@ -66,6 +66,7 @@ def test_a_configuration_edited_by_hand_is_refused(interrupted):
     text = (home / "run.json").read_text()
     facts = json.loads(text)
     facts["config"]["pruning"]["fraction"] = 0.4
+    del facts["sum"]  # as its message says
     (home / "run.json").write_text(json.dumps(facts))
     try:
         with pytest.raises(InputError) as caught:
@@ -80,8 +81,8 @@ def test_an_interrupted_run_is_found_by_its_mlflow_id(interrupted):
     folder, home = interrupted
     store = open_store(resolve_store(folder=folder))
     parent = store.find_run(home.name)
-    assert workspace.find_run(folder, parent.id)[0] == home
-    assert workspace.find_run(folder, parent.id[:8])[0] == home
+    assert finding.find_run(folder, parent.id)[0] == home
+    assert finding.find_run(folder, parent.id[:8])[0] == home
 
 
 def test_another_processor_is_told_and_the_run_goes_on(interrupted, monkeypatch):
@@ -95,11 +96,11 @@ def test_another_processor_is_told_and_the_run_goes_on(interrupted, monkeypatch)
         opened.close()
 
     monkeypatch.setattr(workspace, "processor", lambda: "Another CPU")
-    monkeypatch.setattr(runs, "_carry_out", go_on)
+    monkeypatch.setattr(runs, "carry_out", go_on)
     told = []
     resume(home.name, folder=folder, tell=told.append)
     assert told == [
-        f"The run began with processor {then}, now Another CPU: from here on its last bits may "
-        "differ from an uninterrupted run's."
+        f"The run was started with processor {then}, now Another CPU: from here on, the last bits "
+        "of its results may differ from those of an uninterrupted run."
     ]
     assert gone_on == [home.name]

@@ -99,7 +99,7 @@ def test_a_whole_run_whose_result_can_t_be_printed_exits_as_finished(
     assert (status, out) == (0, "")
     assert "Traceback" not in err
     if stdout == "full":
-        assert err.splitlines()[-1].startswith("Error: stdout can't be written: No space left")
+        assert err.splitlines()[-1].startswith("Error: can't write to stdout: No space left")
     same_as_whole(tmp_path)
 
 

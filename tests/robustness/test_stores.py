@@ -95,15 +95,15 @@ def test_a_server_that_goes_down_in_the_middle_costs_nothing(
     _, err = process.communicate(timeout=400)
     assert process.returncode == 1, err
     told = " ".join(err.split())
-    assert told.count("MLflow does not take records at the moment") == 1
-    assert f"Deliver them with: tfprune sync {key}" in told
+    assert told.count("MLflow is not accepting records at the moment") == 1
+    assert f"Upload them with: tfprune sync {key}" in told
     status, _, err = program(tmp_path, "sync", key)  # still down
-    assert (status, "does not answer" in err) == (2, True)
+    assert (status, "does not respond" in err) == (2, True)
     between.mode = "pass"
     status, out, err = program(tmp_path, "sync", key)
     assert status == 0, err
     assert "left 0, refused 0" in out
-    assert program(tmp_path, "sync", key)[1] == "delivered 0, left 0, refused 0\n"
+    assert program(tmp_path, "sync", key)[1] == "uploaded 0, left 0, refused 0\n"
     same_as_whole(tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_a_comparison_that_a_server_does_not_take_is_delivered_later(
     assert status == 1, err
     (folder,) = (tmp_path / "mlruns" / "runs").iterdir()
     assert f"run     {folder.name}  (not in MLflow yet)" in out
-    assert f"Deliver them with: tfprune sync {folder.name}" in " ".join(err.split())
+    assert f"Upload them with: tfprune sync {folder.name}" in " ".join(err.split())
     between.mode, between.passes = "pass", None
     status, out, err = program(tmp_path, "sync", folder.name)
     assert (status, "left 0, refused 0" in out) == (0, True), err

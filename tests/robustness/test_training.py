@@ -39,7 +39,7 @@ def test_training_that_diverges_stops_the_level_and_keeps_what_there_is(tmp_path
         "--warmup."
     )
     assert caught.value.exit_status == 1
-    assert told[-1].startswith("Go on from the last checkpoint")
+    assert told[-1].startswith("Resume it from the last checkpoint")
     store = open_store(resolve_store(folder=tmp_path))
     (parent,) = [found for found in store.search_runs() if found.kind == "experiment"]
     assert parent.status == "FAILED"

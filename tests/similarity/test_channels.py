@@ -185,3 +185,14 @@ def test_only_the_cca_family_has_a_dense_share():
     a = rng.normal(size=(80, 3))
     have = {s.measure for s in scores(a, a[:, ::-1], *MEASURES.names()) if s.dense_share}
     assert have == {"cca", "svcca", "pwcca", "pwcca-symmetric"}
+
+
+def test_the_share_is_the_value_times_the_directions_that_have_a_partner():
+    """So value, interval and null, means by the same weights over those, scale by one factor."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(300, 9))
+    b = a[:, :4] * np.array([1.0, 0.6, 0.3, 0.1]) + rng.normal(size=(300, 4))
+    for name in ("cca", "svcca", "pwcca", "pwcca-symmetric"):
+        (score,) = scores(a, b, name)
+        assert score.rank_b < score.rank_a
+        assert score.dense_share == pytest.approx(score.value * score.rank_b / score.rank_a)

@@ -95,8 +95,8 @@ def test_no_interval_where_images_are_copies_and_the_reason_is_said(measure):
     assert found.interval is None
     assert found.corrected is None
     assert (
-        "no interval: 320 of 320 images are all but copies of another one, and all together worth "
-        "160 independent images; leave copies out of the probe set" in found.warnings
+        "no interval: 320 of 320 images are near-copies of another one, and all together are "
+        "worth 160 independent images; leave copies out of the probe set" in found.warnings
     )
 
 

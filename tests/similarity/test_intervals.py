@@ -52,8 +52,8 @@ def test_unrelated_layers_get_no_interval_of_a_measure_that_bends_there(name):
     (found,) = scores(rng.normal(size=(n, 16)), rng.normal(size=(n, 16)), name, permutations=10)
     assert (found.interval, found.bias, found.corrected) == (None, None, None)
     assert (
-        f"no interval: the value can't be told from that of unrelated layers ({found.null:.2f}), "
-        f"and there {name} can't be corrected for bias"
+        "no interval: the value cannot be distinguished from that of unrelated layers "
+        f"({found.null:.2f}), and there {name} can't be corrected for bias"
     ) in found.warnings
     (related,) = scores(*draw(rng, n, 16), name, permutations=10)
     assert related.interval is not None
@@ -64,7 +64,7 @@ def test_a_missing_interval_of_sampled_rows_is_explained():
     few, biased = scores(*draw(rng, 36, 4), "rsa", "cka-rbf")
     assert few.warnings == ("no interval: 36 images, of at least 40; use more probe images",)
     assert biased.warnings == (
-        "no interval: cka-rbf is too high on few data points, and by how much is not known",
+        "no interval: cka-rbf is too high on few data points, by an unknown amount",
     )
 
 
@@ -183,15 +183,15 @@ def test_a_channel_that_half_of_the_images_leave_silent_gives_no_interval():
         (found,) = scores(b, a, name)
         assert found.interval is None
         assert found.warnings[0] == (
-            "no interval: it can't be computed on half of the images (directions that live on "
-            "all images are silent on half of them)"
+            "no interval: it can't be computed on half of the images (directions that are active "
+            "on all images are silent on half of them)"
         )
 
 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("maximum-match", "maximum-match counts, and a count moves in steps"),
+        ("maximum-match", "maximum-match counts, and a count changes in steps"),
         ("simple-match", "simple-match is too costly to repeat"),
     ],
 )

@@ -130,13 +130,19 @@ def test_the_interval_of_a_sample_of_rows_is_over_images(name):
 
 
 def test_the_probability_of_the_null_is_that_of_one_more_pairing():
-    """Student's t, (K - 1) / 2 degrees of freedom, on cube roots; one-sided, either direction."""
+    """Student's t, (K - 1) / 2 degrees of freedom, on logarithms; one-sided, either direction."""
     drawn = np.array([0.10, 0.12, 0.09, 0.11, 0.08])
-    root, spread = np.cbrt(drawn), np.cbrt(drawn).std(ddof=1) * np.sqrt(1 + 1 / 5)
-    expected = scipy.stats.t.sf((np.cbrt(0.2) - root.mean()) / spread, 2)
+    logs, spread = np.log(drawn), np.log(drawn).std(ddof=1) * np.sqrt(1 + 1 / 5)
+    expected = scipy.stats.t.sf((np.log(0.2) - logs.mean()) / spread, 2)
     assert p_of_pairings(0.2, drawn, True) == pytest.approx(expected)
     below = scipy.stats.t.sf((drawn.mean() + 0.1) / (drawn.std(ddof=1) * np.sqrt(1 + 1 / 5)), 2)
     assert p_of_pairings(-0.1, drawn, False) == pytest.approx(below)
+    many, signed = np.tile(drawn, 3), np.tile(drawn, 3) - 0.1
+    logs, spread = np.log(many), np.log(many).std(ddof=1) * np.sqrt(1 + 1 / 15)
+    expected = scipy.stats.t.sf((np.log(0.2) - logs.mean()) / spread, 7)
+    assert p_of_pairings(0.2, many, True) == pytest.approx(expected)
+    expected = scipy.stats.t.sf((0.1 - signed.mean()) / (signed.std(ddof=1) * np.sqrt(16 / 15)), 2)
+    assert p_of_pairings(0.1, signed, True) == pytest.approx(expected)
     assert p_of_pairings(0.05, drawn, True) > 0.5 > p_of_pairings(0.05, drawn, False)
     assert p_of_pairings(float("nan"), drawn, True) == 1
     assert p_of_pairings(0.3, [0.1, 0.1, 0.1], True) == 1 / 4  # nothing but their number is known

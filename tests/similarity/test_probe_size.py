@@ -20,6 +20,22 @@ def test_a_dense_layer_wider_than_half_the_probe_set_is_named():
     )
 
 
+def test_more_images_are_not_asked_for_where_there_are_none():
+    for available, remedy in (
+        (601, "Raise --probe-size to 601 or more"),
+        (600, "There are 600 images to probe with in all, and 601 are needed: split more off"),
+    ):
+        text = refusal(["cca"], {"dense": 300}, 500, available=available, larger="split more off")
+        assert text.endswith(
+            f"the probe set gives 500. {remedy}, choose a measure without this limit (--measure "
+            "cka-debiased)."
+        )
+    assert refusal(["cka"], {"dense": 4}, 3, available=3, larger="split more off").endswith(
+        "needs at least 4. There are 3 images to probe with in all, and 4 are needed: split more "
+        "off."
+    )
+
+
 def test_pixels_count_as_data_points():
     check_probe_size(["cca"], {"conv1": 64}, 100, map_sizes={"conv1": (8, 8)})
     assert refusal(["pwcca"], {"conv1": 64}, 8, map_sizes={"conv1": (4, 4)}) == (

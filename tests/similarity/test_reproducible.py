@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from tfprune.similarity import MEASURES, Comparison, score
+from tfprune.similarity import MEASURES, Comparison
 from tfprune.similarity import streaming as store
 from tfprune.similarity.parallel import run_tasks, tiled_product
 
@@ -38,8 +38,10 @@ def found(layers, measures, *, memory, dtype):
 @pytest.mark.parametrize("memory", [0, 2**29], ids=["streamed", "rows kept"])
 @pytest.mark.parametrize(
     ("layers", "measures"),
-    [(NARROW_LAYERS, CHEAP), (WIDE_LAYERS, ["cka", "procrustes", "rsa"])],
-    ids=["narrow", "wide"],
+    [
+        pytest.param(NARROW_LAYERS, CHEAP, id="narrow"),
+        pytest.param(WIDE_LAYERS, ["cka", "procrustes", "rsa"], marks=pytest.mark.slow, id="wide"),
+    ],
 )
 def test_the_scores_have_the_same_bits_on_any_machine(monkeypatch, layers, measures, memory, dtype):
     augment, rng = store.augment, np.random.default_rng(1)
@@ -57,24 +59,6 @@ def test_the_scores_have_the_same_bits_on_any_machine(monkeypatch, layers, measu
             scores = found(layers, measures, memory=memory, dtype=dtype)
         expected = expected or scores
         assert repr(scores) == repr(expected)
-
-
-@pytest.mark.parametrize("width", [8, 64, 512])
-def test_no_more_pairs_at_a_time_than_memory_holds(monkeypatch, width):
-    """A dozen matrices of eight bytes, two wider than the layer, for each pair; in 16 MiB here."""
-    given, run = [], score.run_tasks
-
-    def watched(*args, **options):
-        given.append(options["at_most"])
-        return run(*args, **options)
-
-    monkeypatch.setattr(score, "_MEMORY", 2**24)
-    monkeypatch.setattr(score, "run_tasks", watched)
-    x = np.random.default_rng(3).normal(size=(2 * width, width))
-    comparison = Comparison([("l", "l")], measures=["cka"], blocks=0, permutations=0)
-    comparison.update({"l": x}, {"l": x})
-    comparison.scores()
-    assert given == [max(1, 2**24 // (12 * 8 * (width + 2) ** 2))]
 
 
 def test_results_come_in_the_order_of_the_tasks():

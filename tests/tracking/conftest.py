@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tfprune.tracking import Store, client, local, open_store, resolve_store
-from tfprune.tracking.client import Point
+from tfprune.tracking import Store, open_store, resolve_store
+from tfprune.tracking.entities import Point
 from tfprune.tracking.errors import RejectedError, UnavailableError
 
 
@@ -49,6 +49,10 @@ class MemoryClient:
         found = [i for i, run in self.runs.items() if run["key"] == key]
         self._call("after")
         return found[0] if found else None
+
+    def key_of(self, run_id: str) -> str | None:
+        self._call("before")
+        return self.runs[run_id]["key"] if run_id in self.runs else None
 
     def create_run(self, key: str, name: str, tags: Mapping[str, str], time: int) -> str:
         self._call("before")
@@ -109,14 +113,6 @@ class MemoryClient:
         self._call("before")
         self.runs[run_id].update(status=status, end=time)
         self._call("after")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _migrated_by_mlflow() -> Iterator[None]:
-    """Here new stores are made as the program makes them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "migrate_new_database", client.migrate_new_database)
-        yield
 
 
 @pytest.fixture

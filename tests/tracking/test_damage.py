@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from tfprune.errors import InputError, RunError
 from tfprune.tracking.delivery import deliver_some
 from tfprune.tracking.journal import Journal
+from tfprune.tracking.records import line_of, parsed
 
 N_POINTS = 6
 
@@ -56,8 +60,8 @@ def test_of_a_journal_with_one_wrong_byte_all_other_records_are_delivered(
     journal = Journal(written)
     assert journal.damage == (
         f"{written}/records.jsonl is damaged: of 9 records 1 can't be read (line {number + 1}). "
-        f"What is readable is delivered; the damaged file is kept as {written}/records.jsonl"
-        ".damaged."
+        "The readable records are uploaded; the damaged file is kept as "
+        f"{written}/records.jsonl.damaged."
     )
     assert sorted(str(path) for path in (written / "files").rglob("*")) == files
     assert journal.n_pending() == 2 + N_POINTS
@@ -94,7 +98,7 @@ def test_lines_that_are_gone_are_missed(written, memory):
     lines = lines_of(written)
     (written / "records.jsonl").write_bytes(b"".join(lines[:4] + lines[6:]))
     journal = Journal(written)
-    assert "is damaged: of 9 records 2 are missing. What is readable" in journal.damage
+    assert "is damaged: of 9 records 2 are missing. The readable records" in journal.damage
     assert deliver(journal, memory) == (7, 0)
     journal.close()
 
@@ -117,8 +121,8 @@ def test_a_journal_cut_before_files_that_were_logged_is_damaged_and_they_are_kep
     path.write_bytes(cut)
     journal = Journal(folder)
     assert journal.damage == (
-        f"{path} is damaged: it ends before 3 files that were logged after its last record. What "
-        f"it holds is delivered; the damaged file is kept as {path}.damaged."
+        f"{path} is damaged: it ends before 3 files that were logged after its last record. Its "
+        f"records are uploaded; the damaged file is kept as {path}.damaged."
     )
     assert deliver(journal, memory) == (1, 0)
     journal.close()
@@ -155,9 +159,10 @@ def test_a_journal_shorter_than_what_was_delivered_is_refused(written, memory):
     with pytest.raises(InputError) as caught:
         Journal(written)
     assert str(caught.value) == (
-        f"{written}/records.jsonl ends before what was delivered from it: it holds 4 records in "
-        f"{short} bytes, and {whole} bytes of it were delivered. Put back the file as it was; what "
-        "MLflow has stays there."
+        f"{written}/records.jsonl ends before what was uploaded from it: it holds 4 records in "
+        f"{short} bytes, and {whole} bytes of it were uploaded. Put back the file as it was, or "
+        "upload what it holds to a new store, where the run can go on: tfprune sync journal --to "
+        "URI"
     )
     (written / "records.jsonl").write_bytes(b"".join(lines))
     Journal(written).close()  # the lock was let go
@@ -198,8 +203,8 @@ def test_a_folder_in_a_files_place_is_said_with_its_name(written):
         Journal(written)
     assert str(caught.value) == (
         f"the journal {written} can't be read. {written}/records.jsonl can't be read: Is a "
-        "directory. A folder stands in the place of the file: move it away. What was logged is "
-        "kept."
+        "directory. A folder with the name of the file is in the way: move it elsewhere. What "
+        "was logged is kept."
     )
 
 
@@ -211,3 +216,168 @@ def test_sync_says_what_is_damaged_and_does_not_call_it_done(store, tmp_path):
     delivery = store.sync(tmp_path)
     assert delivery.damage.startswith(f"{path} is damaged: of 2 records 1 can't be read (line 2).")
     assert delivery[:3] == (1, 0, 0)  # that the run has ended
+
+
+def of_another(line, run="q"):
+    """The line as the journal of another run has it."""
+    record = parsed(line, must_have_sum=True)
+    assert record is not None
+    record["run"] = record["run"].replace("r", run, 1)
+    n = record.pop("n")
+    del record["sum"]
+    return line_of(record, n)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "steps"),
+    [
+        (lambda rows: [*rows[:5], of_another(rows[5]), *rows[6:]],
+         "of 9 records 1 are of another run (line 6) and 1 are missing", [0, 1, 3, 4, 5]),
+        (lambda rows: [*rows[:5], of_another(rows[7]), *rows[5:]],
+         "of 9 records 1 are of another run (line 6)", [0, 1, 2, 3, 4, 5]),
+        (lambda rows: [*rows, of_another(rows[0]), of_another(rows[4])],
+         "of 9 records 2 are of another run (line 10, 11)", [0, 1, 2, 3, 4, 5]),
+        (lambda rows: [*rows[:5], rows[6], rows[5], *rows[7:]],
+         "of 9 records 1 stand out of place (line 7)", [0, 1, 2, 3, 4, 5]),
+        (lambda rows: [*rows[:5], rows[4], *rows[5:]],
+         "of 9 records 1 stand out of place (line 6)", [0, 1, 2, 3, 4, 5]),
+        (lambda rows: [*rows[:4], *rows[6:], rows[4]],
+         "of 9 records 1 stand out of place (line 8) and 1 are missing", [0, 1, 3, 4, 5]),
+    ],
+    ids=["replaced", "inserted", "appended", "swapped", "twice", "moved and gone"],
+)  # fmt: skip
+def test_records_of_another_run_or_out_of_place_are_said_and_counted_truly(
+    written, memory, change, said, steps
+):
+    memory.create_run("q-l1", "another", {}, 0)
+    (written / "records.jsonl").write_bytes(b"".join(change(lines_of(written))))
+    journal = Journal(written)
+    assert f"is damaged: {said}. The readable records" in journal.damage
+    deliver(journal, memory)
+    journal.close()
+    points = {run["key"]: sorted(p.step for p in run["points"]) for run in memory.runs.values()}
+    assert points == {"q-l1": [], "r": [], "r-l1": steps}
+
+
+def test_an_editor_that_ended_lines_its_own_way_damaged_nothing(written, memory):
+    path = written / "records.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    journal = Journal(written)
+    assert not journal.damage
+    assert deliver(journal, memory) == (3 + N_POINTS, 0)
+    journal.close()
+
+
+@pytest.mark.parametrize("has_sum", [True, False], ids=["", "of before notes had checksums"])
+@pytest.mark.parametrize("other", ["id0", "id7"])
+def test_a_note_with_another_id_sends_nothing_to_another_run(written, memory, other, has_sum):
+    """One digit that changed, or the id of a run that is there: by its checksum, or the store."""
+    memory.create_run("q", "another", {}, 0)
+    journal = Journal(written)
+    deliver_some(journal, memory, print)
+    journal.append("r-l1", "metrics", step=N_POINTS, values={"loss": 0.0})
+    journal.close()
+    note = written / "delivered.json"
+    said = json.loads(note.read_text().replace('"id2"', f'"{other}"'))
+    if not has_sum:
+        del said["sum"]
+    note.write_text(json.dumps(said))
+    journal = Journal(written)
+    assert deliver(journal, memory) == (4 + N_POINTS if has_sum else 1, 0)
+    journal.close()
+    points = {run["key"]: [p.step for p in run["points"]] for run in memory.runs.values()}
+    assert points == {"q": [], "r": [], "r-l1": [*range(N_POINTS + 1)]}
+
+
+def test_damage_is_said_until_its_trace_is_taken_away(written, memory):
+    """The last records may be gone without a trace in what is left."""
+    path = written / "records.jsonl"
+    path.write_bytes(b"".join(lines_of(written)[:1]))
+    (written / "files" / "90").mkdir()
+    (written / "files" / "91").mkdir()
+    for _ in range(2):
+        journal = Journal(written)
+        deliver(journal, memory)
+        damage = journal.damage
+        journal.close()
+        assert f"{path}.damaged" in damage
+        for left in (written / "files").iterdir():
+            shutil.rmtree(left)
+    assert damage.startswith(f"{path} was damaged before, and may lack records since; ")
+    (written / "records.jsonl.damaged").unlink()
+    journal = Journal(written)
+    assert not journal.damage
+    journal.close()
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_run_that_has_finished_is_not_called_killed_where_its_end_is_gone(store, tmp_path, anew):
+    with store.record(tmp_path, on_gap=lambda message: None) as recorder:
+        recorder.start_run("one", key="aaaa").finish()
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b"".join(lines_of(tmp_path)[:-1]))
+    (tmp_path / "delivered.json").unlink()
+    delivery = store.sync(tmp_path, anew=anew, has_finished=True)
+    assert delivery.damage == (
+        f"{path} is damaged: the run has finished, and the journal ends before the end of aaaa. "
+        f"Its records are uploaded; the damaged file is kept as {path}.damaged."
+    )
+    assert store.find_run("aaaa").status == "FINISHED"
+    assert "was damaged before" in store.sync(tmp_path, has_finished=True).damage
+
+
+def test_records_of_another_run_are_not_looked_for_in_the_store(store, written, tmp_path):
+    with store.record(tmp_path / "aaaa", on_gap=lambda message: None) as recorder:
+        recorder.start_run("one", key="aaaa", params={"levels": 2}).finish()
+    path = tmp_path / "aaaa" / "records.jsonl"
+    path.write_bytes(path.read_bytes() + lines_of(written)[0])
+    damage = store.sync(tmp_path / "aaaa").damage
+    assert "of 3 records 1 are of another run (line 4)" in damage
+    assert damage.endswith(f"the damaged file is kept as {path}.damaged.")
+
+
+def test_what_the_store_has_as_finished_is_not_called_killed(store, tmp_path):
+    """The last record is damaged, and the process was killed before it noted that it was done."""
+    with store.record(tmp_path, on_gap=lambda message: None) as recorder:
+        recorder.start_run("one", key="aaaa").finish()
+        recorder.start_run("two", key="bbbb")
+        recorder.flush(5)
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"FINISHED", b"FINISHEE"))
+    assert "1 can't be read" in store.sync(tmp_path).damage
+    assert [store.find_run(key).status for key in ("aaaa", "bbbb")] == ["FINISHED", "KILLED"]
+
+
+def test_a_store_that_lacks_what_was_delivered_is_said_with_what_fills_it(store, tmp_path):
+    """As an older copy of a database that was put back, or one from which runs were deleted."""
+    folder = tmp_path / "aaaa"
+    with store.record(folder, on_gap=lambda message: None) as recorder:
+        run = recorder.start_run("one", key="aaaa", params={"levels": 2})
+        for step in range(3):
+            run.log_metrics({"loss": 1 / (step + 1)}, step=step)
+        run.finish()
+    assert store.sync(folder) == (0, 0, 0, "", "")
+    note = json.loads((folder / "delivered.json").read_text())
+    end = lines_of(folder)[-1]
+    for offset in (0, note["offset"] - len(end)):  # killed before it noted what was delivered
+        behind = {name: value for name, value in note.items() if name != "sum"} | {"offset": offset}
+        (folder / "delivered.json").write_text(json.dumps(behind))
+        assert store.lacking(folder) == ""
+    (folder / "delivered.json").write_text(json.dumps(note))
+    database = store.location.database
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM metrics WHERE step = 2")
+        connection.execute("UPDATE latest_metrics SET step = 1, value = 0.5")
+        connection.execute("UPDATE runs SET status = 'KILLED'")
+    assert "it is KILLED, was FINISHED, and 1 more" in store.lacking(folder)  # for who resumes it
+    assert store.sync(folder).damage == (
+        "The store lacks what was uploaded to it: run aaaa: it is KILLED, was FINISHED, and 1 "
+        "more. An older copy of it was put back, or runs were deleted there. Upload the whole "
+        "run again with: tfprune sync aaaa --to sqlite:///mlruns/mlflow.db"
+    )
+    assert store.sync(folder, anew=True) == (6, 0, 0, "", "")
+    assert store.sync(folder) == (0, 0, 0, "", "")
+    assert [p.step for p in store.metric_history(store.find_run("aaaa").id, "loss")] == [0, 1, 2]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE runs SET lifecycle_stage = 'deleted'")
+    assert "uploaded to it: run aaaa is not there. An older" in store.sync(folder).damage

@@ -190,8 +190,8 @@ def test_what_the_store_refuses_is_kept_and_told_and_the_rest_goes_on(tmp_path, 
     assert deliver_some(journal, memory, told.append) == Delivery(3, 0, 1)
     assert [(p.key, p.step) for p in memory.runs["id0"]["points"]] == [("good", 0), ("good", 2)]
     assert told == [
-        "MLflow refused 1 record(s) of run P for good: invalid metric "
-        f"They are kept in {tmp_path / 'rejected.jsonl'}."
+        "MLflow refused 1 record(s) of run P permanently: invalid metric They are kept in "
+        f"{tmp_path / 'rejected.jsonl'}."
     ]
     assert '"bad": 0.5' in (tmp_path / "rejected.jsonl").read_text()
     assert journal.is_delivered

@@ -121,8 +121,8 @@ def test_a_server_that_answers_500_for_a_while_gets_every_point_once_and_in_orde
     assert _tag(server.runs[ids[1]], "mlflow.parentRunId") == ids[0]
     assert server.runs[ids[1]]["info"]["status"] == "FINISHED"
     assert len(told) == 2
-    assert told[0].startswith("MLflow does not take records at the moment (")
-    assert told[1].startswith("MLflow takes records again")
+    assert told[0].startswith("MLflow is not accepting records at the moment (")
+    assert told[1] == "MLflow is accepting records again; the waiting records are being uploaded."
 
 
 def test_a_server_that_is_not_there_is_refused_before_training(server: Server) -> None:
@@ -131,7 +131,9 @@ def test_a_server_that_is_not_there_is_refused_before_training(server: Server) -
     with pytest.raises(InputError) as caught:
         open_store(resolve_store(address))
     assert time.monotonic() - begin < 10
-    assert str(caught.value).startswith("the MLflow store http://***@127.0.0.1:9 does not answer: ")
+    assert str(caught.value).startswith(
+        "the MLflow store http://***@127.0.0.1:9 does not respond: "
+    )
     assert str(caught.value).endswith(
         "Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), or leave both out to use the "
         "folder mlruns/ here."
@@ -141,5 +143,5 @@ def test_a_server_that_is_not_there_is_refused_before_training(server: Server) -
 
 def test_a_server_that_answers_500_is_refused_before_training(server: Server) -> None:
     server.status = 500
-    with pytest.raises(InputError, match="does not answer"):
+    with pytest.raises(InputError, match="reports an error of its own: "):
         open_store(resolve_store(server.address))

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,6 +41,7 @@ def test_importing_the_room_costs_no_heavy_import() -> None:
     assert answer.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_using_mlflow_starts_no_telemetry_and_says_nothing(project: Path) -> None:
     code = f"""
 import threading

@@ -109,9 +109,9 @@ def test_a_journal_whose_runs_are_in_another_store_is_refused(tmp_path: Path) ->
     with pytest.raises(InputError) as caught:
         Journal(tmp_path, store="experiment 2 made at 7")
     assert str(caught.value) == (
-        f"what {tmp_path} holds was delivered to another MLflow store or experiment (experiment 1 "
-        "made at 5) than the one that is there now (experiment 2 made at 7). Put that store back, "
-        f"or deliver all of it to a new one: tfprune sync {tmp_path.name} --to URI"
+        f"what {tmp_path} holds was uploaded to another MLflow store or experiment (experiment 1 "
+        "made at 5) than the present one (experiment 2 made at 7). Restore that store, or upload "
+        f"everything to a new one: tfprune sync {tmp_path.name} --to URI"
     )
     Journal(tmp_path, store="experiment 1 made at 5").close()  # the lock was let go
 
@@ -128,8 +128,8 @@ def test_a_full_disk_is_said_and_leaves_the_journal_whole(tmp_path, monkeypatch)
     with pytest.raises(RunError) as caught:
         journal.append("run", "metrics", step=1, values={"loss": 0.4})
     assert str(caught.value) == (
-        f"the journal {tmp_path} can't be written: {os.strerror(errno.ENOSPC)}. "
-        "Make room on its disk. What was logged is kept."
+        f"the journal {tmp_path} can't be written: {os.strerror(errno.ENOSPC)}. Free some space "
+        "on its disk. What was logged is kept."
     )
     monkeypatch.undo()
     assert journal.unlogged_metrics("run", {"loss": 0.4}, 1) == {"loss": 0.4}

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from tfprune.errors import InputError
 from tfprune.tracking import local, open_store, resolve_store
 from tfprune.tracking.local import prepare, relocate
+from tfprune.tracking.store_problem import store_problem
 
 # One process imports MLflow, then forks the ones that open the store: one import, not four.
 _FORK_AND_OPEN = """
@@ -47,6 +50,11 @@ def _fail(message: str) -> None:
     raise AssertionError(message)
 
 
+def _nothing_cached(folder: Path) -> dict[str, str]:
+    """Return an environment in which MLflow has to migrate a new store."""
+    return os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+
+
 def _open_at_once(folder: Path, n_processes: int) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", _FORK_AND_OPEN, str(folder), str(n_processes)],
@@ -54,6 +62,7 @@ def _open_at_once(folder: Path, n_processes: int) -> None:
         text=True,
         timeout=250,
         check=False,
+        env=_nothing_cached(folder),
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     runs = open_store(resolve_store(folder=folder)).search_runs()
@@ -86,6 +95,39 @@ def test_what_a_kill_in_the_first_open_leaves_is_no_obstacle(
     assert sorted(path.name for path in left.parent.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
 
 
+def test_a_new_store_is_the_same_whether_mlflow_migrates_it_or_did_earlier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def rows(name: str) -> list[str]:
+        open_store(resolve_store(folder=tmp_path / name))
+        database = tmp_path / name / "mlruns" / "mlflow.db"
+        with closing(sqlite3.connect(database)) as connection:
+            (made,) = connection.execute(
+                "SELECT max(abs(creation_time - ?)) FROM experiments", (time.time() * 1000,)
+            ).fetchone()
+            assert made < 60_000
+            connection.execute("UPDATE experiments SET creation_time = 0, last_update_time = 0")
+            return [line.replace(str(tmp_path / name), "HERE") for line in connection.iterdump()]
+
+    migrated, copied = rows("migrated"), rows("copied")
+    assert copied == migrated
+    assert any("HERE/mlruns/artifacts/0" in line for line in copied)
+
+
+def test_a_store_can_be_made_where_nothing_can_be_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path
+) -> None:
+    (tmp_path / "file").write_text("in the folder's place")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(
+        local, "migrate_new_database",
+        lambda path, root: shutil.copy(migrated / "mlruns" / "mlflow.db", path),
+    )  # fmt: skip
+    assert open_store(resolve_store(folder=tmp_path)).search_runs() == []
+
+
 @pytest.mark.slow
 def test_kills_at_any_moment_of_the_first_open_leave_a_store_that_opens(tmp_path: Path) -> None:
     rng = random.Random(0)
@@ -94,7 +136,7 @@ def test_kills_at_any_moment_of_the_first_open_leave_a_store_that_opens(tmp_path
         folder = tmp_path / str(number)
         folder.mkdir()
         process = subprocess.Popen([sys.executable, "-c", _FORK_AND_OPEN, str(folder), "1"],
-                                   start_new_session=True)  # fmt: skip
+                                   start_new_session=True, env=_nothing_cached(folder))  # fmt: skip
         deadline = time.monotonic() + 120
         while not (folder / "mlruns").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -249,6 +291,19 @@ def test_locations_elsewhere_are_left_alone_and_a_store_at_home_is_not_touched(
     assert stored["tfprune"] == f"{moved}/mlruns/artifacts"
 
 
+@pytest.mark.parametrize(
+    ("limit", "remedy"),
+    [(resource.RLIM_INFINITY, "The disk, or"), (2**40, "The disk, or"), (2**20, "'ulimit -f'")],
+)
+def test_a_limit_on_the_size_of_files_is_no_fault_of_the_disk(project, monkeypatch, limit, remedy):
+    """SQLite has one word for both."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    told = store_problem(sqlite3.OperationalError("disk I/O error"), resolve_store(folder=project))
+    assert f"can't be used: disk I/O error. {remedy}" in str(told).replace(
+        "It is larger than allowed: raise the limit with ", ""
+    )
+
+
 def test_a_failure_while_mending_changes_nothing(project, tmp_path, monkeypatch) -> None:
     _log_one(project, "first")
     moved = tmp_path / "moved"
@@ -269,6 +324,31 @@ def test_a_failure_while_mending_changes_nothing(project, tmp_path, monkeypatch)
             row[0] for row in connection.execute("SELECT artifact_location FROM experiments")
         ]
     assert all(location.startswith(str(project)) for location in locations)
+
+
+def test_a_full_disk_while_paths_are_mended_is_told_as_that(project, tmp_path, monkeypatch) -> None:
+    """SQLite ends the transaction itself then, and a ROLLBACK on top would raise another error."""
+    moved = tmp_path / "moved"
+    project.rename(moved)
+    full = "database or disk is full"
+
+    class Full(sqlite3.Connection):
+        def execute(self, sql, *parameters):
+            if sql.startswith("UPDATE"):
+                super().execute("ROLLBACK")
+                raise sqlite3.OperationalError(full)
+            return super().execute(sql, *parameters)
+
+    real = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: real(*given, **named, factory=Full)
+    )
+    with pytest.raises(InputError) as caught:
+        open_store(resolve_store(folder=moved), create=False)
+    assert str(caught.value) == (
+        f"the MLflow store {moved}/mlruns/mlflow.db can't be used: {full}. Free some space on its "
+        "disk."
+    )
 
 
 def test_a_database_that_others_laid_is_not_mended(project: Path) -> None:
@@ -292,7 +372,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         open_store(resolve_store(folder=tmp_path))
     assert str(caught.value) == (
-        f"the MLflow store {tmp_path}/mlruns/mlflow.db can't be used: file is not a database. "
-        "It is damaged: move it away, and fill a new one from the folder of each run: tfprune sync "
-        "RUN --to sqlite:///mlruns/mlflow.db"
+        f"the MLflow store {tmp_path}/mlruns/mlflow.db can't be used: file is not a database. It "
+        "is damaged: move it elsewhere, and fill a new one from the folder of each run: tfprune "
+        "sync RUN --to sqlite:///mlruns/mlflow.db"
     )

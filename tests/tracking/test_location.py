@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tfprune.errors import InputError
-from tfprune.tracking import resolve_store
+from tfprune.tracking import open_store, resolve_store
+from tfprune.tracking.local import relocate
 
 
 def test_the_default_store_lies_in_the_folder_mlruns(tmp_path: Path) -> None:
@@ -107,6 +108,30 @@ def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     with pytest.raises(InputError, match="is read-only"):
         resolve_store(folder=tmp_path)
+
+
+def test_a_store_that_is_there_can_be_read_where_it_cannot_be_written(project, monkeypatch):
+    """As that of another user: nothing is locked, mended or made."""
+    writable = os.access
+    monkeypatch.setattr(os, "access", lambda p, mode: not mode & os.W_OK and writable(p, mode))
+    for left in (project / "mlruns").glob(".*.lock"):
+        left.unlink()
+    before = sorted(project.rglob("*"))
+    with pytest.raises(InputError, match=r"mlflow\.db is read-only\. Make it writable"):
+        resolve_store(folder=project)
+    location = resolve_store(folder=project, writes=False)
+    with pytest.raises(InputError) as caught:  # the folder was copied
+        open_store(location, create=False)
+    assert str(caught.value).startswith(
+        f"the MLflow store {project}/mlruns/mlflow.db was made in another folder, and its paths "
+        "can't be corrected, for it is read-only: files are looked for in "
+    )
+    relocate(location.database, location.artifact_root)
+    assert open_store(location, create=False).search_runs() == []
+    assert sorted(project.rglob("*")) == before
+    (project / "mlruns" / "mlflow.db").unlink()
+    with pytest.raises(InputError, match="is read-only"):
+        resolve_store(folder=project, writes=False)
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def check(store: Store) -> None:
     assert not list(Path(model.location).rglob(".artifact.uploading.*"))
 
 
+@pytest.mark.slow
 def test_a_model_has_the_points_of_the_run_that_trained_it(folder: Path, store: Store) -> None:
     delivery = store.sync(folder)
     assert (delivery.left, delivery.rejected) == (0, 0)

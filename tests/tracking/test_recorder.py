@@ -63,12 +63,15 @@ def test_a_store_that_is_down_costs_no_time_and_no_point(tmp_path, memory) -> No
         assert time.monotonic() - begin < 0.5
         _wait(lambda: memory.n_calls >= 6)
         assert told == [
-            "MLflow does not take records at the moment (connection refused). The run goes on; "
-            "they wait in the journal and are delivered when it answers again."
+            "MLflow is not accepting records at the moment (connection refused). The run "
+            "continues; the records wait in the journal and are uploaded when MLflow responds "
+            "again."
         ]
         memory.available = True
         _wait(lambda: len(told) == 2)
-        assert told[1] == "MLflow takes records again; the waiting ones are being delivered."
+        assert told[1] == (
+            "MLflow is accepting records again; the waiting records are being uploaded."
+        )
         assert recorder.flush(5).left == 0
     assert [p.step for p in memory.runs["id1"]["points"]] == list(range(100))
     assert memory.runs["id1"]["tags"]["mlflow.parentRunId"] == "id0"
@@ -95,7 +98,7 @@ def test_an_end_that_comes_during_a_failing_try_still_tells_of_the_gap(
     threading.Timer(0.3, ending.set).start()
     assert recorder.close(timeout=20).left == 1
     assert len(told) == 1
-    assert told[0].startswith("MLflow does not take records at the moment")
+    assert told[0].startswith("MLflow is not accepting records at the moment")
 
 
 def test_a_gap_of_one_quick_retry_is_not_told(tmp_path, memory) -> None:
@@ -221,7 +224,7 @@ def test_a_full_disk_ends_the_run_with_one_clear_error(tmp_path, memory, monkeyp
     with _recorder(memory, tmp_path) as recorder:
         run = recorder.start_run("r")
         monkeypatch.setattr(os, "write", lambda file, data: 0)
-        with pytest.raises(RunError, match=r"can't be written: .* Make room"):
+        with pytest.raises(RunError, match=r"can't be written: .* Free some space on its disk\."):
             run.log_metrics({"loss": 0.5}, step=0)
 
 
@@ -271,8 +274,8 @@ def test_an_error_that_nobody_foresaw_is_told_once_by_its_cause_and_the_run_goes
     assert time.monotonic() - begin < 3
     kept = tmp_path / "delivery-fault.txt"
     assert told == [
-        f"Delivery to MLflow has ended by an error that nobody foresaw ({fault}). The run goes on, "
-        f"its records stay in the journal, and the whole error is in {kept}."
+        f"Uploading to MLflow has stopped because of an unexpected error ({fault}). The run "
+        f"continues, its records stay in the journal, and the full error is in {kept}."
     ]
     assert "in broken" in kept.read_text()
     assert "hunter2" not in kept.read_text()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tracking.conftest import CrashError, MemoryClient
 from tfprune.errors import DamagedError, InputError
-from tfprune.tracking import open_store, resolve_store
+from tfprune.tracking import kept_files, open_store, resolve_store
 from tfprune.tracking.delivery import deliver_some
 from tfprune.tracking.journal import Journal
 from tfprune.tracking.recorder import Recorder
@@ -124,8 +124,8 @@ def test_files_that_were_lost_or_changed_are_said_and_the_rest_is_delivered(tmp_
         told
         == journal.damage
         == (
-            f"2 of the run's files could not be delivered: {masks[0]} is not what was logged; "
-            f"{masks[1]} is gone. The store has them only if it had them before."
+            f"2 of the run's files could not be uploaded: {masks[0]} is not what was logged; "
+            f"{masks[1]} is gone. They are in the store only if they were there before."
         )
     )
     want = contents(memory)
@@ -142,10 +142,10 @@ def test_of_a_journal_that_is_cut_what_is_there_fills_the_store(tmp_path, memory
     path.write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
     journal = Journal(tmp_path / "KEY", anew=True)
     assert journal.damage.startswith(
-        f"{path} is damaged: it ends before what was delivered from it (it holds 4 records in "
+        f"{path} is damaged: it is shorter than what was uploaded from it (it holds 4 records in "
     )
-    assert journal.damage.endswith(f"{len(whole)} bytes of it were delivered). What it holds is "
-                                   "delivered.")  # fmt: skip
+    assert journal.damage.endswith(f"{len(whole)} bytes of it were uploaded). Its records are "
+                                   "uploaded.")  # fmt: skip
     new = MemoryClient()
     deliver_all(journal, new)
     assert [run["key"] for run in new.runs.values()] == ["KEY", "KEY-l0"]
@@ -165,7 +165,7 @@ def test_a_journal_of_before_copies_stayed_says_which_files_it_lacks(tmp_path, m
     assert deliver_all(Journal(tmp_path / "KEY"), memory) == []  # to the store that has them
     new = MemoryClient()
     (told,) = deliver_all(Journal(tmp_path / "KEY", anew=True), new)
-    assert told.startswith("3 of the run's files could not be delivered: ")
+    assert told.startswith("3 of the run's files could not be uploaded: ")
     assert [p.key for run in new.runs.values() for p in run["points"]] == [
         p.key for run in memory.runs.values() for p in run["points"]
     ]
@@ -210,7 +210,7 @@ def test_a_lost_database_is_filled_anew_from_the_folder_alone(store, tmp_path, f
         open_store(resolve_store(folder=project), create=False)
     assert str(caught.value) == (
         f"there is no MLflow store at {project}/mlruns/mlflow.db, to which runs of this folder "
-        "were delivered (1 of them). Put it back, or fill a new one from the folder of each run: "
+        "were uploaded (1 of them). Restore it, or fill a new one from the folder of each run: "
         "tfprune sync KEY --to sqlite:///mlruns/mlflow.db"
     )
     assert not (project / "mlruns" / "mlflow.db").exists()
@@ -218,9 +218,9 @@ def test_a_lost_database_is_filled_anew_from_the_folder_alone(store, tmp_path, f
     with pytest.raises(InputError) as caught:
         new.sync(filled)
     assert str(caught.value) == (
-        f"what {filled} holds was delivered to another MLflow store or experiment "
-        f"({store._client.identity}) than the one that is there now ({new._client.identity}). "
-        "Put that store back, or deliver all of it to a new one: tfprune sync KEY --to URI"
+        f"what {filled} holds was uploaded to another MLflow store or experiment "
+        f"({store._client.identity}) than the present one ({new._client.identity}). Restore that "
+        "store, or upload everything to a new one: tfprune sync KEY --to URI"
     )
     n_records = len((filled / "records.jsonl").read_text().splitlines())
     for _ in range(2):
@@ -235,7 +235,27 @@ def test_an_empty_database_is_said_and_not_filled_with_a_new_one(store, project,
         open_store(store.location, create=False)
 
 
-def test_copies_and_the_files_of_a_store_here_take_the_room_of_one(store, filled, tmp_path):
+def test_a_byte_that_is_changed_in_a_file_of_the_store_leaves_the_copy_whole(store, filled):
+    """In place, as a failing disk or a careless program does; with and without clones."""
+    (run,) = [run for run in store.search_runs() if run.key == "KEY"]
+    stored = Path(run.artifact_uri) / "tables" / "levels.csv"
+    whole = stored.read_bytes()
+    with stored.open("r+b") as file:
+        file.write(b"L")
+    assert [
+        one for one in store.check(filled).differences if "folder" in one or "copy" in one
+    ] == []
+    assert store.sync(filled, anew=True).damage == ""
+    assert stored.read_bytes() == whole
+
+
+def test_large_copies_and_the_files_of_a_store_here_take_the_room_of_one(
+    store, project, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(kept_files, "LINKED_FROM", 1)
+    monkeypatch.setattr(kept_files, "_clone", lambda source, target: False)
+    filled = project / "mlruns" / "runs" / "KEY"
+    logged(store._client, filled, tmp_path / "logged")
     kept = [p for p in (filled / "files").rglob("*") if p.is_file()]
     assert sorted(p.name for p in kept) == ["a.png", "b.png", "levels.csv", *["mask.npz"] * 2]
     assert [os.stat(path).st_nlink for path in kept] == [2] * 5
@@ -286,8 +306,72 @@ def test_a_stored_file_that_is_not_what_was_logged_is_not_read(store, project):
     with pytest.raises(DamagedError) as caught:
         store.read_text(found.id, "mask.npz")
     assert str(caught.value) == (
-        f"mask.npz of run {found.id} ({stored}) is damaged: it is not what was logged; 'tfprune "
-        "sync RUN --to URI' stores it again from the folder of its run. It was left as it is."
+        f"mask.npz of run {found.id} ({stored}) is damaged: it is not what was logged; its copy is "
+        "whole, store it again with: tfprune sync KEY --to sqlite:///mlruns/mlflow.db. It was left "
+        "unchanged."
     )
+    stored.unlink()
+    with pytest.raises(DamagedError) as caught:
+        store.has_artifact(found, "mask.npz")
+    gone = f"mask.npz of run {found.id} is damaged: it is gone from the store"
+    assert str(caught.value).startswith(f"{gone}; its copy is whole, store it again with: tfprune")
     store.sync(folder, anew=True)  # and does
     assert store.read_text(found.id, "mask.npz") == "right"
+    assert store.has_artifact(found, "mask.npz")
+    assert not store.has_artifact(found, "other.npz")
+
+
+def test_a_folder_in_a_files_place_and_a_file_in_a_folders_are_moved_away(store, filled):
+    (run,) = [run for run in store.search_runs() if run.key == "KEY"]
+    root = Path(run.artifact_uri)
+    table, plots = root / "tables" / "levels.csv", root / "plots"
+    table.unlink()
+    table.mkdir()
+    shutil.rmtree(plots)
+    plots.write_text("in its place")
+    assert len(store.check(filled).differences) == 2
+    assert store.sync(filled, anew=True)[1:] == (0, 0, "", "")
+    assert store.check(filled).differences == ()
+    assert plots.with_name("plots.damaged").read_text() == "in its place"
+    assert table.with_name("levels.csv.damaged").is_dir()
+
+
+def test_a_file_that_is_lost_on_both_sides_is_said_by_every_sync_and_no_remedy_is_promised(
+    store, project, tmp_path
+):
+    """Its copy is looked at before anything is said of it."""
+    folder = project / "mlruns" / "runs" / "KEY"
+    with store.record(folder, on_gap=print) as recorder:
+        run = recorder.start_run("run", key="KEY")
+        run.log_text("right", "mask.npz", checked=True)
+        run.finish()
+    found = store.find_run("KEY")
+    stored = Path(found.artifact_uri) / "mask.npz"
+    (copy,) = (folder / "files").rglob("mask.npz")
+    copy.write_text("wrong")
+    whole = f"run KEY: the store has mask.npz as it was logged, but {copy} is not what was logged"
+    assert store.check(folder).lost == store.check(folder).differences == (
+        f"{whole}: copy {stored} there",)  # fmt: skip
+    assert store.sync(folder).damage == ""  # nothing is lost yet
+    stored.write_text("wrong")
+    lost = f"its copy is lost too: {copy} is not what was logged"
+    with pytest.raises(DamagedError) as caught:
+        store.read_text(found.id, "mask.npz")
+    assert str(caught.value) == (
+        f"mask.npz of run {found.id} ({stored}) is damaged: it is not what was logged, and {lost}. "
+        "Put back either of them from a backup. It was left unchanged."
+    )
+    for _ in range(2):
+        assert store.sync(folder, anew=True).damage.startswith("1 of the run's files could not be")
+        for _ in range(2):
+            assert store.sync(folder).damage == (
+                f"1 file is lost: run KEY: mask.npz is not what was logged, and {lost}. Put them "
+                "back from a backup, here or there."
+            )
+    assert store.check(folder).lost == (f"run KEY: mask.npz is not what was logged, and {lost}",)
+    stored.unlink()
+    assert f"run KEY: mask.npz is not there, and {lost}" in store.sync(folder).damage
+    stored.write_text("right")
+    assert store.sync(folder).damage == ""
+    copy.write_text("right")
+    assert store.check(folder).differences == ()

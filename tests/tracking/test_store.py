@@ -6,11 +6,12 @@ import shutil
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tfprune.errors import InputError, RunError
+from tfprune.errors import DamagedError, InputError, RunError
 from tfprune.tracking import Delivery, Store, open_store, resolve_store
 from tfprune.tracking.candidates import date_of
 
@@ -80,10 +81,42 @@ def test_children_come_by_seed_and_level(filled: Store) -> None:
     assert filled.child(run.id, level=1, seed=1).name == "L1 s1"
     with pytest.raises(InputError) as caught:
         filled.child(run.id, level=1)
-    assert str(caught.value) == f"run {run.id} has level 1 for seeds 0, 1: say which seed."
+    assert str(caught.value) == f"run {run.id} has level 1 for seeds 0, 1: choose one of the seeds."
     with pytest.raises(InputError) as caught:
         filled.child(run.id, level=7)
     assert str(caught.value) == f"run {run.id} has no level 7; its levels are 0, 1, 2."
+
+
+def test_levels_that_the_database_has_exchanged_are_not_taken_for_each_other(store, project):
+    """A level's key says its seed and level too; where the params say others, nobody can tell."""
+    with store.record(project / "mlruns" / "runs" / "KEY", on_gap=_fail) as recorder:
+        parent = recorder.start_run("run", key="KEY", tags={"tfprune.kind": "experiment"})
+        for level in range(3):
+            for end, kind in (("", "level"), ("-random-mask", "control")):
+                recorder.start_run(
+                    f"L{level}", key=f"KEY-s0-l{level}{end}", parent=parent,
+                    params={"level": level, "seed": 0}, tags={"tfprune.kind": kind},
+                ).finish()  # fmt: skip
+        recorder.start_run("without params", key="KEY-s0-l3", parent=parent).finish()
+        parent.finish()
+    run = store.find_run("KEY")
+    assert store.child(run.id, level=0).key == "KEY-s0-l0"
+    assert len(store.children(run.id)) == 7
+    with closing(sqlite3.connect(project / "mlruns" / "mlflow.db")) as database, database:
+        swapped = "SELECT run_uuid FROM runs WHERE name IN ('L0', 'L1')"
+        database.execute(
+            f"UPDATE params SET value = 1 - value WHERE key = 'level' AND run_uuid IN ({swapped})"
+        )
+    for look in (lambda: store.children(run.id), lambda: store.child(run.id, level=2)):
+        with pytest.raises(DamagedError) as caught:
+            look()
+        assert re.fullmatch(
+            r"the MLflow store sqlite:\S+ is damaged: run (\w+) is KEY-s0-l([01])(-random-mask)? "
+            r"by its key, and level [10] of seed 0 of run KEY by its params and its parent\. What "
+            r"else differs from what was logged is told by: tfprune sync KEY --check\. It was left "
+            r"unchanged\.",
+            str(caught.value),
+        )
 
 
 def test_a_run_is_found_by_id_key_name_and_their_beginning(filled: Store) -> None:
@@ -99,7 +132,7 @@ def test_a_run_that_is_not_there_or_not_the_only_one_is_said(filled: Store) -> N
         filled.find_run("resnet2O")
     assert str(caught.value) == (
         "unknown run 'resnet2O'; did you mean 'resnet20'? Known: resnet20, conv4 cifar10. "
-        "'tfprune ui' shows them all."
+        "'tfprune runs' lists them all."
     )
     one, two = filled.find_run("aaaa-2"), filled.find_run("aaaa-1")
     with pytest.raises(InputError) as caught:
@@ -223,7 +256,7 @@ def test_a_database_locked_for_a_minute_is_told_once_and_loses_nothing(store, pr
     assert len(store.metric_history(run.id, "loss")) == n_points
     assert len(told) == 2
     assert "database is locked" in told[0]
-    assert told[1].startswith("MLflow takes records again")
+    assert told[1] == "MLflow is accepting records again; the waiting records are being uploaded."
 
 
 def test_a_folder_is_stored_with_all_it_holds(store: Store, project: Path, tmp_path: Path) -> None:
@@ -323,8 +356,8 @@ def test_a_store_lost_while_reading_is_a_run_error(store: Store, monkeypatch) ->
     with pytest.raises(RunError) as caught:
         store.search_runs()
     assert str(caught.value) == (
-        f"the MLflow store {store.location.database} can't be used: connection reset. Look what is "
-        "wrong with that file."
+        f"the MLflow store {store.location.database} can't be used: connection reset. Check what "
+        "is wrong with that file."
     )
 
 

@@ -50,6 +50,7 @@ def test_a_barrier_is_the_highest_point_above_the_mean_of_the_ends():
     assert falling.error_barrier == 0.0
 
 
+@pytest.mark.slow
 def test_a_line_from_a_network_to_itself_is_flat(ends, tiny_data):
     trainer, first, _ = ends
     line = line_between(trainer, first, first, examples=tiny_data.test, n_points=4)
@@ -57,6 +58,7 @@ def test_a_line_from_a_network_to_itself_is_flat(ends, tiny_data):
     assert line.error_barrier == 0.0
 
 
+@pytest.mark.slow
 def test_the_masks_in_force_do_not_cut_the_line(ends, tiny_data):
     trainer, first, second = ends
     free = line_between(trainer, first, second, examples=tiny_data.test, n_points=3)
@@ -67,6 +69,7 @@ def test_the_masks_in_force_do_not_cut_the_line(ends, tiny_data):
     assert masked.loss.tolist() == free.loss.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recalibrate", [0, 48])
 def test_the_trainer_is_left_as_it_was(make_trainer, tiny_data, recalibrate):
     trainer = make_trainer(dropout=0.3)
@@ -83,6 +86,7 @@ def test_the_trainer_is_left_as_it_was(make_trainer, tiny_data, recalibrate):
     assert network.get_layer("norm1").momentum == momentum
 
 
+@pytest.mark.slow
 def test_recalibrated_statistics_are_means_over_batches_of_what_the_batch_norm_sees(
     ends, tiny_data
 ):
@@ -122,6 +126,7 @@ def test_weights_of_another_network_and_a_line_without_ends_are_refused(ends, ti
     assert str(caught.value) == ("a line has at least its 2 ends: expected n_points >= 2, got 1.")
 
 
+@pytest.mark.slow
 def test_each_end_of_a_line_is_prepared_as_it_was_trained(ends, tiny_data):
     trainer, first, second = ends
     other = Normalization("standard", (40.0,), (25.0,))

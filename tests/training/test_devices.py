@@ -56,8 +56,8 @@ def test_a_gpu_that_is_not_there_is_named(keras, monkeypatch, choice, cards, see
     with pytest.raises(InputError) as caught:
         use_device(choice)
     assert str(caught.value) == (
-        f"device {choice!r} is not there: TensorFlow sees {seen}. 'tfprune doctor' says why; "
-        "--device cpu does without."
+        f"device {choice!r} is not there: TensorFlow sees {seen}. 'tfprune doctor' says why; use "
+        "--device cpu to train without one."
     )
 
 
@@ -68,8 +68,8 @@ def test_without_a_gpu_numpy_compares_unless_one_is_asked_for(keras, monkeypatch
     with pytest.raises(InputError) as caught:
         moment_device("gpu")
     assert str(caught.value) == (
-        "layers can't be compared on a GPU: TensorFlow sees none. 'tfprune doctor' says why; "
-        "--compare-on cpu or auto does without."
+        "layers can't be compared on a GPU: TensorFlow sees none. 'tfprune doctor' says why; use "
+        "--compare-on cpu or auto."
     )
     monkeypatch.setattr(devices, "gpu", lambda: Device("GPU", "a card", (9, 0)))
     assert moment_device("auto") == moment_device("gpu") == "/GPU:0"

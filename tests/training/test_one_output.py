@@ -29,6 +29,7 @@ def one_unit(keras, activation):
         layers.Flatten(), layers.Dense(1, activation=activation, name="o")])  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["sigmoid", None])
 def test_it_trains_and_answers_as_plain_keras_does(keras, parity, activation):
     from tfprune.training.prunable import PrunableNetwork

@@ -108,3 +108,15 @@ def test_a_sigmoid_is_one_however_it_is_written():
             found = Outputs(False, sigmoid=True).smoothed_cross_entropy(labels, outputs, smoothing)
             wanted = (1 - smoothing) * expected - smoothing * np.log(shares).mean(axis=-1)
             np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5)
+
+
+def test_logits_of_probabilities_are_their_own_up_to_a_number_per_image():
+    import tensorflow as tf
+
+    z = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    assert np.array_equal(Outputs(True).logits(tf.constant(z)).numpy(), z)
+    shares = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    found = Outputs(False).logits(tf.constant(shares)).numpy()
+    assert np.ptp(found - z, axis=1) == pytest.approx(np.zeros(5), abs=1e-5)
+    one = Outputs(False).logits(tf.constant([[0.0]])).numpy()  # one unit, sure of the first class
+    assert one == pytest.approx(np.log([[1.0, 1e-30]]), rel=1e-5)

@@ -64,6 +64,7 @@ def _arguments():
     return order, None, None, None, tf.constant(0), tf.constant(0), tf.constant(1)
 
 
+@pytest.mark.slow
 def test_steps_differ_from_float32_by_rounding_only(make):
     wide, narrow = make("float32"), make("bfloat16")
     start = wide.prunable.weights()
@@ -89,6 +90,7 @@ def test_kernels_keep_all_their_bits_and_pruned_ones_stay_zero(make):
         assert (trainer.prunable.masks()[name] == masks[name]).all()
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_the_three_classes_and_trains_to_the_same_bits_again(make, tiny_data):
     training = dataclasses.replace(SGD, epochs="40ep")
     first, second = make("bfloat16", training), make("bfloat16", training)

@@ -69,6 +69,7 @@ def uncompilable(keras):
     return keras.Model(inputs, keras.layers.Dense(3, name="logits")(Python()(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xla", ["auto", "on"])
 def test_a_network_that_xla_refuses_trains_without_it_or_says_so(
     keras, tiny_data, monkeypatch, xla

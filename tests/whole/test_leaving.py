@@ -77,7 +77,7 @@ def test_a_function_s_network_leaves_in_its_own_precision(
         return network(libraries[which], shape, n_classes)
 
     done = whole_run(make)
-    assert done.says("'tfprune export' writes the network in the precision that it came with.")
+    assert done.says("'tfprune export' writes the network in its original precision.")
     report, _ = written(done, tmp_path / "out.keras", which)
     again = libraries[which].models.load_model(report.path, compile=False)
     assert {layer.dtype_policy.name for layer in again.layers if layer.weights} == {policy}
@@ -129,12 +129,12 @@ def test_where_the_function_builds_another_network_now_the_one_that_was_trained_
     report, heard = written(done, tmp_path / "out.keras", "tf_keras")
     assert report.library == "tf_keras"
     assert heard == [
-        "The network is written as tfprune trained it, for 'users_networks:make' has other layers "
-        "now than the network that was trained. Put back what it was."
+        "The network is written as tfprune trained it, because 'users_networks:make' has other "
+        "layers now than the network that was trained. Restore the original."
     ]
     monkeypatch.delitem(sys.modules, "users_networks")
     _, heard = written(done, tmp_path / "again.keras")
     assert heard[0].startswith(
-        "The network is written as tfprune trained it, for no module 'users_networks' for the "
-        "model function 'users_networks:make'."
+        "The network is written as tfprune trained it, because no module 'users_networks' for "
+        "the model function 'users_networks:make'."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import sys
 import types
@@ -12,10 +14,13 @@ import numpy as np
 import pytest
 
 from tfprune.experiment.events import LevelFinished
+from tfprune.models.layer_names import spell
+from tfprune.pruning.mask_files import load_masks
 from tfprune.runs import workspace
 from tfprune.runs.compare import compare
 from tfprune.runs.export import export
 from tfprune.runs.run import resume, run
+from tfprune.tracking import open_store, resolve_store
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +125,74 @@ def test_a_function_of_changing_names_is_resumed_compared_exported_and_a_ticket(
     ticket = {**CONFIG, "replicates": 1, "pruning": {"ticket": "whole:2"}}
     found = run(ticket, name="ticket", folder=folder, tell=_silent)
     assert found.levels[-1].sparsity == whole.levels[2].sparsity
+
+
+NAMES = [
+    "卷积",
+    "畳み込み👍",
+    "<img src=x onerror=alert(1)>",
+    "تلافيف",
+    "conv[1]",
+    "à deux",
+    "$x^$",
+]
+
+
+def test_layers_are_known_by_the_users_names_wherever_a_run_shows_them(
+    keras3: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(shape: Any, n_classes: int) -> Any:
+        L = keras3.layers  # noqa: N806
+        x = inputs = keras3.Input(shape)
+        for name in NAMES:
+            x = L.Conv2D(3, 3, padding="same", activation="relu", name=name)(x)
+        return keras3.Model(inputs, L.Dense(n_classes, name="klasės")(L.Flatten()(x)))
+
+    module = types.ModuleType(MODULE)
+    module.make = make  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    monkeypatch.chdir(project)
+    config = {
+        "model": {"name": f"{MODULE}:make"},
+        "training": {"epochs": "1it", "batch_size": 64},
+        "pruning": {
+            "levels": 1,
+            "fraction": 0.5,
+            "strategy": "synflow",
+            "scope": "layer",
+            "exclude": ["conv[1]", "畳*"],
+        },
+        "comparison": {"measures": ["cka"], "probe_size": 40, "bootstrap": 0},
+    }
+    done = run(config, name="names", folder=project, tell=_silent)
+    sparsity = done.levels[1].layer_sparsity
+    assert list(sparsity) == [*NAMES, "klasės"]
+    assert [name for name, share in sparsity.items() if share == 0] == ["畳み込み👍", "conv[1]"]
+    assert [row.layer for row in done.similarities if row.level == 1] == NAMES
+
+    store = open_store(resolve_store(None, None, folder=project), create=False)
+    table = csv.DictReader(io.StringIO(store.read_text(done.run_id, "similarity.csv")))
+    assert [row["layer"] for row in table if row["level"] == "1"] == NAMES
+    page = store.read_text(done.run_id, "report.html")
+    assert "<img src=x" not in page
+    assert "卷积" in page or "\\u5377\\u79ef" in page
+    assert all(spell(name) not in page for name in NAMES)
+    child = store.child(done.run_id, level=1, seed=0).id
+    masks = load_masks(store.download_artifact(child, "mask.npz"))
+    assert list(masks) == [*NAMES, "klasės"]
+    metrics = store.find_run(done.run_id).metrics
+    assert len([key for key in metrics if key.startswith("cka/")]) == len(NAMES)
+    assert "cka/00_卷积" in metrics
+
+    compared = compare("names:0", "names:1", folder=project, probe_size=40, tell=_silent)
+    assert list(compared.layers_a) == list(compared.layers_b) == NAMES
+    export("names:1", project / "own.keras", folder=project, tell=_silent)
+    own = keras3.models.load_model(project / "own.keras")
+    assert [layer.name for layer in own.layers if layer.weights] == [*NAMES, "klasės"]
+    export("names:1", project / "small.keras", shrink=True, folder=project, tell=_silent)
+    ticket = {**config, "pruning": {"ticket": "names:1"}}
+    found = run(ticket, name="names-ticket", folder=project, tell=_silent)
+    assert list(found.levels[-1].layer_sparsity) == [*NAMES, "klasės"]
 
 
 def test_both_uses_of_a_layer_tell_filters_that_pruning_took_from_dead_ones(

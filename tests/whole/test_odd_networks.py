@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from tfprune.errors import InputError
 
 pytestmark = pytest.mark.slow
 
-NOT_KERAS3 = "will be logged as a tf_keras file, not as MLflow models, for this one can't be"
-NOT_A_FILE = "Each level's network will be stored as weights (network.npz), for a .keras file of it"
+NOT_KERAS3 = "not as MLflow models, because this one cannot be converted to Keras 3: "
+A_KERAS2_FILE = f"The pruned networks will be logged as a tf_keras file, {NOT_KERAS3}"
+NOT_A_FILE = (
+    "Each level's network will be stored as weights (network.npz), because a .keras file of it "
+    "cannot be read back: "
+)
 
 
 def classifier(keras: Any, body: Any) -> Any:
@@ -67,6 +72,10 @@ def bodies(keras: Any) -> dict[str, Any]:
         "regularizer": lambda k, x: k.Conv2D(
             3, 2, kernel_regularizer=lambda w: 1e-3 * tf.reduce_sum(w * w)
         )(x),
+        "spectral": lambda k, x: k.SpectralNormalization(k.Conv2D(3, 2, activation="relu"))(x),
+        "first state": lambda k, x: k.GRU(3)(
+            k.Reshape((36, 4))(x), initial_state=k.Dense(3)(k.Flatten()(x))
+        ),
         "training fixed": lambda k, x: k.BatchNormalization()(x, training=False),
     }
 
@@ -87,6 +96,8 @@ EXPECTED = {
     "activation": (True, True),
     "initializer": (True, True),
     "regularizer": (True, True),
+    "spectral": (False, False),
+    "first state": (False, False),
     "training fixed": (False, False),
 }
 
@@ -95,7 +106,7 @@ def test_what_a_network_can_t_be_is_said_without_our_trial_s_path_and_its_remedi
     keras: Any,
 ) -> None:
     """The remedies of one who loads a file are none for one who writes it."""
-    from tfprune.models.files.export import try_leaving
+    from tfprune.models.files.leaving import try_leaving
 
     found = {
         name: try_leaving(classifier(keras, body)((8, 8, 1), 10))
@@ -106,8 +117,8 @@ def test_what_a_network_can_t_be_is_said_without_our_trial_s_path_and_its_remedi
             assert not any(word in text for word in ("/tmp", "network.keras", "trust", "Replace"))
     texts = {name: (leaving.file, leaving.keras3) for name, leaving in found.items()}
     assert texts["own layer"] == (
-        "'Scale' is not a layer or function of Keras that is known to be safe",
-        "layer 'scale' (Scale) can't be converted to Keras 3: it is a custom layer, of which only "
+        "'Scale' is not a class of Keras, and of any other a file holds no more than the name",
+        "layer 'scale' (Scale) can't be converted to Keras 3: it is a custom layer, and only "
         "its author knows what it computes",
     )
     assert texts["an operation without counterpart"] == (
@@ -117,9 +128,17 @@ def test_what_a_network_can_t_be_is_said_without_our_trial_s_path_and_its_remedi
     )
     for role in ("activation", "initializer", "regularizer"):
         assert texts[role][1] == (
-            f"a function of your own as {role} has no counterpart in Keras 3, so the model can't "
-            "be converted"
+            f"your own function as {role} has no counterpart in Keras 3, so the model can't be "
+            "converted"
         )
+        assert re.fullmatch(
+            rf"layer 'conv2d_\d+' \(Conv2D\) has a function of your own as {role}",
+            texts[role][0] or "",
+        )
+    ellipsis = texts["Ellipsis"][0] or ""
+    assert ellipsis.startswith("a slice with an Ellipsis (in the graph as 'tf.__operators__.getit")
+    for leaving in texts.values():
+        assert not any("Error" in (why or "") for why in leaving)  # no library's own words
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -132,12 +151,12 @@ def test_a_network_is_trained_stored_and_found_again(whole_run: Any, keras: Any,
     done = whole_run(classifier(keras, bodies(keras)[name]), name=f"odd {name}")
     not_keras3, not_a_file = EXPECTED[name]
     level, parent = done.artifacts(level=1), done.artifacts()
-    assert done.says("can't be converted to Keras 3") is not_keras3
+    assert done.says(NOT_KERAS3) is not_keras3
     assert done.says(NOT_A_FILE) is not_a_file
     assert ("network.npz" in level, "model.keras" in level) == (not_a_file, not not_a_file)
     assert ("model-final/MLmodel" in parent) is not not_keras3
+    assert done.says(A_KERAS2_FILE) is (not_keras3 and not not_a_file)
     if not_keras3 and not not_a_file:
-        assert done.says(NOT_KERAS3)
         assert "model-final.keras" in parent
     store = open_store(resolve_store(None, None, folder=done.folder), create=False)
     found = load_network(f"odd {name}:1", store).model
@@ -164,12 +183,12 @@ def test_a_file_with_a_lambda_is_trained_and_exported_by_those_who_trust_it(
 def test_a_model_that_can_t_be_registered_is_refused_before_training(
     whole_run: Any, keras: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    from tfprune.runs import run as runs
+    from tfprune.runs import execution
 
     def no_training(*args: Any, **named: Any) -> None:
         raise AssertionError("this should have been refused before training")
 
-    monkeypatch.setattr(runs, "execute", no_training)
+    monkeypatch.setattr(execution, "execute", no_training)
     with pytest.raises(InputError, match=r"^--register mine needs an MLflow model, and this"):
         whole_run(classifier(keras, bodies(keras)[name]), register="mine")
 
@@ -188,7 +207,7 @@ def test_frozen_layers_are_named_and_a_frozen_network_is_refused(
         return model
 
     done = whole_run(partly)
-    assert done.says("Not trained, for the model has them frozen (trainable=False): conv2d.")
+    assert done.says("or pruned, because the model has frozen them (trainable=False): conv2d.")
     with pytest.raises(InputError, match="has trainable=False on all its layers"):
         whole_run(wholly)
 

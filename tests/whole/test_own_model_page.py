@@ -77,3 +77,13 @@ def test_compare_and_export_build_a_network_with_functions_of_your_own_from_your
     assert list(found.layers_a) == list(found.layers_b) == ["conv2d", "dense_1"]
     report = export(f"{done.name}:1", project / "own", format="savedmodel", folder=project)
     assert report.sparsity == pytest.approx(done.result.levels[1].sparsity, abs=0.02)
+
+
+def test_what_was_set_otherwise_is_told_by_the_first_run_of_a_process_alone(
+    whole_run: Any, keras: Any
+) -> None:
+    keras.backend.set_floatx("float64")
+    first, second = (whole_run(lambda: network(keras)) for _ in range(2))
+    assert first.says("Keras settings that tfprune overrides here: floatx float64 (now float32)")
+    assert not second.says("tfprune overrides here")
+    assert keras.backend.floatx() == "float32"

@@ -9,11 +9,12 @@ import numpy as np
 
 from tfprune.activations.layers import HiddenLayer, hidden_tensors
 from tfprune.errors import unknown_name
+from tfprune.models.layer_names import called
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.data import Normalization
+    from tfprune.data.feed import Prepares
 
 
 class ActivationReader:
@@ -27,14 +28,14 @@ class ActivationReader:
         self,
         network: tf_keras.Model,
         *,
-        normalization: Normalization,
+        normalization: Prepares,
         layers: tuple[str, ...] | None = None,
     ) -> None:
         found = hidden_tensors(network)
         known = [layer.name for layer, _ in found]
         for name in layers or ():
             if name not in known:
-                raise unknown_name(f"hidden layer of model {network.name!r}", name, known)
+                raise unknown_name(f"hidden layer of model {called(network)!r}", name, known)
         kept = [item for item in found if layers is None or item[0].name in layers]
         self.layers: tuple[HiddenLayer, ...] = tuple(layer for layer, _ in kept)
         self._inputs = network.inputs
@@ -47,9 +48,10 @@ class ActivationReader:
         import tensorflow as tf
 
         if names not in self._reads:
-            self._reads[names] = tf.function(
-                self.in_graph(names), jit_compile=False, reduce_retracing=True
-            )
+            read = tf.function(self.in_graph(names), jit_compile=False, reduce_retracing=True)
+            # every reader has functions of its own, which TensorFlow takes for one traced anew
+            read._omit_frequent_tracing_warning = True
+            self._reads[names] = read
         return self._reads[names]
 
     def in_graph(self, names: Sequence[str]) -> Callable[[Any], list[Any]]:
@@ -94,7 +96,7 @@ def collect_activations(
     network: tf_keras.Model,
     images: np.ndarray,
     *,
-    normalization: Normalization,
+    normalization: Prepares,
     layers: tuple[str, ...] | None = None,
     batch_size: int = 100,
 ) -> dict[str, np.ndarray]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from importlib import import_module
+from numbers import Integral, Real
 from typing import Any, NoReturn
 
 from tfprune.errors import InputError, check_writable
@@ -50,6 +51,23 @@ def fail(config: Any, name: str, reason: str) -> NoReturn:
     raise ConfigError(f"{section}.{name}" if section else name, reason)
 
 
+_LONGEST = 120  # characters of a value that a message quotes
+
+
+def shown(value: object) -> str:
+    """Return a value as messages quote it: of long ones, such as arrays, the beginning and kind.
+
+    >>> shown("2ep")
+    "'2ep'"
+    >>> shown(list(range(1000)))
+    '[0, 1, 2, 3, ... (list)'
+    """
+    text = " ".join(repr(value).split())
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 10]}... ({type(value).__name__})"
+
+
 def _range(low: float | None, high: float | None, low_open: bool, high_open: bool) -> str:
     if high is None:
         return f"greater than {low}" if low_open else f"at least {low}"
@@ -74,13 +92,14 @@ def number(
     if value is None and optional:
         return
     expected = f"expected a number {_range(low, high, low_open, high_open)}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        fail(config, name, f"{expected}; got {value!r}.")
-    below = low is not None and (value <= low if low_open else value < low)
-    above = high is not None and (value >= high if high_open else value > high)
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        fail(config, name, f"{expected}; got {shown(value)}.")
+    found = float(value)
+    below = low is not None and (found <= low if low_open else found < low)
+    above = high is not None and (found >= high if high_open else found > high)
     if below or above:
         fail(config, name, f"{expected}; got {value}.")
-    object.__setattr__(config, name, float(value))
+    object.__setattr__(config, name, found)
 
 
 def integer(
@@ -96,23 +115,24 @@ def integer(
     if value is None and optional:
         return
     expected = f"expected a whole number {_range(low, high, False, False)}"
-    wrong = isinstance(value, bool) or not isinstance(value, int)
+    wrong = isinstance(value, bool) or not isinstance(value, Integral)
     if wrong or (low is not None and value < low) or (high is not None and value > high):
-        fail(config, name, f"{expected}; got {value!r}.")
+        fail(config, name, f"{expected}; got {shown(value)}.")
+    object.__setattr__(config, name, int(value))
 
 
 def boolean(config: Any, name: str) -> None:
     """Check a truth value."""
     value = getattr(config, name)
     if not isinstance(value, bool):
-        fail(config, name, f"expected true or false; got {value!r}.")
+        fail(config, name, f"expected true or false; got {shown(value)}.")
 
 
 def text(config: Any, name: str) -> None:
     """Check a non-empty string."""
     value = getattr(config, name)
     if not isinstance(value, str) or not value.strip():
-        fail(config, name, f"expected a name; got {value!r}.")
+        fail(config, name, f"expected a name; got {shown(value)}.")
     _writable(config, name, value)
 
 
@@ -127,10 +147,10 @@ def texts(config: Any, name: str, *, needed: bool = False) -> None:
     """Check a list of distinct non-empty strings; lists become tuples."""
     value = getattr(config, name)
     if isinstance(value, str) or not isinstance(value, (list, tuple)):
-        fail(config, name, f"expected a list of names; got {value!r}.")
+        fail(config, name, f"expected a list of names; got {shown(value)}.")
     bad = [item for item in value if not isinstance(item, str) or not item.strip()]
     if bad:
-        fail(config, name, f"expected a list of names; it holds {bad[0]!r}.")
+        fail(config, name, f"expected a list of names; it holds {shown(bad[0])}.")
     for item in value:
         _writable(config, name, item)
     twice = sorted({item for item in value if list(value).count(item) > 1})
@@ -142,18 +162,31 @@ def texts(config: Any, name: str, *, needed: bool = False) -> None:
 
 
 def choice(config: Any, name: str) -> None:
-    """Check that a string is one of the field's `choices`."""
+    """Check that a string is one of the field's `choices`; see `word` for truth values."""
     choices = _field(config, name).metadata["choices"]
-    value = getattr(config, name)
+    value = word(getattr(config, name), choices)
     if value not in choices:
-        fail(config, name, f"expected one of {', '.join(choices)}; got {value!r}.")
+        fail(config, name, f"expected one of {', '.join(choices)}; got {shown(value)}.")
+    object.__setattr__(config, name, value)
+
+
+def word(value: Any, choices: Collection[str]) -> Any:
+    """Return `on` or `off`, which YAML reads as truth values, where it is one of the choices.
+
+    >>> word(True, ("auto", "on", "off")), word(True, ("a", "b"))
+    ('on', True)
+    """
+    if not isinstance(value, bool):
+        return value
+    meant = "on" if value else "off"
+    return meant if meant in choices else value
 
 
 def device(config: Any, name: str) -> None:
     """Check the name of a device: auto, cpu, gpu or gpu:N."""
     value = getattr(config, name)
     if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|gpu(:\d+)?", value):
-        fail(config, name, f"expected auto, cpu, gpu or gpu:N, such as gpu:1; got {value!r}.")
+        fail(config, name, f"expected auto, cpu, gpu or gpu:N, such as gpu:1; got {shown(value)}.")
 
 
 def choices(config: Any, name: str) -> None:
@@ -162,7 +195,7 @@ def choices(config: Any, name: str) -> None:
     allowed = _field(config, name).metadata["choices"]
     for value in getattr(config, name):
         if value not in allowed:
-            fail(config, name, f"expected some of {', '.join(allowed)}; got {value!r}.")
+            fail(config, name, f"expected some of {', '.join(allowed)}; got {shown(value)}.")
 
 
 def duration(config: Any, name: str, *, positive: bool = False) -> None:
@@ -192,9 +225,10 @@ def fractions(config: Any, name: str) -> None:
     """Check a mapping of layer name -> share in [0, 1)."""
     value = getattr(config, name)
     if not isinstance(value, Mapping):
-        fail(config, name, f"expected layer names with shares; got {value!r}.")
+        fail(config, name, f"expected layer names with shares; got {shown(value)}.")
     for layer, share in value.items():
-        ok = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share < 1
+        is_number = isinstance(share, Real) and not isinstance(share, bool)
+        ok = is_number and 0 <= float(share) < 1
         if not isinstance(layer, str) or not ok:
             fail(config, name, f"expected a share in [0, 1) for {layer!r}; got {share!r}.")
         _writable(config, name, layer)
@@ -213,7 +247,7 @@ def rewind(config: Any, name: str) -> None:
     except ValueError:
         fail(
             config, name,
-            f"expected init, final, or a moment such as '2ep' or '500it'; got {value!r}.",
+            f"expected init, final, or a step such as '2ep' or '500it'; got {shown(value)}.",
         )  # fmt: skip
 
 

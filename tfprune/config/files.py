@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tfprune.config.check import ConfigError, Duration
+from tfprune.config.check import ConfigError, Duration, shown
 from tfprune.config.schema import SECTIONS, RunConfig, settings
-from tfprune.errors import InputError, nearest, unknown_name
+from tfprune.errors import InputError, check_kind, nearest, unknown_name
 
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -54,15 +54,18 @@ def from_dict(nested: Mapping[str, Any]) -> RunConfig:
 
     Raises ConfigError for an unknown setting (naming the nearest) and for a wrong value.
     """
+    check_kind(nested, Mapping, "a mapping of settings by section, as in a YAML file")
     known = settings()
     for section in SECTIONS:
         part = nested.get(section, {})
         if not isinstance(part, Mapping):
-            raise ConfigError(section, f"expected settings of {section}; got {part!r}.")
-    for name in flatten(nested):
+            raise ConfigError(section, f"expected settings of {section}; got {shown(part)}.")
+    for name, value in flatten(nested).items():
         if name not in known:
-            close = nearest(str(name), known)
-            hint = f"did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+            # a mapping is meant for a section, and a name without a dot may be
+            among = list(SECTIONS) if isinstance(value, Mapping) else [*SECTIONS, *known]
+            close = nearest(str(name), among)
+            hint = f"did you mean {close[0]!r}?" if close else f"Known: {', '.join(among)}."
             raise ConfigError(str(name), f"there is no such setting; {hint}")
     parts = {section: cls(**nested.get(section, {})) for section, cls in SECTIONS.items()}
     own = {key: value for key, value in nested.items() if key not in SECTIONS}
@@ -79,7 +82,7 @@ def override(nested: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
         if rest:
             part = merged.setdefault(section, {})
             if not isinstance(part, dict):
-                raise ConfigError(section, f"expected settings of {section}; got {part!r}.")
+                raise ConfigError(section, f"expected settings of {section}; got {shown(part)}.")
             part[rest] = value
         else:
             merged[name] = value
@@ -163,6 +166,7 @@ def preset_names() -> dict[str, str]:
 
 def load_preset(name: str) -> dict[str, Any]:
     """Return the settings of a preset: a known name, or a YAML file of one's own."""
+    check_kind(name, str, "a preset's name or the path of a YAML file, as text")
     if name in preset_names():
         return read_mapping(_PRESETS / f"{name}.yaml")
     if "/" in name or name.endswith((".yaml", ".yml")) or Path(name).is_file():

@@ -19,99 +19,107 @@ _ONE_SHARE = (
 class PruningConfig:
     """What is removed at every level, and where training goes back to."""
 
-    strategy: str = setting("magnitude", "what ranks the weights (see 'tfprune strategies')",
+    strategy: str = setting("magnitude", "criterion that ranks the weights (see 'tfprune "
+                                         "strategies')",
                             "--strategy")  # fmt: skip
     scored: str = setting(
         "auto",
-        "which weights the strategy ranks: trained, or rewound (those that training goes back "
-        "to: pruning before training); auto: rewound for snip, grasp and synflow",
+        "which weights the strategy ranks. trained: those after training; rewound: those at the "
+        "rewind step (pruning before training); auto: rewound for snip, grasp and synflow",
         "--scored",
         choices=("auto", *SCORED),
     )
     levels: int = setting(5, "levels of pruning after the dense network (level 0)", "--levels")
     fraction: float = setting(
-        0.2, "share of the surviving weights removed at every level, in (0, 1)", "--fraction"
+        0.2, "fraction of the surviving weights removed at every level, in (0, 1)", "--fraction"
     )
     scope: str = setting(
         "global",
-        "global: weights of all layers are ranked together; layer: each layer by itself; erk, "
-        "uniform: layer budgets set by Erdos-Renyi-kernel densities, or the same for all",
+        "global: weights of all layers are ranked together; layer: within each layer, removing "
+        "the same fraction; erk, uniform: within each layer, to Erdos-Renyi-kernel densities or "
+        "the same density",
         "--scope",
         choices=tuple(SCOPES),
     )
     conv_fraction: float | None = setting(
-        None, "share for convolutional layers, in [0, 1); with --scope layer", "--conv-fraction"
+        None, "fraction for convolutional layers, in [0, 1); with --scope layer", "--conv-fraction"
     )
     dense_fraction: float | None = setting(
-        None, "share for fully-connected layers, in [0, 1); with --scope layer", "--dense-fraction"
+        None,
+        "fraction for fully-connected layers, in [0, 1); with --scope layer",
+        "--dense-fraction",
     )
     output_fraction: float | None = setting(
-        None, "share for the output layer, in [0, 1); with --scope layer", "--output-fraction"
+        None, "fraction for the output layer, in [0, 1); with --scope layer", "--output-fraction"
     )
     layer_fractions: Mapping[str, float] = setting(
-        {}, "share for a named layer, as NAME=SHARE, repeatable; with --scope layer",
-        "--layer-fraction", metavar="NAME=SHARE",
+        {}, "fraction for a named layer, as NAME=FRACTION, repeatable; with --scope layer",
+        "--layer-fraction", metavar="NAME=FRACTION",
     )  # fmt: skip
     exclude: tuple[str, ...] = setting(
-        (), "layer that is not pruned, repeatable; * and ? match", "--exclude", metavar="NAME"
+        (),
+        "layer that is not pruned, repeatable; * and ? are wildcards",
+        "--exclude",
+        metavar="NAME",
     )
     rewind_to: str = setting(
         "init",
-        "what survivors are set back to before a level is trained: init, a moment of the first "
-        "training ('2ep', '500it'), or final (keep them: fine-tuning)",
+        "state to which surviving weights are reset before a level is trained: init, a step of "
+        "the first training ('2ep', '500it'), or final (not reset: fine-tuning)",
         "--rewind-to",
         metavar="init|Nep|Nit|final",
     )
     rewind: str = setting(
         "weights",
-        "what goes back to that moment. weights: survivors, statistics, optimizer and schedule; "
-        "learning-rate: optimizer and schedule only (Renda et al. 2020)",
+        "what is rewound to that step. weights: weights, batch-norm statistics, optimizer and "
+        "schedule; learning-rate: optimizer and schedule only (Renda et al. 2020)",
         "--rewind",
         choices=("weights", "learning-rate"),
     )
     fine_tune_rate: float | None = setting(
         None,
-        "learning rate of the levels with --rewind-to final; by itself the schedule's last (Renda "
-        "et al. 2020), refused where it is less than a hundredth of --learning-rate",
+        "learning rate of the levels with --rewind-to final; by default the last of the "
+        "schedule (Renda et al. 2020), which must be at least a hundredth of --learning-rate",
         "--fine-tune-rate",
         later=True,
     )
     admm: float = setting(
         0.0,
-        "rho of ADMM pruning: before every level the network is trained once more while its "
-        "kernels are drawn toward what the level may keep (Zhang et al. 2018); 0 for none",
+        "rho of ADMM pruning: before every level, the network is trained once more with a "
+        "penalty that pulls its kernels toward the level's sparsity (Zhang et al. 2018); 0: no "
+        "ADMM",
         "--admm",
     )
     ticket: str | None = setting(
         None,
-        "train this ticket, RUN:LEVEL of a logged run, instead of pruning anew: its model, its "
-        "mask, its start (Morcos et al. 2019)",
+        "train the ticket RUN:LEVEL of a finished run again instead of pruning: its model, its "
+        "mask and its initial weights (Morcos et al. 2019)",
         "--ticket",
         metavar="RUN:LEVEL",
     )
     controls: tuple[str, ...] = setting(
         (),
-        "sibling at the ticket's sparsity, repeatable. shuffled-mask: the mask shuffled within "
-        "each layer, on the same weights; random-mask: as many weights drawn from all layers at "
-        "once (whole filters: within each layer), on the same weights; reinitialised: the mask on "
-        "new weights; sparse-scratch: a mask drawn within each layer on new weights; same-init: "
-        "the dense network once more, from the same initialisation in another order of the "
-        "images, as the training floor",
+        "control trained at the ticket's sparsity, repeatable. shuffled-mask: the mask shuffled "
+        "within each layer, with the same weights; random-mask: the same number of weights "
+        "drawn from all layers together (whole filters: within each layer), with the same "
+        "weights; reinitialised: the same mask with new weights; sparse-scratch: a random mask "
+        "within each layer with new weights; same-init: the dense network trained again from "
+        "the same initialisation with the images in another order, as the training floor",
         "--control",
         choices=CONTROLS,
     )
     connectivity: bool = setting(
         False,
-        "measure the loss barrier on the line between each level and the dense network, and "
-        "between seeds, which is not the instability of Frankle et al. (2020): two seeds differ in "
-        "their initialisation too (see --instability)",
+        "measure the loss barrier on the straight line between each level and the dense "
+        "network, and between seeds; for the instability of Frankle et al. (2020), see "
+        "--instability: two seeds also differ in their initialisation",
         "--connectivity",
     )
     instability: bool = setting(
         False,
-        "train every level once more from the rewind step on, in another order of the images, and "
-        "measure how far the error and the loss rise on the line between the two networks "
-        "(Frankle et al. 2020): stable where the error rises by less than 2 points",
+        "train every level once more from the rewind step with the images in another order, and "
+        "measure how much error and loss rise on the straight line between the two networks "
+        "(Frankle et al. 2020); the network is stable if the error rises by less than 2 points",
         "--instability",
         later=True,
     )
@@ -155,7 +163,7 @@ class PruningConfig:
                 self,
                 "instability",
                 "it is of two networks trained from one rewind step, and with --rewind-to final "
-                "there is none; give a moment such as init or '2ep'.",
+                "there is none; give a step such as init or '2ep'.",
             )
         if self.instability and self.rewind == "learning-rate":
             check.fail(
@@ -168,5 +176,5 @@ class PruningConfig:
             check.fail(
                 self,
                 "rewind",
-                "with --rewind-to final nothing goes back; give a moment such as init or '2ep'.",
+                "with --rewind-to final nothing is rewound; give a step such as init or '2ep'.",
             )

@@ -15,7 +15,14 @@ from tfprune.config import check
 from tfprune.config.check import setting
 from tfprune.config.pruning import PruningConfig
 from tfprune.config.training import TrainingConfig
-from tfprune.config.words import LAYOUTS, NORMALIZATIONS, RESIZES
+from tfprune.config.words import (
+    DESCRIPTIONS,
+    HEADS,
+    LAYOUTS,
+    NORMALIZATIONS,
+    OUTPUTS,
+    RESIZES,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class DataConfig:
         metavar="NAME|PATH|MODULE:FUNCTION",
     )
     data_dir: str | None = setting(
-        None, "folder where prepared TFDS data lies or is put; TFDS's own where not given",
+        None, "folder for prepared TFDS data; by default that of TFDS",
         "--data-dir",
     )  # fmt: skip
     train_split: str = setting(
@@ -39,57 +46,60 @@ class DataConfig:
     test_split: str = setting("test", "TFDS split to test on", "--test-split")
     test_fraction: float | None = setting(
         None,
-        "share of your own images that becomes the test split where they are not divided, in "
-        "(0, 1); the same images for every seed",
+        "fraction of your own images to hold out as the test split if they are not divided into "
+        "splits, in (0, 1); the same images for every seed",
         "--test-fraction",
         later=True,
     )
     also_test: tuple[str, ...] = setting(
         (),
-        "further test set for every level, such as a shifted one, repeatable; NAME is what "
-        "--dataset takes, SPLIT its test split where not given",
+        "additional test set to evaluate every level on, such as one with a distribution shift, "
+        "repeatable; NAME as for --dataset, SPLIT by default its test split",
         "--also-test",
         metavar="NAME[:SPLIT]",
         later=True,
     )
     validation_fraction: float = setting(
-        0.1, "share of the train split held out for validation, in [0, 1)", "--validation-fraction"
+        0.1,
+        "fraction of the train split held out for validation, in [0, 1)",
+        "--validation-fraction",
     )
     image_size: int | None = setting(
-        None, "height and width that images are resized to; needed where they differ in size",
+        None, "height and width to which images are resized; required if they differ in size",
         "--image-size", unit="pixels",
     )  # fmt: skip
     resize: str = setting(
         "stretch",
-        "how images are brought to --image-size. stretch: the aspect ratio is not kept; crop: it "
-        "is, and the centre is taken",
+        "how images are resized to --image-size. stretch: without keeping the aspect ratio; "
+        "crop: keep it and crop the centre",
         "--resize",
         choices=RESIZES,
         later=True,
     )
     stream: bool = setting(
         False,
-        "leave images of files on the disk and read them as they are needed, as is done anyway "
-        "where they need more than 4 GiB; no number changes by it",
+        "keep images in files on disk and read them when they are needed; the default above 4 "
+        "GiB; the results are identical",
         "--stream",
         later=True,
     )
     normalization: str = setting(
         "auto",
         "standard: mean 0 and variance 1 per channel of the training images; scale: to [0, 1]; "
-        "none: as stored (for models that hold their own preprocessing); auto: standard for "
-        "built-ins, for a given model what its first layers and its answers on validation images "
-        "show it to be made for",
+        "symmetric: to [-1, 1]; none: as stored (for models that contain their own preprocessing); "
+        "auto: standard for built-ins; for your own model, detected from its first layers and its "
+        "answers to validation and training images",
         "--normalization",
         choices=("auto", *NORMALIZATIONS),
     )
     augment: bool = setting(
-        False, "random crop (padded by 4 pixels) and horizontal flip while training", "--augment"
+        False, "random crops (padded by 4 pixels) and horizontal flips in training", "--augment"
     )
     crop: str = setting(
         "padded",
-        "what --augment crops. padded: out of the image padded by 4 pixels, for small images; "
-        "resized: a part of 8% to 100% of its area, enlarged, as for ImageNet",
+        "kind of crops with --augment. padded: from the image padded by 4 pixels, for small "
+        "images; resized: 8% to 100% of the image area, resized to the image size, as for "
+        "ImageNet",
         "--crop",
         choices=("padded", "resized"),
         later=True,
@@ -113,10 +123,10 @@ class DataConfig:
         check.choice(self, "crop")
         check.choice(self, "resize")
         if self.resize == "crop" and self.image_size is None:
-            check.fail(self, "resize", "crop needs the size that images are cropped to: give "
-                       "--image-size too.")  # fmt: skip
+            check.fail(self, "resize", "crop needs the size to which images are cropped: give "
+                                       "--image-size too.")  # fmt: skip
         if self.crop == "resized" and not self.augment:
-            check.fail(self, "crop", "resized crops are taken by --augment only; give it too.")
+            check.fail(self, "crop", "resized crops need --augment; give it too.")
 
 
 @dataclass(frozen=True)
@@ -125,27 +135,38 @@ class ModelConfig:
 
     name: str = setting(
         "digits-cnn",
-        "a built-in (see 'tfprune models'), a saved Keras model, applications/NAME, or "
+        "a built-in model (see 'tfprune models'), a saved Keras model, applications/NAME, or "
         "pkg.module:factory",
         "--model",
         metavar="NAME|FILE|MODULE:FACTORY",
     )
     trust: bool = setting(
-        False, "load a model file although it holds code that loading it runs", "--trust-model"
+        False,
+        "load a model file even if it contains code, which runs when it is loaded",
+        "--trust-model",
     )
     start: str = setting(
         "auto",
-        "where a given model's training starts. trained: its weights are level 0, not trained "
-        "further; fine-tune: from its weights; init: re-initialised; auto: init for built-ins "
-        "and factories, fine-tune for files",
+        "where the training of your own model starts. trained: its weights are level 0 and not "
+        "trained further; fine-tune: from its weights; init: from new initial weights; auto: "
+        "init for built-ins and factories, fine-tune for files",
         "--start",
         choices=("auto", "init", "fine-tune", "trained"),
+    )
+    head: str = setting(
+        "own",
+        "how a built-in convolutional network ends. "
+        + "; ".join(f"{name}: {what}" for name, what in HEADS.items()),
+        "--head",
+        choices=tuple(HEADS),
+        later=True,
     )
 
     def __post_init__(self) -> None:
         check.text(self, "name")
         check.boolean(self, "trust")
         check.choice(self, "start")
+        check.choice(self, "head")
 
 
 @dataclass(frozen=True)
@@ -165,45 +186,67 @@ class ComparisonConfig:
     )
     probe_size: int | None = setting(
         None,
-        "images of the probe set that layers are compared on; by itself, for each layer 10 per "
-        "direction compared (20 times its width), at least 500, at most the split",
+        "number of probe images on which layers are compared; by default, 10 per direction for "
+        "each layer (20 times its width), at least 500, at most the whole split",
         "--probe-size",
         unit="images",
     )
     probe_split: str = setting(
-        "test", "where the probe set is drawn from", "--probe-split", choices=("test", "train")
+        "test",
+        "split from which the probe set is drawn",
+        "--probe-split",
+        choices=("test", "train"),
     )
     probe_balanced: bool = setting(
         False,
-        "as many probe images of every class, as far as there are, instead of the classes' own "
-        "shares",
+        "draw the same number of probe images from every class, as far as possible, instead of "
+        "in proportion to class sizes",
         "--probe-balanced",
         later=True,
     )
     memory: float = setting(
         2.0,
-        "bound on the activations held at a time: half for the dense network's, which are read "
-        "anew for every level where they don't fit, half for the comparison, which goes over to "
-        "moments",
+        "limit for what comparing layers keeps in memory: at most half for the activations of the "
+        "dense network, which are recomputed for every level if they do not fit, the rest for the "
+        "comparison, which uses moments beyond that; a limit too small for these is reported",
         "--memory",
         unit="GiB",
     )
     bootstrap: int | None = setting(
         None,
-        "0 leaves out the intervals over images; another number is how often minibatches are drawn "
-        "for cka-minibatch's, by itself 200",
+        "0: no intervals over images; any other number: bootstrap draws for the interval of "
+        "cka-minibatch, by default 200",
         "--bootstrap",
     )
     compare_on: str = setting(
         "auto",
-        "where the moments of layers are taken. gpu: on the device, where the activations are; "
-        "cpu: by NumPy; auto: on the GPU where there is one",
+        "where the moments of layers are computed. gpu: on the GPU, where the activations are; "
+        "cpu: in NumPy; auto: on the GPU if there is one",
         "--compare-on",
         choices=("auto", "gpu", "cpu"),
         later=True,
     )
+    describe: tuple[str, ...] = setting(
+        (),
+        "what to find out about every layer by itself, at every level, repeatable. "
+        + "; ".join(f"{name}: {what}" for name, what in DESCRIPTIONS.items()),
+        "--describe",
+        choices=tuple(DESCRIPTIONS),
+        later=True,
+    )
+    also_compare: tuple[str, ...] = setting(
+        (),
+        "what the network puts out, compared like a layer on the test images, by every measure, "
+        "repeatable; it counts in no mean over hidden layers. "
+        + "; ".join(f"{name}: {what}" for name, what in OUTPUTS.items()),
+        "--also-compare",
+        choices=tuple(OUTPUTS),
+        later=True,
+    )
 
     def __post_init__(self) -> None:
+        check.choices(self, "describe")
+        check.choices(self, "also_compare")
         check.texts(self, "measures", needed=True)
         check.registered_names(self, "measures", "tfprune.similarity.measure", "MEASURES")
         check.choice(self, "layout")
@@ -226,11 +269,13 @@ class RunConfig:
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     seed: int = setting(0, "seed of initialisation, validation split, order and augmentation; "
                         "replicate r uses seed + r", "--seed")  # fmt: skip
-    replicates: int = setting(1, "how many seeds the experiment is repeated with", "--replicates")
+    replicates: int = setting(
+        1, "number of seeds with which the experiment is repeated", "--replicates"
+    )
     device: str = setting(
         "auto",
-        "what trains and compares. gpu:N: the Nth GPU of those that CUDA_VISIBLE_DEVICES leaves; "
-        "auto: the first GPU where there is one, else the CPU",
+        "device for training and comparison. gpu:N: the Nth GPU of those in "
+        "CUDA_VISIBLE_DEVICES; auto: the first GPU if there is one, otherwise the CPU",
         "--device",
         metavar="auto|cpu|gpu[:N]",
         later=True,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfprune.config.check import ConfigError
+from tfprune.config.check import ConfigError, shown
 from tfprune.config.files import from_dict, load_preset, override, read_mapping, to_dict
 from tfprune.config.schema import SECTIONS, RunConfig, settings
 from tfprune.errors import InputError, nearest
@@ -44,7 +44,7 @@ def settled(
     else:
         raise InputError(
             "a configuration is a preset's name, the path of a YAML file, a mapping of settings or "
-            f"a RunConfig; got {config!r} ({type(config).__name__})."
+            f"a RunConfig; got {shown(config)} ({type(config).__name__})."
         )
     dotted = {name: value for name, value in nested.items() if "." in str(name)}
     nested = {name: value for name, value in nested.items() if name not in dotted}
@@ -58,15 +58,22 @@ def _laid_over(changes: Mapping[str, Any], beside: tuple[str, ...]) -> dict[str,
         if keyword in SECTIONS and isinstance(value, Mapping):
             named = {f"{keyword}.{part}": item for part, item in value.items()}
         else:
-            named = dict([_named(keyword, value, beside)])
+            named = dict([named_setting(keyword, value, beside)])
         for name in named.keys() & found.keys():
             raise ConfigError(name, f"it is given twice, as {keyword!r} too; give it once.")
         found |= named
     return found
 
 
-def _named(keyword: str, value: Any, beside: tuple[str, ...]) -> tuple[str, Any]:
-    """Return the dotted setting that a keyword means, and its value."""
+def named_setting(keyword: str, value: Any, beside: tuple[str, ...] = ()) -> tuple[str, Any]:
+    """Return the dotted setting that a keyword means, and its value.
+
+    A setting is called as in the YAML file (whole, or its last part) or as on the command line.
+    Raises ConfigError, which names the nearest of these and of `beside`, for anything else.
+
+    >>> named_setting("rewind_to", "2ep")
+    ('pruning.rewind_to', '2ep')
+    """
     known = settings()
     if keyword in known:
         return keyword, value

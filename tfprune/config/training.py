@@ -14,27 +14,32 @@ class TrainingConfig:
     """How every level is trained."""
 
     epochs: Duration = setting(
-        Duration(15), "length of training of every level: epochs, or iterations as '500it'",
+        Duration(15), "length of training at every level, in epochs, or in iterations as '500it'",
         "--epochs", metavar="N|Nit",
     )  # fmt: skip
-    batch_size: int = setting(64, "images in one optimizer step", "--batch-size", unit="images")
+    batch_size: int = setting(64, "images per optimizer step", "--batch-size", unit="images")
     optimizer: str = setting(
         "adam",
         "the optimizer",
         "--optimizer",
         choices=("adam", "adamw", "sgd", "momentum", "nesterov"),
     )
-    learning_rate: float = setting(2e-3, "learning rate at the start", "--learning-rate")
-    momentum: float = setting(0.9, "momentum of 'momentum' and 'nesterov'", "--momentum")
+    learning_rate: float = setting(2e-3, "initial learning rate", "--learning-rate")
+    momentum: float = setting(
+        0.9, "momentum of the optimizers 'momentum' and 'nesterov'", "--momentum"
+    )
     schedule: str = setting(
         "constant",
-        "learning rate over a level: constant, cosine (to 0), or step (times --decay-factor at "
-        "each of --decay-at)",
+        "learning-rate schedule of a level: constant, cosine (to 0), or step (multiplied by "
+        "--decay-factor at each --decay-at)",
         "--schedule",
         choices=("constant", "cosine", "step"),
     )
     decay_at: tuple[Duration, ...] = setting(
-        (), "when the step schedule decays, repeatable", "--decay-at", metavar="N|Nit"
+        (),
+        "where the step schedule decays the learning rate, repeatable",
+        "--decay-at",
+        metavar="N|Nit",
     )
     decay_factor: float = setting(0.1, "factor of each decay, in (0, 1]", "--decay-factor")
     warmup: Duration = setting(
@@ -46,37 +51,37 @@ class TrainingConfig:
     )  # fmt: skip
     precision: str = setting(
         "float32",
-        "what training steps compute in; weights, evaluation and comparison stay in float32. "
-        "bfloat16 is faster where the processor has it",
+        "precision of training steps; weights, evaluation and comparison stay in float32. "
+        "bfloat16 is faster if the processor supports it",
         "--precision",
         choices=tuple(PRECISIONS),
     )
     label_smoothing: float = setting(
         0.0,
-        "share of every training label that is spread evenly over the classes, in [0, 1); the "
-        "losses of evaluation are without it",
+        "share of every training label that is spread evenly over the classes, in [0, 1); not "
+        "applied in evaluation",
         "--label-smoothing",
         later=True,
     )
     l1: float = setting(0.0, "L1 penalty on the kernels, times their absolute sum", "--l1")
     data_order: str = setting(
         "same",
-        "order of the images, their augmentation and dropout: same: every level trains like the "
-        "dense network; level: every level in another order (OpenLTH's default)",
+        "order of the images, augmentation and dropout. same: every level trains like the dense "
+        "network; level: each level in a different order (the default of OpenLTH)",
         "--data-order",
         choices=("same", "level"),
         later=True,
     )
     data_order_seed: int | None = setting(
         None,
-        "seed of order, augmentation and dropout apart from initialisation and validation split; "
-        "replicate r uses it + r; by itself the replicate's seed",
+        "separate seed for order, augmentation and dropout; replicate r uses this seed + r; by "
+        "default the replicate's seed, which also determines initialisation and validation split",
         "--data-order-seed",
         later=True,
     )
     xla: str = setting(
         "auto",
-        "compile the training step by XLA; auto: on a GPU, where it pays after the compiling",
+        "compile the training step with XLA; auto: on a GPU, if the run is long enough to pay off",
         "--xla",
         choices=("auto", "on", "off"),
         later=True,

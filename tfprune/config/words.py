@@ -13,7 +13,7 @@ Layout = Literal["pixels", "mean", "flatten"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 #: see `data.images.normalization`
-NORMALIZATIONS = ("standard", "scale", "none")
+NORMALIZATIONS = ("standard", "scale", "symmetric", "none")
 
 SCOPES = {
     "global": "all weights ranked together, one rate",
@@ -39,6 +39,27 @@ EXPORT_FORMATS = {
     "keras": ".keras", "keras3": ".keras", "tf_keras": ".keras", "h5": ".h5", "savedmodel": "",
     "tflite": ".tflite",
 }  # fmt: skip
+
+#: how a built-in network ends
+HEADS = {
+    "own": "as published",
+    "average-pooling": "one map per class and its mean over the pixels (Lin et al. 2013), in place "
+    "of all dense layers",
+}
+
+#: what a level's layers can be asked for, beside their similarity -> what that is
+DESCRIPTIONS = {
+    "dimension": "intrinsic dimension of each layer's activations",
+    "curvature": "how much the surface of its activations bends around an image",
+    "dissection": "which of its units detect a concept, and how they tell classes",
+}
+
+#: what a level's network puts out that can be compared like a layer -> what that is
+OUTPUTS = {
+    "logits": "what goes into the softmax (of a network that puts out probabilities, their "
+    "logarithms)",
+    "probabilities": "the probability of each class",
+}
 
 #: how images are brought to --image-size; see `data.load`
 RESIZES = ("stretch", "crop")

@@ -16,6 +16,7 @@ from tfprune.errors import InputError, check_unmasked, reason
 
 _CHANNELS = (1, 3, 4)
 _PAIR = 2
+_CLASSES = "class_names"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +28,11 @@ class Labelled:
     notes: tuple[str, ...] = ()
 
 
-def read_npz(file: Path, *, limit: int) -> dict[str, Labelled]:
-    """Return the splits of an .npz file: `x_train, y_train, x_test, y_test`, or `x, y` undivided.
+def read_npz(
+    file: Path, *, limit: int
+) -> tuple[dict[str, Labelled], tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the splits of an .npz file (`x_train, y_train, x_test, y_test`, or `x, y` undivided),
+    the names of its classes (`class_names`, where it holds them), and what else is in it.
 
     That is how Keras ships its data sets. Object arrays are never unpickled. Raises InputError for
     other names, more than `limit` bytes, and a damaged file.
@@ -39,7 +43,7 @@ def read_npz(file: Path, *, limit: int) -> dict[str, Labelled]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError(f"{str(file)!r} is no .npz file but a single array.")
+                raise InputError(f"{str(file)!r} is not an .npz file but a single array.")
             names = set(archive.files)
             there = {split: pair for split, pair in pairs.items() if set(pair) <= names}
             if not there:
@@ -53,18 +57,30 @@ def read_npz(file: Path, *, limit: int) -> dict[str, Labelled]:
             if needed > limit:
                 raise InputError(
                     f"the arrays of {str(file)!r} need {needed / 2**30:.1f} GiB of memory, more "
-                    f"than the limit of {limit / 2**30:.1f} GiB. Write the images as files, in a "
-                    "folder for each class: these are read as they are needed."
+                    f"than the limit of {limit / 2**30:.1f} GiB. Write the images as files, in "
+                    "one folder per class: these are read when needed."
                 )
-            return {
+            splits = {
                 split: labelled(archive[x], archive[y], where=f"{split} in {file.name!r}")
                 for split, (x, y) in there.items()
             }
+            classes = None
+            if _CLASSES in names:
+                if archive[_CLASSES].ndim != 1:
+                    raise InputError(
+                        f"{_CLASSES} in {str(file)!r} has shape {archive[_CLASSES].shape}; "
+                        "expected one name for each class, (n_classes,)."
+                    )
+                classes = tuple(map(str, archive[_CLASSES].tolist()))
+            used = {_CLASSES, *(name for pair in there.values() for name in pair)}
+            return splits, classes, tuple(sorted(names - used))
     except InputError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         what = reason(error)
-        if "pickle" in what:
+        if file.is_file() and file.stat().st_size and not zipfile.is_zipfile(file):
+            what = "it is no .npz file, or a damaged one"
+        elif "pickle" in what:
             what = "it holds an array of Python objects, which are never unpickled"
         raise InputError(
             f"the file {str(file)!r} can't be read: {what}. Expected arrays of numbers, as "
@@ -85,7 +101,8 @@ def labelled(images: Any, labels: Any, *, where: str) -> Labelled:
         found = np.asarray(images)
     except ValueError as error:
         raise InputError(
-            f"the images of {where} are no array: {reason(error)}. Images must be of one size."
+            f"the images of {where} are no array: {reason(error)}. All images must have the same "
+            "size."
         ) from error
     if found.dtype.kind not in "buif" or found.ndim not in (3, 4) or 0 in found.shape[1:]:
         raise InputError(
@@ -96,7 +113,7 @@ def labelled(images: Any, labels: Any, *, where: str) -> Labelled:
         found = found[..., np.newaxis]
     notes: tuple[str, ...] = ()
     if found.shape[1] in _CHANNELS and found.shape[3] not in _CHANNELS:
-        notes = (f"The images of {where} came channels first and were turned.",)
+        notes = (f"The images of {where} came channels-first and were transposed.",)
         found = np.moveaxis(found, 1, 3)
     plain = plain_labels(labels, where=where)
     if len(plain) != len(found):
@@ -105,7 +122,8 @@ def labelled(images: Any, labels: Any, *, where: str) -> Labelled:
             "each image."
         )
     kept = np.uint8 if found.dtype in (np.uint8, np.bool_) else np.float32
-    return Labelled(np.ascontiguousarray(found, kept), plain, notes)
+    with np.errstate(over="ignore"):  # what is beyond becomes infinite, which is refused
+        return Labelled(np.ascontiguousarray(found, kept), plain, notes)
 
 
 def from_object(value: Any, *, where: str, limit: int) -> Labelled:
@@ -148,7 +166,7 @@ def _elements(dataset: Any, where: str) -> Iterator[tuple[Any, Any]]:
     import tensorflow as tf
 
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise InputError(f"{where} is a tf.data.Dataset without an end; leave out its .repeat().")
+        raise InputError(f"{where} is a tf.data.Dataset without an end; remove its .repeat().")
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) != _PAIR or not hasattr(spec[0], "shape"):
         raise InputError(f"{where} is a tf.data.Dataset of {spec}; expected pairs (image, label).")
@@ -179,14 +197,14 @@ def _collected(pairs: Iterator[tuple[Any, Any]], *, where: str, limit: int, what
         if images and array.shape != images[0].shape:
             raise InputError(
                 f"the images of {where} differ in size: the first is {images[0].shape}, that of "
-                f"{what} later ({len(images)}) is {array.shape}. Bring them to one size."
+                f"{what} later ({len(images)}) is {array.shape}. Resize them to one size."
             )
         n_bytes += array.nbytes
         if n_bytes > limit:
             raise InputError(
                 f"the images of {where} need more than the limit of {limit / 2**30:.1f} GiB of "
-                "memory. Write them as files, in a folder for each class: these are read as they "
-                "are needed."
+                "memory. Write them as files, in one folder per class: these are read when "
+                "needed."
             )
         images.append(array)
         labels.append(np.asarray(label).item() if np.ndim(label) == 0 else np.asarray(label))

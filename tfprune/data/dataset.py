@@ -26,11 +26,14 @@ class Examples:
     labels: (n,) int64, each in [0, n_classes).
     indices: (n,) int64, the position of every example in its source split, so that an image can
         be found again whatever was sliced or held out.
+    content: (n, 16) uint8, the digest of each image's file, or of its record in those of
+        tensorflow-datasets; None where images come from neither.
     """
 
     images: Images
     labels: np.ndarray
     indices: np.ndarray
+    content: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -38,13 +41,17 @@ class Examples:
     def take(self, positions: np.ndarray) -> LoadedExamples:
         """Return a copy of the examples at these positions, in the order of `positions`."""
         return LoadedExamples(
-            self.images[positions], self.labels[positions], self.indices[positions]
+            self.images[positions],
+            self.labels[positions],
+            self.indices[positions],
+            None if self.content is None else self.content[positions],
         )
 
     def select(self, positions: np.ndarray) -> Examples:
         """Return the examples at these positions; images that are not read yet stay so."""
         images = select(self.images, positions)
-        return Examples(images, self.labels[positions], self.indices[positions])
+        content = None if self.content is None else self.content[positions]
+        return Examples(images, self.labels[positions], self.indices[positions], content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +224,8 @@ def probe_set(
     if size > len(examples):
         raise InputError(
             f"--probe-size {size} is more than the {len(examples)} examples of the {split} split "
-            f"of {dataset.name!r}; lower it, or choose a larger --{split}-split."
+            f"of {dataset.name!r}; lower it, or take a larger --{split}-split"
+            f"{' or --test-fraction' if split == 'test' else ''}."
             if split != "validation"
             else f"--probe-size {size} is more than the {len(examples)} validation examples of "
             f"{dataset.name!r}; lower it, or raise --validation-fraction."

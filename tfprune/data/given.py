@@ -24,8 +24,8 @@ _at_hand: dict[str, Collection] = {}
 
 _SHAPES = (
     "(images, labels), ((x_train, y_train), (x_test, y_test)), a pair of tf.data.Dataset, an "
-    "object with __len__ and __getitem__ or a pair of such, or a mapping with 'train', 'test' and "
-    "perhaps 'class_names'"
+    "object with __len__ and __getitem__ or a pair of such, or a mapping with 'train', 'test' "
+    "and optionally 'class_names'"
 )
 
 
@@ -60,9 +60,9 @@ def find_given(name: str) -> Collection:
     """Return the data of this name; raises InputError when they are not at hand."""
     if name not in _at_hand:
         raise InputError(
-            f"the data {name!r} were handed over in Python and are not at hand now. Call "
-            "tfprune.run with the same configuration and the same train and test: a run that was "
-            "interrupted goes on."
+            f"the data {name!r} were passed from Python and are not available now. Call "
+            "tfprune.run with the same configuration and the same train and test: an interrupted "
+            "run is then resumed."
         )
     return _at_hand[name]
 
@@ -106,7 +106,7 @@ def _parts(value: Any, reference: str) -> tuple[dict[str, Any], Sequence[str] | 
         if "train" not in splits:
             raise InputError(
                 f"the mapping that {reference!r} returned holds {', '.join(map(str, value))}; "
-                "expected 'train', 'test' and perhaps 'class_names'."
+                "expected 'train', 'test' and optionally 'class_names'."
             )
         if len(splits) == 1:
             splits = {ALL: splits["train"]}

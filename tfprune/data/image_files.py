@@ -32,6 +32,8 @@ _SIXTEEN = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 _DIGEST = 16  # bytes
 _AT_A_TIME = 2048  # files whose headers are asked for together
 _TO_16_BIT = 257  # 255 becomes 65535
+#: bits of a channel, where a file has more than 8 and they are whole numbers
+DEEP = 16
 
 
 class Header(NamedTuple):
@@ -82,7 +84,7 @@ def decode(data: bytes, suffix: str) -> np.ndarray:
         if image.mode in _SIXTEEN:
             found = np.asarray(image)
             if found.min() < 0 or found.max() > 65535:
-                raise ValueError("its whole numbers do not fit 16 bits")
+                raise ValueError("its integers do not fit into 16 bits")
             found = found.astype(np.uint16)
         elif image.mode == "F":
             found = np.asarray(image, np.float32)
@@ -99,7 +101,7 @@ def _open(data: bytes) -> Any:
     except Image.DecompressionBombError as error:
         raise ValueError(str(error)) from error
     except Image.UnidentifiedImageError:
-        raise ValueError("it is no image of a format that is known") from None
+        raise ValueError("it is not an image in a known format") from None
 
 
 def _is_deep_png(data: bytes) -> bool:
@@ -130,7 +132,8 @@ def _load_array(data: bytes) -> np.ndarray:
             "or (height, width, channels)"
         )
     if found.dtype.kind == "f":
-        found = found.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is beyond becomes infinite, which is refused
+            found = found.astype(np.float32)
     elif found.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"its dtype is {found.dtype}; expected uint8, uint16 or floats")
     return found[..., np.newaxis] if found.ndim == 2 else found
@@ -177,13 +180,16 @@ class FileReader:
 
     8-bit files stay uint8. Where some hold 16 bits all become float32 from 0 to 65535 (8-bit
     values times 257); files of floats stay what they are. With `size` = (height, width) each image
-    is resized as `tfprune.data.images` says; without it all must be of one size.
+    is resized as `tfprune.data.images` says; without it all must be of one size. deep: read files
+    of 8 bits as those of 16 are, though there is none.
 
     Every file is read once to begin with, for its header and the digest of its bytes. A file whose
     bytes are others when it is read later ends the run with its name.
     """
 
-    def __init__(self, paths: Sequence[str], *, size: tuple[int, int] | None) -> None:
+    def __init__(
+        self, paths: Sequence[str], *, size: tuple[int, int] | None, deep: bool = False
+    ) -> None:
         self.paths = list(paths)
         self._size = size
         self._digests = bytearray()
@@ -194,6 +200,8 @@ class FileReader:
             self._digests += digest
         self._channels = self._common_channels(headers)
         self._depth = self._common_depth(headers)
+        if deep and self._depth == 8:
+            self._depth = DEEP
         self._shape = (*self._common_size(headers), self._channels)
 
     @property
@@ -206,6 +214,11 @@ class FileReader:
         """uint8, or float32 where a file is not 8-bit."""
         return np.dtype(np.uint8 if self._depth == 8 else np.float32)
 
+    @property
+    def bits(self) -> int:
+        """8 or 16 of whole numbers, or 32 of floats."""
+        return self._depth
+
     def content(self, rows: np.ndarray) -> bytes:
         """The digests of these files, one after the other."""
         return np.frombuffer(self._digests, np.uint8).reshape(-1, _DIGEST)[rows].tobytes()
@@ -216,8 +229,8 @@ class FileReader:
         data = _bytes_of(path)
         if content_digest(data) != self._digests[row * _DIGEST : (row + 1) * _DIGEST]:
             raise RunError(
-                f"the image {path!r} changed while it was in use. Put the former file back, then "
-                "go on; or start anew when the files are at rest."
+                f"the image {path!r} changed while it was in use. Restore the original file, then "
+                "resume the run; or start a new run when the files no longer change."
             )
         try:
             image = decode(data, Path(path).suffix.lower())
@@ -228,7 +241,7 @@ class FileReader:
     def _fitted(self, image: np.ndarray) -> np.ndarray:
         if image.shape[2] != self._channels:  # gray among colours
             image = np.repeat(image, self._channels, axis=2)
-        if self._depth == 16:
+        if self._depth == DEEP:
             scale = _TO_16_BIT if image.dtype == np.uint8 else 1
             image = image.astype(np.float32) * np.float32(scale)
         if image.shape[:2] != self._shape[:2]:
@@ -245,8 +258,8 @@ class FileReader:
         first, other = self._two_that_differ(header.channels for header in headers)
         raise InputError(
             f"images differ in channels: {self.paths[first]!r} has {headers[first].channels}, "
-            f"{self.paths[other]!r} has {headers[other].channels}. Bring them to one number; only "
-            "gray and colour may be mixed."
+            f"{self.paths[other]!r} has {headers[other].channels}. Convert them to one number; "
+            "only gray and colour images can be mixed."
         )
 
     def _common_depth(self, headers: Sequence[Header]) -> int:
@@ -266,8 +279,8 @@ class FileReader:
             first, other = self._two_that_differ(header[:2] for header in headers)
             raise InputError(
                 f"images differ in size: {self.paths[first]!r} is {headers[first].size}, "
-                f"{self.paths[other]!r} is {headers[other].size}. Give --image-size to bring them "
-                "to one size, such as --image-size 64."
+                f"{self.paths[other]!r} is {headers[other].size}. Give --image-size to resize "
+                "them to one size, such as --image-size 64."
             )
         return headers[0].height, headers[0].width
 

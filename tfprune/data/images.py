@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Normalization:
     """The affine map (x - mean) / std per channel, in raw pixel units; plain numbers, to be logged.
 
-    mode: `standard`, `scale` or `none`; see `normalization`.
+    mode: `standard`, `scale`, `symmetric` or `none`; see `normalization`.
     mean, std: one float per channel.
     """
 
@@ -68,7 +68,9 @@ def normalization(
         (population standard deviation; a constant channel is only centred).
         `scale`: divided by the largest absolute value in the training images, so that 8-bit
         images lie in [0, 1], as do the digits, whose values end at 16.
-        `none`: raw values as float32.
+        `symmetric`: from 0 to the largest value in the training images onto [-1, 1], as
+        `preprocess_input` of many of Keras's applications does; from the smallest where that is
+        negative. `none`: raw values as float32.
     chunk: images worked on at a time; changes memory, not the result beyond rounding.
     """
     if mode not in NORMALIZATIONS:
@@ -82,23 +84,28 @@ def normalization(
     zeros, ones = (0.0,) * channels, (1.0,) * channels
     if mode == "none":
         return Normalization(mode, zeros, ones)
-    if mode == "scale":
-        largest = _largest(images, chunk)
-        return Normalization(mode, zeros, (largest or 1.0,) * channels)
+    if mode in ("scale", "symmetric"):
+        least, largest = _range(images, chunk)
+        if mode == "scale":
+            return Normalization(mode, zeros, (max(largest, -least) or 1.0,) * channels)
+        least, largest = min(least, 0.0), max(largest, 0.0)
+        half = (largest - least) / 2 or 1.0
+        return Normalization(mode, (least + half,) * channels, (half,) * channels)
     mean, std = _moments(images, chunk)
     return Normalization(
         mode, tuple(float(m) for m in mean), tuple(float(s) if s > 0 else 1.0 for s in std)
     )
 
 
-def _largest(images: Images, chunk: int) -> float:
-    """The largest absolute value."""
+def _range(images: Images, chunk: int) -> tuple[float, float]:
+    """The smallest and the largest value."""
     if isinstance(images, LazyImages) and images.dtype == np.uint8:
-        return float(np.flatnonzero(_histogram(images, chunk).any(axis=0)).max())
-    return max(
-        max(abs(float(part.max())), abs(float(part.min())))
-        for part in chunks(images, bounded(images, chunk))
-    )
+        values = np.flatnonzero(_histogram(images, chunk).any(axis=0))
+        return float(values.min()), float(values.max())
+    parts = [
+        (float(part.min()), float(part.max())) for part in chunks(images, bounded(images, chunk))
+    ]
+    return min(low for low, _ in parts), max(high for _, high in parts)
 
 
 def _moments(images: Images, chunk: int) -> tuple[np.ndarray, np.ndarray]:

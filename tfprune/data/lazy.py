@@ -80,18 +80,18 @@ class LazyImages:
     """
 
     def __init__(self, reader: Reader, rows: np.ndarray) -> None:
-        self._reader, self._rows = reader, np.asarray(rows, np.int64)
+        self.reader, self._rows = reader, np.asarray(rows, np.int64)
         self.known: dict[str, Any] = {}  # what reading all of them has told already
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, height, width, channels)."""
-        return (len(self._rows), *self._reader.shape)
+        return (len(self._rows), *self.reader.shape)
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype that images are read as."""
-        return self._reader.dtype
+        return self.reader.dtype
 
     @property
     def ndim(self) -> int:
@@ -109,18 +109,26 @@ class LazyImages:
     def __getitem__(self, key: Any) -> np.ndarray:
         rows = self._rows[key]
         if rows.ndim == 0:
-            return self._reader.read(int(rows))
+            return self.reader.read(int(rows))
         found = list(self._blocks([rows]))
-        return found[0] if found else np.empty((0, *self._reader.shape), self.dtype)
+        return found[0] if found else np.empty((0, *self.reader.shape), self.dtype)
 
     def at(self, positions: np.ndarray) -> LazyImages:
         """Return the images at these positions, still unread."""
-        return LazyImages(self._reader, self._rows[positions])
+        return LazyImages(self.reader, self._rows[positions])
+
+    def read_by(self, reader: Reader) -> LazyImages:
+        """Return the images of the same rows of another reader, still unread."""
+        return LazyImages(reader, self._rows)
+
+    def content(self) -> np.ndarray:
+        """Return the digest of each image as it is stored, (n, bytes) uint8."""
+        found = np.frombuffer(self.reader.content(self._rows), np.uint8)
+        return found.reshape(len(self._rows), -1) if len(self._rows) else found.reshape(0, 0)
 
     def digest(self) -> str:
         """SHA-256, as hex, of what identifies the content of these images, in their order."""
-        shape = f"{self.shape} {self.dtype.str}\n".encode()
-        return hashlib.sha256(shape + self._reader.content(self._rows)).hexdigest()
+        return stored_digest(self.shape, self.dtype, self.reader.content(self._rows))
 
     def blocks(
         self, positions: Sequence[np.ndarray], *, room: int | None = None
@@ -136,7 +144,7 @@ class LazyImages:
             reading: deque[tuple[np.ndarray, list[Future[None]]]] = deque()
 
             def begin(rows: np.ndarray) -> None:
-                block = np.empty((room or len(rows), *self._reader.shape), self.dtype)
+                block = np.empty((room or len(rows), *self.reader.shape), self.dtype)
                 block[len(rows) :] = 0
                 reading.append((block, [pool.submit(self._fill, block, rows, start)
                                         for start in range(0, len(rows), _TASK)]))  # fmt: skip
@@ -157,12 +165,41 @@ class LazyImages:
 
     def _fill(self, block: np.ndarray, rows: np.ndarray, start: int) -> None:
         for place in range(start, min(start + _TASK, len(rows))):
-            block[place] = self._reader.read(int(rows[place]))
+            block[place] = self.reader.read(int(rows[place]))
 
 
 def select(images: Images, positions: np.ndarray) -> Images:
     """Return the images at these positions: copied out of an array, unread of lazy ones."""
     return images.at(positions) if isinstance(images, LazyImages) else images[positions]
+
+
+def stored_digest(shape: Sequence[int], dtype: np.dtype, content: bytes) -> str:
+    """Return the SHA-256, as hex, of images by what is stored, and by what they are read as."""
+    return hashlib.sha256(f"{tuple(shape)} {dtype.str}\n".encode() + content).hexdigest()
+
+
+class _InColour:
+    """Reads gray images of another reader as three equal channels."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.shape: tuple[int, int, int] = (*reader.shape[:2], 3)
+        self.dtype = reader.dtype
+
+    def read(self, row: int) -> np.ndarray:
+        """Return the image of this row, (height, width, 3)."""
+        return np.repeat(self._reader.read(row), 3, axis=2)
+
+    def content(self, rows: np.ndarray) -> bytes:
+        """Return what identifies the content of these rows, in their order."""
+        return self._reader.content(rows)
+
+
+def in_colour(images: Images) -> Images:
+    """Return gray images (n, height, width, 1) with three equal channels; lazy ones stay so."""
+    if isinstance(images, LazyImages):
+        return images.read_by(_InColour(images.reader))
+    return np.repeat(images[:], 3, axis=3)
 
 
 def bounded(images: Images, size: int) -> int:
@@ -192,5 +229,5 @@ def too_large(needed: int, limit: int) -> str:
     """Return the sentence that says why images stay on the disk; both numbers in bytes."""
     return (
         f"The images need {needed / 2**30:.1f} GiB in memory, more than the limit of "
-        f"{limit / 2**30:.1f} GiB: they are read from disk as they are needed."
+        f"{limit / 2**30:.1f} GiB: they are read from disk when needed."
     )

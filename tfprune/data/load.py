@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tfprune.data.names import DATASETS
 from tfprune.data.own import Collection, choose, read_path
 from tfprune.data.reference import absolute, is_prepared, kind_of
 from tfprune.data.splits import split_name
-from tfprune.errors import InputError, unknown_name
+from tfprune.errors import InputError, check_kind, unknown_name
 
 MEMORY_LIMIT = 4 * 2**30
 
@@ -69,6 +70,7 @@ def load_dataset(
     that is not prepared and can't be fetched, a bad or empty split, data that is not images with
     one class label each, and values out of range.
     """
+    check_kind(name, str, "a data set's name, a path or package.module:function, as text")
     size = _checked_size(image_size)
     if resize not in RESIZES:
         raise unknown_name("resize", resize, RESIZES)
@@ -134,20 +136,25 @@ def load_dataset(
 _TFDS = "cifar10"
 
 
-def find_own(name: str, *, splits: tuple[str, str], limit: int) -> Collection | None:
-    """Return the data of one's own that a name means; None where a loader knows it by name."""
-    kind = kind_of(name)
+def find_own(
+    name: str, *, splits: tuple[str, ...], limit: int, option: str = "--dataset"
+) -> Collection | None:
+    """Return the data of one's own that a name means; None where a loader knows it by name.
+
+    option: what the name was given to, for messages.
+    """
+    kind = kind_of(name, option)
     if kind == "path" and not absolute(name).exists():
         raise InputError(
-            f"--dataset {name!r} is not there; it was looked for at {str(absolute(name))!r}. Give "
-            "a folder with a subfolder for each class, an .npz file, or a .csv or .parquet table."
+            f"{option} {name!r} does not exist; looked for it at {str(absolute(name))!r}. Give a "
+            "folder with a subfolder for each class, an .npz file, or a .csv or .parquet table."
         )
     if kind == "given":
         return find_given(name)
     if kind == "function":
         return call_function(name, limit=limit)
     if kind == "path" and not is_prepared(absolute(name)):
-        return read_path(absolute(name), splits=splits, limit=limit)
+        return read_path(absolute(name), splits=splits, limit=limit, option=option)
     return None
 
 
@@ -165,13 +172,22 @@ def _loader(name: str) -> Callable[..., Source]:
 
 def _with_hint(name: str, *, stream: bool, **options: Any) -> Source:
     """Load a set of tensorflow-datasets; where there is none, say how a folder here is meant."""
-    try:
+    with hinting_at_files(name):
         source: Source = DATASETS.get(_TFDS)(name, stream=stream, **options)
+    return source
+
+
+@contextmanager
+def hinting_at_files(name: str) -> Iterator[None]:
+    """Add to what is refused inside how a folder or file here of that name is meant."""
+    try:
+        yield
     except InputError as error:
+        if not Path(name).exists():
+            raise
         raise InputError(
             f"{error} A folder or file here is called {name!r}: to read it, write './{name}'."
         ) from error
-    return source
 
 
 def _checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -233,4 +249,5 @@ def _without(examples: Examples, positions: np.ndarray, *, chunk: int = 4096) ->
     for start in range(0, len(kept), chunk):
         rows = kept[start : start + chunk]  # rows[i] >= start + i, so nothing unread is lost
         held[start : start + len(rows)] = held[rows]
-    return Examples(held[: len(kept)], examples.labels[kept], examples.indices[kept])
+    content = None if examples.content is None else examples.content[kept]
+    return Examples(held[: len(kept)], examples.labels[kept], examples.indices[kept], content)

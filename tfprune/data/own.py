@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from tfprune.data.arrays import Labelled
 from tfprune.data.dataset import Examples, Source, stratified_positions
-from tfprune.data.folder import ALL, Listing, divisions
+from tfprune.data.folder import ALL, Listing
 from tfprune.data.image_files import FileReader
 from tfprune.data.labels import find_classes, to_classes
 from tfprune.data.lazy import Images, LazyImages, as_array, too_large
+from tfprune.data.repeats import note_repeats
 from tfprune.data.splits import refuse_shared, sliced, split_name
 from tfprune.errors import InputError
 
@@ -28,8 +29,10 @@ Rows = tuple[str, np.ndarray]  # a split as it is stored, and positions in it
 class Stored(Protocol):
     """Images as they are stored, by split."""
 
-    def gather(self, parts: Sequence[Rows], size: tuple[int, int] | None) -> list[Images]:
-        """Return the images of each part, all of one size and kind."""
+    def gather(
+        self, parts: Sequence[Rows], size: tuple[int, int] | None, *, deep: bool = False
+    ) -> list[Images]:
+        """Return the images of each part, all of one size and kind; see `FileReader` for deep."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,25 @@ class Files:
 
     paths: Mapping[str, Sequence[str]]
 
-    def gather(self, parts: Sequence[Rows], size: tuple[int, int] | None) -> list[Images]:
-        """Return the images of each part, unread but for their headers."""
+    def gather(
+        self, parts: Sequence[Rows], size: tuple[int, int] | None, *, deep: bool = False
+    ) -> list[Images]:
+        """Return the images of each part, unread but for their headers.
+
+        Raises InputError where a file is in two of them.
+        """
+        seen: dict[str, str] = {}
+        for split, rows in parts:
+            here = [self.paths[split][row] for row in rows.tolist()]
+            twice = next((path for path in here if path in seen), None)
+            if twice is not None:
+                raise InputError(
+                    f"the image {twice!r} is in train and in test; accuracy on it would not be a "
+                    "test. Leave it out of one of the two."
+                )
+            seen |= dict.fromkeys(here, split)
         paths = [self.paths[split][row] for split, rows in parts for row in rows.tolist()]
-        reader = FileReader(paths, size=size)
+        reader = FileReader(paths, size=size, deep=deep)
         stops = np.cumsum([len(rows) for _, rows in parts]).tolist()
         starts = [0, *stops[:-1]]
         return [
@@ -56,7 +74,9 @@ class Arrays:
 
     images: Mapping[str, np.ndarray]
 
-    def gather(self, parts: Sequence[Rows], size: tuple[int, int] | None) -> list[Images]:
+    def gather(
+        self, parts: Sequence[Rows], size: tuple[int, int] | None, *, deep: bool = False
+    ) -> list[Images]:
         """Return a copy of the images of each part."""
         from tfprune.data.images import resize_images
 
@@ -89,7 +109,9 @@ class Collection:
     resident: bool = field(default=False)  # whether the images are in memory anyway
 
 
-def read_path(path: Path, *, splits: tuple[str, ...], limit: int) -> Collection:
+def read_path(
+    path: Path, *, splits: tuple[str, ...], limit: int, option: str = "--dataset"
+) -> Collection:
     """Return the images at a path: a folder of classes, an .npz file, a CSV or Parquet table.
 
     splits: the names that a folder may be divided by. limit: bytes that arrays may take.
@@ -101,19 +123,25 @@ def read_path(path: Path, *, splits: tuple[str, ...], limit: int) -> Collection:
     if path.is_dir():
         listing = list_folder(path, splits=splits)
         labels = {split: np.asarray(names, np.str_) for split, names in listing.labels.items()}
-        other = tuple(name for name in divisions(path) if name not in listing.paths)
-        return _files(path, "folder", listing, labels, other=other)
+        return _files(path, "folder", listing, labels)
+    if not path.is_file():
+        raise InputError(f"{option} {str(path)!r} is a pipe, a socket or a device. Give a file.")
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        return in_memory(
-            read_npz(path, limit=limit), where=str(path), source="npz file", path=str(path)
+        splits_there, names, unread = read_npz(path, limit=limit)
+        found = in_memory(
+            splits_there, where=str(path), class_names=names, source="npz file", path=str(path)
         )
+        if unread:
+            note = f"Ignored in {str(path)!r}: the arrays {', '.join(unread)}."
+            found = replace(found, notes=(*found.notes, note))
+        return found
     if suffix in (".csv", ".parquet"):
         listing = list_table(path)
         labels = {split: as_numbers(found) for split, found in listing.labels.items()}
         return _files(path, f"{suffix[1:]} table", listing, labels)
     raise InputError(
-        f"--dataset {str(path)!r} is a file of an unknown kind. Give a folder with a subfolder for "
+        f"{option} {str(path)!r} is a file of an unknown kind. Give a folder with a subfolder for "
         "each class, an .npz file, or a .csv or .parquet table."
     )
 
@@ -123,8 +151,6 @@ def _files(
     source: str,
     listing: Listing,
     labels: Mapping[str, np.ndarray],
-    *,
-    other: tuple[str, ...] = (),
 ) -> Collection:
     return Collection(
         where=str(path),
@@ -132,7 +158,7 @@ def _files(
         stored=Files(listing.paths),
         provenance={"source": source, "path": str(path)},
         notes=listing.notes,
-        other=other,
+        other=listing.other,
     )
 
 
@@ -191,14 +217,21 @@ def choose(
             "two. A folder holds one subfolder for each class."
         )
     images = own.stored.gather(chosen, image_size)
+    contents, bits = [_content(found) for found in images], _bits(images)
     streamed, note = _streamed(images, asked=stream, limit=memory_limit)
     if not streamed:
         images = [as_array(found) for found in images]
     examples = [
-        Examples(found, to_classes(of, classes), positions)
-        for found, of, (_, positions) in zip(images, labels, chosen, strict=True)
+        Examples(found, to_classes(of, classes), positions, content)
+        for found, of, (_, positions), content in zip(images, labels, chosen, contents, strict=True)
     ]
-    notes = (*own.notes, *([classes.note] if classes.note else []), *([note] if note else []))
+    said = (
+        classes.note,
+        note,
+        _unused(own, chosen),
+        note_repeats(examples[0], examples[1], repr(own.where)),
+    )
+    notes = (*own.notes, *(one for one in said if one))
     return Source(
         train=examples[0],
         test=examples[1],
@@ -209,6 +242,7 @@ def choose(
             "test_split": test_split,
             "test_fraction": test_fraction,
             "image_size": None if image_size is None else list(image_size),
+            **({} if bits is None else {"bits": bits}),
             "streamed": streamed,
             "note": "",
         },
@@ -225,10 +259,12 @@ def load_split(
     image_size: tuple[int, int],
     memory_limit: int,
     stream: bool,
+    deep: bool = False,
 ) -> tuple[Examples, tuple[str, ...]]:
     """Return one split with the names of its own classes; `option` is what messages call it.
 
-    Arrays are taken as they are, images of files are resized to `image_size`. Raises InputError for
+    Arrays are taken as they are, images of files are resized to `image_size`, and read as of 16
+    bits where they are to be `deep`. Raises InputError for
     a split that is not there.
     """
     rows = {split: np.arange(len(labels)) for split, labels in own.labels.items()}
@@ -236,10 +272,33 @@ def load_split(
     labels = own.labels[split_name(spec)][positions]
     classes = find_classes(labels, labels, where=repr(own.where), names=own.class_names)
     size = None if own.resident else image_size
-    images = own.stored.gather([(split_name(spec), positions)], size)
+    images = own.stored.gather([(split_name(spec), positions)], size, deep=deep)
+    content = _content(images[0])
     if not _streamed(images, asked=stream, limit=memory_limit)[0]:
         images = [as_array(found) for found in images]
-    return Examples(images[0], to_classes(labels, classes), positions), classes.names
+    return Examples(images[0], to_classes(labels, classes), positions, content), classes.names
+
+
+def _content(images: Images) -> np.ndarray | None:
+    """Return the digest of each image's file, (n, 16) uint8; None of arrays."""
+    return images.content() if isinstance(images, LazyImages) else None
+
+
+def _bits(images: Sequence[Images]) -> int | None:
+    """Return how many bits a channel of these files has; None of arrays."""
+    reader = images[0].reader if isinstance(images[0], LazyImages) else None
+    return reader.bits if isinstance(reader, FileReader) else None
+
+
+def _unused(own: Collection, chosen: Sequence[Rows]) -> str | None:
+    """Return what to say of splits that are there and not taken."""
+    left = [name for name in sorted({*own.labels, *own.other}) if name not in dict(chosen)]
+    if not left:
+        return None
+    return (
+        f"Not used: the split{'s' if len(left) > 1 else ''} {', '.join(left)} of {own.where!r}; "
+        "--train-split and --test-split say which are."
+    )
 
 
 def _split_parts(own: Collection, *, test_split: str, fraction: float | None) -> dict[str, Rows]:

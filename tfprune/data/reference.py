@@ -26,8 +26,8 @@ _ELSEWHERE = "huggingface:"  # a namespace of tensorflow-datasets, no module
 _CERTAIN = ("/", "./", "../", "~")
 
 
-def kind_of(reference: str) -> Kind:
-    """Return what a data set's name means.
+def kind_of(reference: str, option: str = "--dataset") -> Kind:
+    """Return what a data set's name means; `option` is what it was given to, for messages.
 
     `path`: begins with `/`, `./`, `../` or `~`, ends with a slash or in .npz, .csv or .parquet,
     or holds a slash and exists. `function`: `package.module:function`. `given`: handed over in
@@ -45,7 +45,7 @@ def kind_of(reference: str) -> Kind:
     if "/" in reference and Path(reference).exists():
         if is_known(reference):
             raise InputError(
-                f"--dataset {reference!r} is a data set of tensorflow-datasets, and a folder here "
+                f"{option} {reference!r} is a data set of tensorflow-datasets, and a folder here "
                 f"has that name too. For the folder write './{reference}'; for the data set add "
                 f"its version, '{reference}:VERSION', or run in another folder."
             )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tfprune.errors import InputError
+
+# what one split is called by one or another; letters in any case
+_NAMES = (
+    {"train", "training"},
+    {"test", "testing"},
+    {"val", "valid", "validation", "dev"},
+)
 
 _SPLIT = re.compile(r"(?P<name>[\w.\-]+)(\[(?P<start>-?\d+%?)?:(?P<stop>-?\d+%?)?\])?")
 
@@ -16,6 +23,32 @@ def split_name(spec: str) -> str:
     """Return the split that an expression slices: `train` of `train[:50%]`."""
     match = _SPLIT.fullmatch(spec)
     return match["name"] if match else spec
+
+
+def is_split_name(name: str) -> bool:
+    """Whether a folder of this name is commonly a split."""
+    return any(name.lower() in names for names in _NAMES)
+
+
+def standing_for(split: str, folders: Sequence[str]) -> str | None:
+    """Return the folder that holds a split: of its name, else of another common name for it.
+
+    Raises InputError where several of other names could be meant.
+
+    >>> standing_for("train", ["Training", "valid"])
+    'Training'
+    >>> standing_for("test", ["train", "valid"])
+    """
+    if split in folders:
+        return split
+    alike = next((names for names in _NAMES if split.lower() in names), {split.lower()})
+    found = [folder for folder in folders if folder.lower() in alike]
+    if len(found) > 1:
+        raise InputError(
+            f"{' and '.join(map(repr, found))} could both be the split {split!r}. Name the one "
+            "that is meant with --train-split or --test-split."
+        )
+    return found[0] if found else None
 
 
 def sliced(splits: Mapping[str, np.ndarray], spec: str, *, option: str, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,8 +25,8 @@ def list_table(file: Path) -> Listing:
         holds labels (`label`, `class`, `target`, `category` or `y`), names or whole numbers. A
         column `split` divides; without it all are one split.
 
-    Raises InputError for what is no table, lacks a column, or names a file that is not there (with
-    its row).
+    Raises InputError for what is no table, lacks a column or has two that could be it, names a file
+    that is not there (with its row), and gives an image two labels.
     """
     columns = _read_parquet(file) if file.suffix.lower() == ".parquet" else _read_csv(file)
     path_column = _column(columns, PATHS, file, "paths")
@@ -36,6 +37,8 @@ def list_table(file: Path) -> Listing:
     splits = columns.get(SPLIT, [ALL] * len(rows))
     paths: dict[str, list[str]] = {}
     labels: dict[str, list[str]] = {}
+    known: dict[str, tuple[int, str]] = {}  # where an image was named first, and its label
+    again = 0
     for number, ((path, label), split) in enumerate(zip(rows, splits, strict=True), start=1):
         for what, value in ((path_column, path), (label_column, label), (SPLIT, split)):
             if value is None or value == "":
@@ -45,12 +48,21 @@ def list_table(file: Path) -> Listing:
         whole = file.parent / str(path)
         if not whole.is_file():
             raise InputError(
-                f"row {number} of {str(file)!r} names {str(whole)!r}, which is not there. Paths "
+                f"row {number} of {str(file)!r} names {str(whole)!r}, which does not exist. Paths "
                 "are relative to the table's folder."
             )
         paths.setdefault(str(split), []).append(str(whole))
         labels.setdefault(str(split), []).append(str(label))
-    return Listing(paths, labels)
+        first, then = known.setdefault(os.path.normpath(whole), (number, str(label)))
+        again += first != number
+        if then != str(label):
+            raise InputError(
+                f"rows {first} and {number} of {str(file)!r} name the same image, {str(whole)!r}, "
+                f"and say {then!r} and {str(label)!r}. Leave the wrong one out."
+            )
+    rows_name = "row of {} names" if again == 1 else "rows of {} name"
+    note = f"{again} {rows_name.format(repr(str(file)))} an image that is named before."
+    return Listing(paths, labels, notes=(note,) if again else ())
 
 
 def as_numbers(labels: Sequence[str]) -> np.ndarray:
@@ -63,13 +75,31 @@ def as_numbers(labels: Sequence[str]) -> np.ndarray:
 
 
 def _column(columns: dict[str, list[object]], names: tuple[str, ...], file: Path, what: str) -> str:
-    for name in names:
-        if name in columns:
-            return name
+    there = [name for name in names if name in columns]
+    if len(there) == 1:
+        return there[0]
+    if there:
+        raise InputError(
+            f"the table {str(file)!r} has {len(there)} columns that could be its {what}: "
+            f"{', '.join(there)}. Rename those that are not."
+        )
+    if len(columns) == 1 and (separator := _separator(*columns)) is not None:
+        raise InputError(
+            f"the header of the table {str(file)!r} holds no comma but {separator}: write it with "
+            "commas between its columns."
+        )
     raise InputError(
         f"the table {str(file)!r} has no column of {what}: expected one called {', '.join(names)}; "
         f"its columns are {', '.join(columns) or 'none'}."
     )
+
+
+def _separator(header: str) -> str | None:
+    """Return what seems to separate columns in place of commas, to be read."""
+    for character, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if character in header:
+            return called
+    return None
 
 
 def _read_csv(file: Path) -> dict[str, list[object]]:

@@ -84,7 +84,7 @@ def _read(
         examples = _on_disk(builder, parts, reader, image_key, label_key)
     else:
         reader.check_memory(parts, limit=memory_limit)
-        examples = [Examples(*reader.read(p, limit=memory_limit), p.positions()) for p in parts]
+        examples = [_in_memory(builder, part, reader, memory_limit) for part in parts]
     if streamed and not stream and needed is not None:
         notes = (too_large(needed, memory_limit),)
     return Source(
@@ -131,13 +131,22 @@ def load_test(
         (test,) = _on_disk(builder, [part], reader, image_key, label_key)
     else:
         reader.check_memory([part], limit=memory_limit)
-        test = Examples(*reader.read(part, limit=memory_limit), part.positions())
+        test = _in_memory(builder, part, reader, memory_limit)
     return Source(
         train=test.select(np.empty(0, np.int64)),
         test=test,
         class_names=tuple(str(c) for c in builder.info.features[label_key].names),
         provenance=_provenance(builder, image_key, "", spec, image_size),
     )
+
+
+def _in_memory(builder: Any, part: SplitRanges, reader: Reader, limit: int) -> Examples:
+    """Return the examples of a part, read, and known by what they would be known by on the disk."""
+    from tfprune.data.tfds_records import record_digests
+
+    images, labels = reader.read(part, limit=limit)
+    content = record_digests(builder, part) if reader.can_stream else None
+    return Examples(images, labels, part.positions(), content)
 
 
 def _on_disk(

@@ -45,7 +45,7 @@ def find_builder(name: str, *, root: Path) -> Any:
             "data set",
             name,
             known,
-            where="Any image-classification set of tensorflow-datasets works by its name; "
+            where="Any image-classification set of tensorflow-datasets can be used by name; "
             "`tfprune datasets` lists some.",
         )
     base, config, version = match["name"], match["config"], match["version"]
@@ -125,9 +125,9 @@ def prepare(builder: Any, name: str, *, root: Path, download: bool) -> Any:
     except Exception as error:
         raise InputError(
             f"data set {name!r} is not prepared in {root}, and preparing it failed: "
-            f"{_first_line(error)}. Check the network and what {_CATALOG}/"
-            f"{base} says about data to be fetched by hand, then run "
-            f"{build}; or name with --data-dir a folder that holds it."
+            f"{_first_line(error)}. Check the network and what {_CATALOG}/{base} says about data "
+            f"to be downloaded manually, then run {build}; or name with --data-dir a folder that "
+            "holds it."
         ) from error
     if not (folder / "dataset_info.json").is_file():  # somebody else's, made in the meantime
         raise _incomplete(folder)

@@ -56,8 +56,8 @@ class Reader:
         """(height, width, channels) of every image; InputError where the builder names none."""
         if None in self._shape:
             raise InputError(
-                f"the images of {self._name!r} may differ in size, and they stay on the disk. Give "
-                "--image-size to bring them to one size, such as --image-size 64."
+                f"the images of {self._name!r} may differ in size, and they stay on disk. Give "
+                "--image-size to resize them to one size, such as --image-size 64."
             )
         return self._shape
 
@@ -155,8 +155,8 @@ class Reader:
 
         return InputError(
             f"the images of {self._name!r} differ in size: example 0 of {part.spec!r} is "
-            f"{size(first)}, example {position} is {size(other)}. Give --image-size to bring them "
-            "to one size, such as --image-size 64."
+            f"{size(first)}, example {position} is {size(other)}. Give --image-size to resize "
+            "them to one size, such as --image-size 64."
         )
 
 

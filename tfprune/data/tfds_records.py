@@ -163,8 +163,8 @@ class RecordReader:
         raw = self._raw(row)
         if content_digest(raw) != self._digests[row * _DIGEST : (row + 1) * _DIGEST]:
             raise RunError(
-                f"{self._name(row)} changed while it was in use. Put the former file back, then go "
-                "on; or start anew when the files are at rest."
+                f"{self._name(row)} changed while it was in use. Restore the original file, then "
+                "resume the run; or start a new run when the files no longer change."
             )
         try:
             with tf.device("/CPU:0"):
@@ -178,7 +178,7 @@ class RecordReader:
         if image.shape != self._shape:
             raise InputError(
                 f"{self._name(row)} holds an image of shape {image.shape}, and others are "
-                f"{self._shape}. Give --image-size to bring them to one size."
+                f"{self._shape}. Give --image-size to resize them to one size."
             )
         return np.asarray(image, self._dtype)
 
@@ -207,8 +207,8 @@ def open_records(builder: Any, split: str) -> Records:
             records = ArrayRecords(files)
         else:
             raise InputError(
-                f"images in {kind} files can't be left on the disk; expected TFRecord or "
-                "ArrayRecord. Take a smaller split, or smaller images with --image-size."
+                f"images in {kind} files can't stay on disk; expected TFRecord or ArrayRecord. "
+                "Take a smaller split, or smaller images with --image-size."
             )
     except OSError as error:
         raise InputError(
@@ -221,6 +221,20 @@ def open_records(builder: Any, split: str) -> Records:
             f"dataset_info.json says {info.num_examples}. Prepare the data set again."
         )
     return records
+
+
+def record_digests(builder: Any, part: SplitRanges) -> np.ndarray:
+    """Return the digest of each example's bytes, (n, 16) uint8, in the order of the part.
+
+    That by which the images are known where they stay on the disk. Raises InputError as
+    `open_records` does.
+    """
+    records = {split: open_records(builder, split) for split, _, _ in part.ranges}
+    found = bytearray()
+    for split, start, stop in part.ranges:
+        for row in range(start, stop):
+            found += content_digest(records[split].raw(row))
+    return np.frombuffer(found, np.uint8).reshape(-1, _DIGEST)
 
 
 def _label(raw: bytes, key: str) -> int:

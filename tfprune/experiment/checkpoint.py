@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from tfprune.results import (
     Ledger,
 )
 from tfprune.training.state import TrainingState
+
+DURABLE_SECONDS = 5.0  # at most this much work is lost to a power cut, none to a kill
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,7 @@ class CheckpointFolder:
         for name, state in fixed.items():
             path = self._fixed(name, position.seed)
             if state is not None and not path.exists():
-                facts = {"step": state.step, "run": self._run}
+                facts = {"step": state.step, "run": self._run, "file": path.name}
                 write_whole(path, pack(_state_arrays(name, state), facts))
         arrays = _state_arrays("state", position.state)
         arrays |= _named("masks", position.masks) | _named("movement", position.movement or {})
@@ -105,6 +107,7 @@ class CheckpointFolder:
             arrays["dense_predictions"] = position.dense_predictions
         moving = {
             "run": self._run,
+            "file": self._state.name,
             "seed": position.seed,
             "level": position.level,
             "step": position.state.step,
@@ -163,15 +166,22 @@ class CheckpointFolder:
     def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Return what a file of this run holds; None where there is none, or a damaged one."""
         read = unpack(path)
-        # files of before they named their run are taken for this one's
-        if read is not None and read[1].get("run", self._run) == self._run:
-            return read
+        # files of before they named their run and themselves are taken for what they should be
+        if read is not None:
+            (arrays, facts), own = read, path.name.partition(".")[0]
+            is_own = facts.get("run", self._run) == self._run and facts.get("file", own) == own
+            if is_own and any(name.startswith(f"{own.partition('-')[0]}/") for name in arrays):
+                return read
         if os.path.lexists(path):  # or the next save would put it over the whole one
             self._set_aside(path)
         return None
 
     def _set_aside(self, path: Path) -> None:
         self.damaged.append(set_aside(path))
+
+    def has_any(self) -> bool:
+        """Return whether there is a moment to go on from, as far as names tell."""
+        return self._state.is_file() or self._previous.is_file()
 
     def size(self) -> int:
         """Return the bytes that all checkpoints take on the disk."""
@@ -196,16 +206,24 @@ class CheckpointFolder:
 def lost_for_good(path: Path, what: str) -> RunError:
     """Return the error for a file whose loss no training again makes good."""
     return RunError(
-        f"{path} is gone or damaged: it holds {what}. The run can't go on as it was; put the file "
-        "back, or start anew with 'tfprune run --fresh'."
+        f"{path} is gone or damaged: it holds {what}. The run cannot be resumed; restore the "
+        "file, or start a new run with 'tfprune run --fresh'."
     )
 
 
-Level = tuple[dict[str, np.ndarray], list[np.ndarray]]
+class KeptLevel(NamedTuple):
+    """What a shelf keeps of a level: masks, values where asked for, answers on the test images.
+
+    `answers` are class indices; None where an older version kept the level.
+    """
+
+    masks: dict[str, np.ndarray]
+    values: list[np.ndarray]
+    answers: np.ndarray | None
 
 
 class Shelf:
-    """Masks and, where asked for, all values of each level of each replicate.
+    """Masks, answers and, where asked for, all values of each level of each replicate.
 
     In `folder`, so that a resumed run finds them, a mask with one bit per weight; in memory where
     it is None.
@@ -214,7 +232,7 @@ class Shelf:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._run = folder.absolute().parent.name if folder is not None else ""
-        self._held: dict[tuple[int, int], Level] = {}
+        self._held: dict[tuple[int, int], KeptLevel] = {}
 
     def put(
         self,
@@ -222,32 +240,53 @@ class Shelf:
         level: int,
         masks: Mapping[str, np.ndarray],
         values: Sequence[np.ndarray] = (),
+        answers: np.ndarray | None = None,
     ) -> None:
         """Keep a level."""
         if self._folder is None:
-            self._held[seed, level] = (dict(masks), list(values))
+            self._held[seed, level] = KeptLevel(dict(masks), list(values), answers)
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         packed = {f"mask{i:05d}": np.packbits(mask) for i, mask in enumerate(masks.values())}
         numbered = {f"value{i:05d}": value for i, value in enumerate(values)}
-        facts = {"masks": {name: mask.shape for name, mask in masks.items()},
-                 "n_values": len(values), "run": self._run}  # fmt: skip
+        if answers is not None:
+            numbered["answers"] = answers.astype(np.int32)
+        shapes = {name: mask.shape for name, mask in masks.items()}
+        here = {"run": self._run, "seed": seed, "level": level}
+        facts = {"masks": shapes, "n_values": len(values), **here}
         write_whole(self._path(seed, level), pack(packed | numbered, facts))
 
-    def get(self, seed: int, level: int) -> Level:
-        """Return the masks and values of a level; raises RunError where they are lost."""
+    def drop_values(self, seed: int, level: int) -> None:
+        """Keep a level on without its values, where it is kept."""
+        kept = self.find(seed, level)
+        if kept is not None and kept.values:
+            self.put(seed, level, kept.masks, answers=kept.answers)
+
+    def find(self, seed: int, level: int) -> KeptLevel | None:
+        """Return a level, None where it was never kept or is lost."""
+        if self._folder is None:
+            return self._held.get((seed, level))
+        try:
+            return self.get(seed, level)
+        except RunError:
+            return None
+
+    def get(self, seed: int, level: int) -> KeptLevel:
+        """Return a level; raises RunError where it is lost."""
         if self._folder is None:
             return self._held[seed, level]
         path = self._path(seed, level)
         read = unpack(path)
-        if read is None or read[1].get("run", self._run) != self._run:
+        here = {"run": self._run, "seed": seed, "level": level}
+        if read is None or any(read[1].get(name, own) != own for name, own in here.items()):
             raise lost_for_good(path, f"the masks of level {level} of seed {seed}")
         arrays, facts = read
         masks = {
             name: _unpack(arrays[f"mask{i:05d}"], tuple(shape))
             for i, (name, shape) in enumerate(facts["masks"].items())
         }
-        return masks, [arrays[f"value{i:05d}"] for i in range(facts["n_values"])]
+        values = [arrays[f"value{i:05d}"] for i in range(facts["n_values"])]
+        return KeptLevel(masks, values, arrays.get("answers"))
 
     def _path(self, seed: int, level: int) -> Path:
         assert self._folder is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import ComparisonConfig
+from tfprune.experiment.memory import activation_bytes, by_count, memory_of
 from tfprune.experiment.on_device import BLOCKS, PERMUTATIONS
 from tfprune.pruning.facts import dead_filters
 from tfprune.pruning.kernels import PrunableTensor
@@ -23,11 +24,26 @@ if TYPE_CHECKING:
 
 Batch = Mapping[str, np.ndarray]
 
+# how a split becomes larger
+_LARGER = {
+    "test": "Take a larger --test-split or --test-fraction, or another --probe-split",
+    "validation": "Raise --validation-fraction, or take another --probe-split",
+    "train": "Take a larger --train-split, or another --probe-split",
+}
+
 
 def check_comparison(
-    comparison: ComparisonConfig, hidden: Sequence[HiddenLayer], *, n_images: Mapping[str, int]
+    comparison: ComparisonConfig,
+    hidden: Sequence[HiddenLayer],
+    *,
+    n_images: Mapping[str, int],
+    available: int,
 ) -> None:
-    """Raise InputError when a measure would mean nothing on a layer with so many images."""
+    """Raise InputError when a measure would mean nothing on a layer with so many images.
+
+    available: how many the split of the probe set holds.
+    """
+    split = comparison.probe_split
     for layer in hidden:
         check_probe_size(
             comparison.measures,
@@ -35,12 +51,20 @@ def check_comparison(
             n_images[layer.name],
             layout=comparison.layout,
             map_sizes={layer.name: layer.n_pixels},
+            available=available,
+            larger=f"the {split} split is too small. {_LARGER[split]}",
         )
 
 
-def reference_memory(comparison: ComparisonConfig) -> int:
-    """Return the bytes that the dense network's activations may take, half the stated bound."""
-    return int(comparison.memory * 2**30 / 2)
+def check_outputs(comparison: ComparisonConfig, *, n_classes: int, n_images: int) -> None:
+    """Raise InputError where outputs are asked for, and the test images are too few for them."""
+    if comparison.also_compare:
+        check_probe_size(
+            comparison.measures, dict.fromkeys(comparison.also_compare, n_classes), n_images,
+            layout="mean", available=n_images,
+            larger="--also-compare takes the test images. Give a larger --test-split or "
+            "--test-fraction, leave out --also-compare",
+        )  # fmt: skip
 
 
 class Reference:
@@ -65,8 +89,10 @@ class Reference:
         self.reader = reader
         self.moments = moments
         self._images = images
-        sizes = (n_images[layer.name] * int(np.prod(layer.shape)) for layer in reader.layers)
-        self.kept = 4 * sum(sizes) <= memory
+        size = activation_bytes(reader.layers, n_images)
+        self.kept = size <= memory
+        #: bytes that it takes of the bound; the rest is the comparison's
+        self.held = size if self.kept and moments is None else 0
         self._batches: list[Batch] | None = None
 
     def _read(self) -> Iterator[Batch]:
@@ -128,7 +154,7 @@ def compare_with_reference(
     dead = dead_filters(masks, tensors)
     itself = level == 0 and against == DENSE  # 1 by construction: no interval, no null
     interval = comparison.bootstrap != 0 and not itself
-    groups = _by_count(reference.n_images)
+    groups = by_count(reference.n_images)
     masked = {layer.name: dead[layer.layer] for layer in reference.layers if layer.layer in dead}
     engines = {
         n: Comparison(
@@ -141,7 +167,7 @@ def compare_with_reference(
             permutations=PERMUTATIONS,
             null=null and not itself,
             n_images=n,
-            memory=reference_memory(comparison) // len(groups),
+            memory=(memory_of(comparison) - reference.held) // len(groups),
         )
         for n, names in groups.items()
     }
@@ -164,14 +190,6 @@ def compare_with_reference(
         for layer in reference.layers
         for measure in comparison.measures
     )
-
-
-def _by_count(n_images: Mapping[str, int]) -> dict[int, list[str]]:
-    """Return number of images -> layers that are compared on that many."""
-    groups: dict[int, list[str]] = {}
-    for name, n in n_images.items():
-        groups.setdefault(n, []).append(name)
-    return groups
 
 
 def _record(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.results import csv_text
+from tfprune.results.descriptions import DescriptionResult
 from tfprune.similarity import Comparison
 from tfprune.similarity.attribution import Attribution
 
@@ -47,7 +48,8 @@ class ComparisonResult:
 
     `same_places` are the pairs of layers (of a, of b) that stand at the same place in both.
     `run_id` is MLflow's id of the run that shows it, None while MLflow has not given one; `key`
-    finds the run too. `undelivered` records wait for `tfprune sync KEY`.
+    finds the run too. `undelivered` records wait for `tfprune sync KEY`. `described_a`,
+    `described_b`: what each network's layers are like by themselves, where that was asked for.
     """
 
     a: str
@@ -60,6 +62,8 @@ class ComparisonResult:
     scores: Mapping[tuple[str, str, str], Score]
     attribution: tuple[LayerAttribution, ...] = ()
     same_places: tuple[tuple[str, str], ...] = ()
+    described_a: tuple[DescriptionResult, ...] = ()
+    described_b: tuple[DescriptionResult, ...] = ()
     run_id: str | None = None
     folder: str | None = None
     key: str | None = None
@@ -83,6 +87,17 @@ class ComparisonResult:
                  "similarity": score.value, "low": low, "high": high, **facts}
             )  # fmt: skip
         return csv_text(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def described_csv(result: ComparisonResult) -> str:
+    """Return `descriptions.csv` of a comparison: a row per network, layer and quantity."""
+    names = [item.name for item in fields(DescriptionResult) if item.name not in ("seed", "level")]
+    rows = [
+        [title, *("" if (cell := getattr(row, name)) is None else cell for name in names)]
+        for title, of in ((result.a, result.described_a), (result.b, result.described_b))
+        for row in of
+    ]
+    return csv_text(["network", *names], rows)
 
 
 class Attributor:

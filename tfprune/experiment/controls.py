@@ -30,7 +30,7 @@ from tfprune.training.state import TrainingState
 
 if TYPE_CHECKING:
     from tfprune.experiment.replicate import Replicate
-    from tfprune.training.trainer import Evaluation
+    from tfprune.training.evaluation import Evaluation
 
 Masks = Mapping[str, np.ndarray]
 _FRESH = 1_000_003  # offsets the seed of re-initialised weights from those of replicates

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from tfprune.experiment.checkpoint import Position
     from tfprune.experiment.plan import Plan
     from tfprune.results import (
+        ClassResult,
         ControlResult,
+        DescriptionResult,
         EpochResult,
+        ForgottenImage,
         Ledger,
         LevelResult,
         OverlapResult,
         SimilarityResult,
+        UnitResult,
     )
+    from tfprune.training.evaluation import Evaluation
     from tfprune.training.state import TrainingState
-    from tfprune.training.trainer import Evaluation
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,17 @@ class StepsTaken:
     """So many more optimizer steps were taken: told while a level trains, and kept nowhere."""
 
     n_steps: int
+
+
+@dataclass(frozen=True)
+class Describing:
+    """A layer of a trained level is being described: told while it lasts, and kept nowhere.
+
+    `kind` is one of `config.words.DESCRIPTIONS`.
+    """
+
+    layer: str
+    kind: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +109,10 @@ class LevelFinished:
     similarities: tuple[SimilarityResult, ...]
     overlaps: tuple[OverlapResult, ...]
     trained: TrainedLevel
+    classes: tuple[ClassResult, ...] = ()
+    forgotten: tuple[ForgottenImage, ...] = ()
+    descriptions: tuple[DescriptionResult, ...] = ()
+    units: tuple[UnitResult, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +131,9 @@ class FloorMeasured:
 
 #: stage after the last level -> what is done in it, in the order in which they come
 STAGES = {
-    "report": "writing the report ...",
     "networks": "writing the networks ...",
-    "store": "storing what is left ...",
+    "report": "writing the report ...",
+    "store": "storing the remaining records ...",
 }
 
 
@@ -131,8 +150,8 @@ class RunFinished:
 
 
 Event: TypeAlias = (
-    RunStarted | LevelStarted | StepsTaken | EpochFinished | LevelFinished | ControlFinished
-    | FloorMeasured | StageStarted | RunFinished
+    RunStarted | LevelStarted | StepsTaken | Describing | EpochFinished | LevelFinished
+    | ControlFinished | FloorMeasured | StageStarted | RunFinished
 )  # fmt: skip
 Watch: TypeAlias = Callable[[Event], object]
 
@@ -151,6 +170,10 @@ def enter(event: Event, ledger: Ledger) -> None:
         ledger.levels.append(event.result)
         ledger.similarities += event.similarities
         ledger.overlaps += event.overlaps
+        ledger.classes += event.classes
+        ledger.forgotten += event.forgotten
+        ledger.descriptions += event.descriptions
+        ledger.units += event.units
     elif isinstance(event, ControlFinished):
         ledger.controls.append(event.result)
     elif isinstance(event, FloorMeasured):

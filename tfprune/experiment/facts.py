@@ -43,14 +43,15 @@ def graph_facts(
 
 def why_unfollowed(network: tf_keras.Model, tensors: Sequence[PrunableTensor]) -> str | None:
     """Return why channels can't be followed through a network, None where they can."""
-    from tfprune.errors import reason
+    from tfprune.errors import InputError, reason
 
     try:
         graph_facts(network, tensors, full_masks(tuple(tensors)))
     # Reason for the breadth: a graph of users' layers may break any assumption of those who
     # follow it, and these facts must not cost a run that is otherwise sound.
     except Exception as error:
-        return reason(error)
+        said = reason(error)
+        return said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
     return None
 
 
@@ -97,11 +98,19 @@ def majority_share(labels: np.ndarray) -> float:
 
 
 def balance_facts(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> dict[str, float]:
-    """Return majority_share and, where classes are uneven, balanced_accuracy.
+    """Return what accuracies stand beside: how many images, and what chance comes to.
+
+    These are test_images, majority_share and, where classes are uneven, balanced_accuracy and its
+    chance.
 
     Uneven are classes of which the largest has 1.5 times its even share and more.
     """
-    share = majority_share(labels)
+    share, n_images = majority_share(labels), float(len(labels))
     if share < UNEVEN / n_classes:
-        return {"majority_share": share}
-    return {"balanced_accuracy": balanced_accuracy(labels, predictions), "majority_share": share}
+        return {"majority_share": share, "test_images": n_images}
+    return {
+        "balanced_accuracy": balanced_accuracy(labels, predictions),
+        "balanced_chance": 1 / len(np.unique(labels)),
+        "majority_share": share,
+        "test_images": n_images,
+    }

@@ -21,9 +21,10 @@ from tfprune.pruning.kernels import count_kept
 from tfprune.results import LevelResult, OverlapResult
 
 if TYPE_CHECKING:
-    from tfprune.data import Examples, Normalization
+    from tfprune.data import Dataset, Examples, Normalization
     from tfprune.experiment.replicate import Replicate
     from tfprune.training.connectivity import Line
+    from tfprune.training.evaluation import Evaluation
 
 
 RECALIBRATION_IMAGES = 1024  # of the training images, for the statistics of batch norm
@@ -75,10 +76,11 @@ def barriers(
 ) -> dict[str, float]:
     """Return the loss and error barriers on the line between two sets of weights.
 
-    `of` says whose: 'dense' (the level and the dense network) or 'seed' (this level of two
-    seeds). They are measured on images that neither end was trained on: with the dense network
-    the replicate's validation images (the test images where there are none), between seeds the
-    test images, since each seed holds out other images and trains on nearly all of the other's.
+    `of` says whose: 'dense' (the level and the dense network), 'previous' (the level and the one
+    before it) or 'seed' (this level of two seeds). They are measured on images that neither end
+    was trained on: within a seed the replicate's validation images (the test images where there
+    are none), between seeds the test images, since each seed holds out other images and trains on
+    nearly all of the other's.
     Nothing is chosen by them. `first_normalization` is what the other seed was trained with.
 
     A network with batch norm gets `..._recalibrated` too, with its statistics estimated anew at
@@ -107,6 +109,19 @@ def instability(replicate: Replicate, second: Sequence[np.ndarray]) -> dict[str,
     for ending, line in _lines(replicate, first, second, examples=_unseen(replicate)):
         found[f"instability_loss{ending}"] = line.loss_barrier
         found[f"instability_error{ending}"] = line.error_barrier
+    return found
+
+
+def retrained_facts(data: Dataset, test: Evaluation) -> dict[str, float]:
+    """Return how well the dense network does that was trained again (control same-init).
+
+    One that failed to train is as far from the dense network as any, and no floor: a report can
+    tell only by these.
+    """
+    balance = balance_facts(data.test.labels, test.predictions, data.n_classes)
+    found = {"retrained_accuracy": test.accuracy}
+    if "balanced_accuracy" in balance:
+        found["retrained_balanced_accuracy"] = balance["balanced_accuracy"]
     return found
 
 

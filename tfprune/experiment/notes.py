@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tfprune.config import ConfigError, RunConfig
+from tfprune.models.layer_names import called
+from tfprune.models.weights import frozen_within
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.models.files.export import Leaving
+    from tfprune.models.files.leaving import Leaving
     from tfprune.pruning.amounts import Rates
     from tfprune.pruning.strategy import Strategy
     from tfprune.training.prunable import PrunableNetwork
@@ -23,7 +26,7 @@ def check_trainable(network: tf_keras.Model) -> None:
         return
     raise ConfigError(
         "model.name",
-        f"model {network.name!r} has trainable=False on all its layers, so nothing of it would be "
+        f"model {called(network)!r} has trainable=False on all its layers, so nothing would be "
         "trained. Set model.trainable = True before you save or return it.",
     )
 
@@ -31,7 +34,7 @@ def check_trainable(network: tf_keras.Model) -> None:
 def leaving_of(network: tf_keras.Model, name: str) -> Leaving:
     """Return the forms in which a network can be stored, found by trying unless it is built in."""
     from tfprune.models import MODELS
-    from tfprune.models.files.export import Leaving, try_leaving
+    from tfprune.models.files.leaving import Leaving, try_leaving
 
     return Leaving() if name in MODELS else try_leaving(network)
 
@@ -45,38 +48,45 @@ def notes_on(
     unfollowed: str | None = None,
 ) -> tuple[str, ...]:
     """Return what to say about a network before it is trained."""
+    from tfprune.activations.layers import uncompared
     from tfprune.models.libraries import replaced_settings
 
     notes = []
     replaced = replaced_settings()
     if replaced:
-        notes.append(f"Settings of Keras that tfprune set otherwise here: {', '.join(replaced)}.")
+        notes.append(f"Keras settings that tfprune overrides here: {', '.join(replaced)}.")
     if precision:
         notes.append(
             f"The model computes in {precision}; here it is trained and compared in float32. "
-            "'tfprune export' writes the network in the precision that it came with."
+            "'tfprune export' writes the network in its original precision."
         )
-    frozen = [layer.name for layer in network.layers if layer.weights and not layer.trainable]
+    frozen = [name for layer in network.layers for name in frozen_within(layer)]
     if frozen:
         notes.append(
-            f"Not trained, for the model has them frozen (trainable=False): {_listed(frozen)}."
+            "Not trained, drawn anew or pruned, because the model has frozen them "
+            f"(trainable=False): {_listed(frozen)}."
         )
+    notes += [
+        f"Not compared with the dense network, for {why}: {_listed(list(layers))}."
+        for why, layers in uncompared(network).items()
+    ]
     if unfollowed is not None:
         notes.append(
-            "Not told of this network, for its channels can't be followed: floating-point "
-            f"operations and effective sparsity ({unfollowed})."
+            "Not reported for this network, because its channels cannot be traced: "
+            f"floating-point operations and effective sparsity ({unfollowed})."
         )
     if leaving.keras3 is not None:
         form = "a tf_keras file" if leaving.file is None else "weights"
         notes.append(
-            f"The pruned networks will be logged as {form}, not as MLflow models, for this one "
-            f"can't be converted to Keras 3: {leaving.keras3}."
+            f"The pruned networks will be logged as {form}, not as MLflow models, because this "
+            f"one cannot be converted to Keras 3: {leaving.keras3}."
         )
     if leaving.file is not None:
         notes.append(
-            f"Each level's network will be stored as weights (network.npz), for a .keras file of "
-            f"it can't be read back: {leaving.file}. 'compare' and 'export' build it from "
-            f"{config.model.name!r} again."
+            "Each level's network will be stored as weights (network.npz), because a .keras file "
+            f"of it cannot be read back: {leaving.file}. 'compare' and 'export' rebuild it with "
+            f"{config.model.name!r} again"
+            + (", and 'export' writes it as savedmodel or tflite." if leaving.keras3 else ".")
         )
     return tuple(notes)
 
@@ -115,7 +125,7 @@ def foresee_empty(
         f"By the weights that training starts from, --scope global would take all of "
         f"{_listed(list(layers))} at level {level}. If it still would once they are trained, the "
         "run ends there and keeps the levels before it. Fewer --levels, a smaller --fraction, "
-        f"--scope layer or --exclude {layers[0]} avoid that.",
+        f"--scope layer or --exclude {shlex.quote(layers[0])} avoid that.",
     )
 
 

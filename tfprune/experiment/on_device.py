@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfprune.experiment.memory import memory_of
 from tfprune.similarity import Comparison
-from tfprune.similarity.streaming import blocks_that_fit
+from tfprune.similarity.budget import Budget
 
 #: blocks of images for intervals, and random pairings of images for the null
 BLOCKS, PERMUTATIONS = 50, 10
@@ -29,7 +30,7 @@ def device_moments(comparison: ComparisonConfig) -> DeviceMoments | None:
         return None
     return DeviceMoments(
         device,
-        memory=int(comparison.memory * 2**30),
+        memory=memory_of(comparison),
         blocks=BLOCKS if comparison.bootstrap != 0 else 1,
         permutations=PERMUTATIONS,
     )
@@ -106,8 +107,8 @@ class DeviceMoments:
             pairs=tuple(pairs),
             layout=settings.layout,
             n_images=settings.n_images,
-            n_blocks=blocks_that_fit(
-                pairs, widths, min(self._blocks, settings.n_images), settings.memory
+            n_blocks=Budget(pairs, widths, self._permutations, settings.memory).blocks(
+                min(self._blocks, settings.n_images), held=0
             ),
             n_nulls=self._permutations,
             seed=settings.seed,

@@ -11,7 +11,8 @@ import numpy as np
 from tfprune.errors import InputError, RunError
 from tfprune.experiment.checkpoint import Position
 from tfprune.experiment.events import EpochFinished, LevelStarted, TrainedLevel
-from tfprune.experiment.plan import Plan, rates_of
+from tfprune.experiment.plan import Plan
+from tfprune.experiment.projecting import rates_of
 from tfprune.experiment.workbench import assign_all, open_seed, order_seed
 from tfprune.pruning.checks import (
     check_as_projected,
@@ -49,6 +50,7 @@ class Replicate:
         on_steps: Callable[[int], None] = lambda n_steps: None,
     ) -> None:
         from tfprune.models.copying import plain_copy
+        from tfprune.training.evaluation import both_probabilities
 
         bench = open_seed(plan, seed)
         self.plan = plan
@@ -62,6 +64,7 @@ class Replicate:
         self.dense_predictions: np.ndarray | None = None
         self.dense_answers: dict[str, np.ndarray] = {}  # on further test sets, see `shift`
         self.reader, self.dense_reader = bench.reader(self.network), bench.reader(self.dense)
+        self.both = both_probabilities(self.dense, self.network, self.trainer.outputs)
         self.level = 0
         self.masks: Mapping[str, np.ndarray] = full_masks(self.prunable.tensors)
         self.initial = self.trainer.state()
@@ -148,7 +151,7 @@ class Replicate:
             )
         except InputError as error:  # a layer would be emptied: known only now
             raise RunError(
-                f"level {self.level} can't be pruned: {error} What came before it is kept."
+                f"level {self.level} can't be pruned: {error} The levels before it are kept."
             ) from error
         check_monotone(self.masks, masks)
         check_as_projected(masks, self.plan.projection, level=self.level)

@@ -16,6 +16,8 @@ from tfprune.pruning.kernels import full_masks
 from tfprune.results import SEED_FLOOR, SimilarityResult
 
 if TYPE_CHECKING:
+    import tf_keras
+
     from tfprune.data import Normalization
     from tfprune.experiment.checkpoint import CheckpointFolder
 
@@ -48,6 +50,16 @@ class DenseNetworks:
             self._normalizations[seed] = normalization_of(self._plan, seed)
         return self._normalizations[seed]
 
+    def before(self, seed: int) -> Iterator[tuple[int, tf_keras.Model, Normalization]]:
+        """Yield seed, dense network and normalization of every seed before this one.
+
+        It is the same network each time, with the next seed's weights.
+        """
+        network = None
+        for other in (s for s in self._plan.config.seeds if s < seed):
+            network = network_with(self._plan, self._values(other), into=network)
+            yield other, network, self._normalization(other)
+
     def compare(self, replicate: Replicate) -> Iterator[tuple[SimilarityResult, ...]]:
         """Yield the records of a replicate's dense network against each earlier seed's.
 
@@ -57,11 +69,9 @@ class DenseNetworks:
         from tfprune.activations import ActivationReader
 
         plan = self._plan
-        network = None
-        for seed in (s for s in plan.config.seeds if s < replicate.seed):
-            network = network_with(plan, self._values(seed), into=network)
+        for seed, network, normalization in self.before(replicate.seed):
             reference = Reference(
-                ActivationReader(network, normalization=self._normalization(seed)),
+                ActivationReader(network, normalization=normalization),
                 plan.probe.images,
                 n_images=plan.n_probe,
                 memory=0,

@@ -16,6 +16,13 @@ import numpy as np
 from tfprune.config import RunConfig
 from tfprune.disk import UNREADABLE, npz, read_npz, unpack, write_whole
 from tfprune.errors import InputError
+from tfprune.models.identity import (
+    ModelIdentity,
+    answers_of,
+    check_trusted_file,
+    same_answers,
+)
+from tfprune.models.layer_names import called
 from tfprune.training.state import TrainingState
 
 REWIND_FILE = "rewind.npz"
@@ -26,7 +33,8 @@ class Ticket:
     """A sparse network to be trained: `masks` (True = kept) over the values it starts from.
 
     `variables` are the network's in its order, as they stood after `step` steps of the first
-    training; `config` is the experiment's. `source` says which run and level it is.
+    training; `config` is the experiment's. `source` says which run and level it is, `model` what
+    was known of a model of the user's own when that run began.
 
     >>> import tfprune
     >>> ticket = tfprune.load_ticket("example:1")
@@ -41,6 +49,7 @@ class Ticket:
     masks: Mapping[str, np.ndarray]
     variables: tuple[np.ndarray, ...]
     config: RunConfig
+    model: ModelIdentity | None = None
 
     @property
     def sparsity(self) -> float:
@@ -52,21 +61,29 @@ class Ticket:
         """Return the ticket as a plain tf_keras model, pruned weights at 0.
 
         Built for the given images and classes; a weight whose shape then differs (the output
-        layer, for another number of classes) is drawn anew. Raises InputError when a pruned
-        layer other than the output has another shape.
+        layer, for another number of classes) is drawn anew. A file that the run was trusted to run
+        code of is trusted here too. Raises InputError when a pruned layer other than the output has
+        another shape, and when the model is no longer what it was.
         """
         from tfprune.models import build_model
         from tfprune.training.backend import start_tensorflow
         from tfprune.training.prunable import kernel, prunable_layers
 
         start_tensorflow()
+        check_trusted(self)
         model = build_model(
-            self.config.model.name, input_shape=input_shape, n_classes=n_classes, seed=self.seed
+            self.config.model.name,
+            input_shape=input_shape,
+            n_classes=n_classes,
+            seed=self.seed,
+            trust=self.config.model.trust,
+            head=self.config.model.head,
         )
+        check_same_model(self, model)
         values, masks = fit_ticket(self, model)
         for variable, value in zip(model.variables, values, strict=True):
             variable.assign(value)
-        layers = {layer.name: layer for layer in prunable_layers(model)}
+        layers = {called(layer): layer for layer in prunable_layers(model)}
         for name, mask in masks.items():
             variable = kernel(layers[name])
             variable.assign(variable * mask)
@@ -115,14 +132,20 @@ def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict
     own = [variable.numpy() for variable in model.variables]
     if len(own) != len(ticket.variables):
         raise InputError(
-            f"ticket {ticket.source} has {len(ticket.variables)} weights, model {model.name!r} has "
-            f"{len(own)}: a ticket needs its own architecture."
+            f"ticket {ticket.source} has {len(ticket.variables)} weights, model {called(model)!r} "
+            f"has {len(own)}: a ticket needs its own architecture."
         )
-    layers = {layer.name: layer for layer in prunable_layers(model)}
-    if len(layers) != len(ticket.masks):
+    layers = {called(layer): layer for layer in prunable_layers(model)}
+    given_masks, of_frozen = list(ticket.masks.values()), {}
+    every = prunable_layers(model, also_frozen=True)
+    if len(every) == len(given_masks) > len(layers):  # of a run that pruned frozen layers too
+        pairs = list(zip(every, given_masks, strict=True))
+        of_frozen = {id(kernel(x)): mask for x, mask in pairs if called(x) not in layers}
+        given_masks = [mask for x, mask in pairs if called(x) in layers]
+    if len(layers) != len(given_masks):
         raise InputError(
             f"ticket {ticket.source} has masks of {len(ticket.masks)} layers, model "
-            f"{model.name!r} has {len(layers)} that can be pruned: a ticket needs its own "
+            f"{called(model)!r} has {len(layers)} that can be pruned: a ticket needs its own "
             "architecture."
         )
     of_last = {id(v) for name in output_layers(model) for v in layers[name].variables}
@@ -134,12 +157,48 @@ def fit_ticket(ticket: Ticket, model: Any) -> tuple[tuple[np.ndarray, ...], dict
                 f"ticket {ticket.source} does not fit: {name} has shape {given.shape} in the "
                 f"ticket and {mine.shape} here. Give images of the ticket's size (--image-size)."
             )
-        values.append(given if given.shape == mine.shape else mine)
+        value = given if given.shape == mine.shape else mine
+        mask = of_frozen.get(id(variable))
+        values.append(value if mask is None else value * mask)
     masks = {}
-    for (name, layer), mask in zip(layers.items(), ticket.masks.values(), strict=True):
+    for (name, layer), mask in zip(layers.items(), given_masks, strict=True):
         shape = tuple(kernel(layer).shape)
         masks[name] = mask if shape == mask.shape else np.ones(shape, bool)
     return tuple(values), masks
+
+
+def check_trusted(ticket: Ticket) -> None:
+    """Raise InputError where the file whose code its run was trusted to run is another one now."""
+    if ticket.config.model.trust:
+        check_trusted_file(ticket.config.model.name, ticket.model, whose=f"ticket {ticket.source}")
+
+
+def check_same_model(ticket: Ticket, network: Any) -> None:
+    """Raise InputError where the ticket's model computes something else now, weights aside.
+
+    network: the model as it is built now. For other images or classes than the ticket's it is
+    built once more for these. Nothing is known of the models of earlier runs.
+    """
+    from tfprune.models import build_model
+
+    then = ticket.model
+    if then is None:
+        return
+    shape = tuple(int(size) for size in network.inputs[0].shape[1:])
+    if (shape, int(network.outputs[0].shape[-1])) != (then.input_shape, then.n_classes):
+        network = build_model(
+            ticket.config.model.name,
+            input_shape=then.input_shape,  # type: ignore[arg-type]
+            n_classes=max(then.n_classes, 2),
+            seed=ticket.seed,
+            trust=ticket.config.model.trust,
+            head=ticket.config.model.head,
+        )
+    if not same_answers(then.answers, answers_of(network)):
+        raise InputError(
+            f"{ticket.config.model.name!r} is no longer the model of ticket {ticket.source}: it "
+            "computes something else from the same weights. Put back what it was."
+        )
 
 
 def with_ticket(config: RunConfig, ticket: Ticket) -> RunConfig:

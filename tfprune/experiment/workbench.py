@@ -165,13 +165,15 @@ class DryRun:
     """A checked plan with the time that its training would take.
 
     `first_step` holds the tracing of the training function, once for all levels; `per_step` is
-    the mean of a few further steps. Evaluation, comparison and logging come on top.
+    the mean of a few further steps; `describing` is the time that `describe` takes, of all levels.
+    Evaluation, comparison and logging come on top.
     """
 
     plan: Plan
     first_step: float  # seconds
     per_step: float  # seconds
     n_traces: int
+    describing: float = 0.0  # seconds
 
     @property
     def training_seconds(self) -> float:
@@ -189,7 +191,10 @@ def timed(plan: Plan) -> DryRun:
 
     Nothing is written.
     """
-    trainer = open_seed(plan, plan.config.seed).trainer
+    from tfprune.experiment.describing import seconds_to_describe
+
+    bench = open_seed(plan, plan.config.seed)
+    trainer = bench.trainer
     started = time.perf_counter()
     trainer.train(until=1)
     first = time.perf_counter() - started
@@ -197,4 +202,11 @@ def timed(plan: Plan) -> DryRun:
     started = time.perf_counter()
     trainer.train(until=last)
     per_step = (time.perf_counter() - started) / max(last - 1, 1)
-    return DryRun(plan, first_step=first, per_step=per_step, n_traces=trainer.n_traces)
+    asked = plan.config.comparison.describe
+    return DryRun(
+        plan,
+        first_step=first,
+        per_step=per_step,
+        n_traces=trainer.n_traces,
+        describing=seconds_to_describe(plan, bench.reader(bench.network)) if asked else 0.0,
+    )

@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfprune.config import ConfigError
 from tfprune.errors import InputError, reason, unknown_name
+from tfprune.models.alike import REMEDY, check_answers
 from tfprune.models.copying import clone, set_weights_of, unfolded
 from tfprune.models.graph import maker
+from tfprune.models.identity import answers_of, same_answers
+from tfprune.models.layer_names import called
 from tfprune.models.names import MODELS
 from tfprune.models.penalties import check_penalties
 
@@ -33,6 +37,7 @@ def build_model(
     n_classes: int,
     seed: int,
     trust: bool = False,
+    head: str = "own",
     layer_names: Sequence[str] | None = None,
 ) -> tf_keras.Model:
     """A tf_keras functional model for images of `input_shape` and `n_classes` classes.
@@ -45,6 +50,7 @@ def build_model(
         return logits. Functions and applications run with the global generators seeded by it. A
         saved model keeps the weights in its file whatever the seed.
     trust: whether a saved model may run code of its own while it loads.
+    head: how a built-in model ends, one of `config.words.HEADS`.
     layer_names: what the layers are called, by place in the graph: those of the network that an
         experiment was planned with, where a function names its layers differently at every call.
 
@@ -62,6 +68,7 @@ def build_model(
         n_classes=n_classes,
         seed=seed,
         trust=trust,
+        head=head,
         layer_names=layer_names,
     ).model
 
@@ -81,15 +88,27 @@ def build(
     n_classes: int,
     seed: int,
     trust: bool = False,
+    head: str = "own",
     layer_names: Sequence[str] | None = None,
 ) -> Built:
     """Return what `build_model` does, beside what else is known of a user's model."""
+    from tfprune.models.head import with_average_pooling
     from tfprune.models.layer_names import counted_from_zero
 
     with counted_from_zero():
         if name in MODELS:
             model = unfolded(MODELS.get(name)(input_shape, n_classes, seed=seed)).model
-            return Built(settled(model, input_shape=input_shape, names=layer_names))
+            other = head == "average-pooling"
+            if other:
+                model = with_average_pooling(model, n_classes, seed=seed)
+            # a copy: the layers that gave way hang on the ones that are left
+            return Built(settled(model, input_shape=input_shape, names=layer_names, always=other))
+        if head != "own":
+            raise ConfigError(
+                "model.head",
+                f"{head} is for built-in networks, and {name!r} is none: a model of your own keeps "
+                "the head that it has. Leave it out.",
+            )
         model, origin = _users_model(name, input_shape, n_classes, seed=seed, trust=trust)
         always = not is_file(name) and origin.source_model is None  # the object of a function
         own = settled(model, input_shape=input_shape, names=layer_names, always=always)
@@ -118,8 +137,14 @@ def origin_of(name: str, network: tf_keras.Model, *, trust: bool = False) -> Ori
         model, origin = _users_model(name, shape, n_classes, seed=0, trust=trust)
     if [_kind(layer) for layer in model.layers] != [_kind(layer) for layer in network.layers]:
         raise InputError(
-            f"{name!r} has other layers now than the network that was trained. Put back what it "
-            "was."
+            f"{name!r} has other layers now than the network that was trained. Restore the "
+            "original."
+        )
+    like = settled(model, input_shape=(height, width, channels))
+    if not same_answers(answers_of(like), answers_of(network)):
+        raise InputError(
+            f"{name!r} computes something else now than the network that was trained. Put back "
+            "what it was."
         )
     names = dict(zip(layer_names(model), layer_names(network), strict=True))
     if origin.source_model is None:
@@ -138,7 +163,15 @@ def is_file(name: str) -> bool:
     if name in MODELS or name.startswith(_APPLICATIONS):
         return False
     looks = os.sep in name or name.lower().endswith(_SUFFIXES)
-    return looks or (name != "" and Path(name).exists())
+    return looks or is_there(name)
+
+
+def is_there(name: str) -> bool:
+    """Whether a file or folder of this name exists; none does of one that no system allows."""
+    try:
+        return name != "" and Path(name).exists()
+    except (OSError, ValueError):  # too long, or with a null in it
+        return False
 
 
 def _users_model(
@@ -193,9 +226,9 @@ def settled(
     """
     if names is not None and len(names) != len(model.layers):
         raise InputError(
-            f"model {model.name!r} has {len(model.layers)} layers now, and had {len(names)} when "
-            "the experiment was planned. Every seed needs the same architecture: let the function "
-            "depend on its arguments alone."
+            f"model {called(model)!r} has {len(model.layers)} layers now, and had {len(names)} "
+            "when the experiment was planned. Every seed needs the same architecture: let the "
+            "function depend on its arguments alone."
         )
     wanted = tuple(names) if names is not None else layer_names(model)
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
@@ -204,11 +237,12 @@ def settled(
         return model
     try:
         return _copy(model, dict(zip(layer_names(model), wanted, strict=True)), input_shape)
+    except InputError:
+        raise
     except Exception as error:  # a layer of the user's own raises anything
         raise InputError(
-            f"model {model.name!r} can't be built a second time from the configuration of its "
-            f"layers: {reason(error)}. A layer class of your own needs get_config() with every "
-            "argument of its __init__."
+            f"model {called(model)!r} can't be built a second time from the configuration of its "
+            f"layers: {reason(error)}. {REMEDY}"
         ) from error
 
 
@@ -227,6 +261,7 @@ def _copy(
         inputs.append(tf_keras.Input(shape, dtype=tensor.dtype, name=names.get(name, name)))
     copy = clone(model, renamed, inputs=inputs[0] if len(inputs) == 1 else inputs)
     set_weights_of(model, copy)
+    check_answers(model, copy)
     return copy
 
 

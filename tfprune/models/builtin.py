@@ -1,4 +1,4 @@
-"""The built-in networks: a small one for digits, LeNets, Conv-2 to 6, VGGs and ResNets.
+"""The built-in networks: a small one for digits, LeNets, Conv-2 to 6, NiN, VGGs and ResNets.
 
 Conv-2, Conv-4 and Conv-6 are those of Frankle & Carbin (2019, figure 2): VGG made small.
 
@@ -18,7 +18,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfprune.models.layers import conv, conv_bn, dense, image_input, max_pool, model_from
+from tfprune.models.layers import (
+    averaged,
+    conv,
+    conv_bn,
+    dense,
+    image_input,
+    max_pool,
+    model_from,
+)
 
 if TYPE_CHECKING:
     import tf_keras
@@ -176,6 +184,34 @@ def _conv(
     x = dense(x, 256, name="dense1", seed=seed, init="glorot_normal")
     x = dense(x, 256, name="dense2", seed=seed, init="glorot_normal")
     return model_from(name, inputs, x, n_classes, seed=seed, init="glorot_normal")
+
+
+_MLPCONV = ((5, (192, 160, 96)), (5, (192, 192, 192)), (3, (192, 192)))
+
+
+def nin(input_shape: tuple[int, int, int], n_classes: int, *, seed: int) -> tf_keras.Model:
+    """Network in network (Lin et al. 2013): three mlpconv blocks, and no fully-connected layer.
+
+    A block is a convolution (5x5, 5x5, 3x3) and two of 1x1, each with ReLU: a small network that
+    looks at every pixel's window. 3x3 maxima in steps of 2 stand between blocks. The last
+    convolution has one map per class, whose means over the pixels are the logits. Widths are those
+    of the authors' network for CIFAR-10; its dropout is left out, as batch norm is not yet in the
+    paper. He normal. Weights on 32x32x3 and 10 classes: 60,480 + 534,528 + 370,560 = 965,568. Any
+    image size.
+    """
+    import tf_keras
+    from tf_keras import layers
+
+    inputs = image_input("nin", input_shape, n_classes, seed=seed)
+    x = inputs
+    for block, (size, (first, *widths)) in enumerate(_MLPCONV, start=1):
+        if block > 1:
+            x = layers.MaxPooling2D(3, strides=2, padding="same", name=f"block{block - 1}_pool")(x)
+        x = conv(x, first, name=f"block{block}_conv", seed=seed, init="he_normal", size=size)
+        for i, width in enumerate(widths, start=1):
+            x = conv(x, width, name=f"block{block}_mlp{i}", seed=seed, init="he_normal", size=1)
+    logits = averaged(x, n_classes, seed=seed, init="he_normal")
+    return tf_keras.Model(inputs, logits, name="nin")
 
 
 _WIDTHS = (16, 32, 64)

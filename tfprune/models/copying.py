@@ -13,6 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tfprune.models.alike import (
+    Change,
+    check_answers,
+    check_names,
+    holds_own_layers,
+    is_of_keras,
+    make_alike,
+    second_of,
+)
 from tfprune.models.graph import (
     functional,
     has_graph,
@@ -22,7 +31,7 @@ from tfprune.models.graph import (
     map_tree,
     walk,
 )
-from tfprune.models.layer_names import clean, unique
+from tfprune.models.layer_names import called, spell, unique
 from tfprune.models.libraries import keras2
 from tfprune.models.weights import copy_layer
 
@@ -34,27 +43,46 @@ _WITHIN = ("layer", "cell", "forward_layer", "backward_layer")  # attributes tha
 
 
 def plain_copy(model: tf_keras.Model) -> tf_keras.Model:
-    """Return a model of the same architecture and weights that shares no variable with it."""
+    """Return a model of the same architecture and weights that shares no variable with it.
+
+    What is trained of it is the same, too. Raises InputError where layers of the user's own are
+    not the same when they are built a second time.
+    """
     copy = clone(model)
     set_weights_of(model, copy)
+    if holds_own_layers(model):
+        check_names(model, copy)
+        check_answers(model, copy)
     return copy
 
 
+def check_copies(model: tf_keras.Model) -> None:
+    """Raise InputError where a copy of a model would not be the same: training needs several."""
+    if holds_own_layers(model):
+        plain_copy(model)
+
+
 def set_weights_of(model: tf_keras.Model, copy: tf_keras.Model) -> None:
-    """Give a copy the weights of the model that it was made of."""
+    """Give a built copy the weights of the model that it was made of, and let it train the same.
+
+    Both may be layers.
+    """
+    make_alike(model, copy)  # first: Keras lists weights in the order of what is trained
     copy.set_weights(model.get_weights())
-    for layer in leaf_layers(copy):
+    for layer in leaf_layers(copy) if is_model(copy) else [copy]:
         if type(layer).__name__ == "Normalization":  # computes with constants made of its weights
             layer.finalize_state()
 
 
 def clone(
     model: tf_keras.Model,
-    change: Callable[[tf_keras.layers.Layer, dict[str, Any]], dict[str, Any]] | None = None,
+    change: Change | None = None,
     *,
     inputs: Any = None,
 ) -> tf_keras.Model:
     """Return a network of the same architecture, its weights newly initialised.
+
+    The same of it is trained, and its weights stand in the same order.
 
     change: called with each layer and its configuration; returns the one for the copy.
     inputs: the symbolic inputs of the copy, new ones of the same shapes where not given.
@@ -66,22 +94,21 @@ def clone(
             return clone(layer, change)
         return copied_layer(layer, change)
 
-    return tf_keras.models.clone_model(model, input_tensors=inputs, clone_function=copied)
+    copy = tf_keras.models.clone_model(model, input_tensors=inputs, clone_function=copied)
+    make_alike(model, copy)
+    return copy
 
 
 def copied_layer(
     layer: tf_keras.layers.Layer,
-    change: Callable[[tf_keras.layers.Layer, dict[str, Any]], dict[str, Any]] | None = None,
+    change: Change | None = None,
 ) -> tf_keras.layers.Layer:
     """Return a new, unbuilt layer of the same class and configuration, own functions included."""
     import tf_keras
 
-    with _taken_out(layer) as own:
-        config = layer.get_config()
-        if change is not None:
-            config = change(layer, config)
-        with tf_keras.saving.custom_object_scope(_classes_within(layer)):
-            copy = type(layer).from_config(config)
+    known = tf_keras.saving.custom_object_scope(_classes_within(layer))
+    with own_functions_taken_out(layer) as own, known:
+        copy = second_of(layer, change)
     parts = dict(_parts(copy))
     for (part, attribute), function in own.items():
         object.__setattr__(parts[part], attribute, function)
@@ -91,19 +118,14 @@ def copied_layer(
 
 
 @contextlib.contextmanager
-def _taken_out(layer: tf_keras.layers.Layer) -> Iterator[dict[tuple[str, str], Any]]:
+def own_functions_taken_out(layer: tf_keras.layers.Layer) -> Iterator[dict[tuple[str, str], Any]]:
     """Yield (part, attribute) -> function of the layer's own ones, replaced until the block ends.
 
     Built-in functions stand in their place, which a configuration can name.
     """
     import tf_keras
 
-    own = {
-        (name, attribute): value
-        for name, part in _parts(layer)
-        for attribute, value in vars(part).items()
-        if attribute.rpartition("_")[2] in _ROLES and callable(value) and not _of_keras(value)
-    }
+    own = _own(layer)
     parts = dict(_parts(layer))
     try:
         for name, attribute in own:
@@ -114,6 +136,32 @@ def _taken_out(layer: tf_keras.layers.Layer) -> Iterator[dict[tuple[str, str], A
     finally:
         for (name, attribute), value in own.items():
             object.__setattr__(parts[name], attribute, value)
+
+
+def own_functions(layer: tf_keras.layers.Layer) -> tuple[str, ...]:
+    """Return as what a layer holds functions of the user's own: activation, initializer, ..."""
+    return tuple(attribute.rpartition("_")[2] for _, attribute in _own(layer))
+
+
+def own_code(model: tf_keras.Model) -> str | None:
+    """Return which layer of a model is of the user's own class, or holds a function of theirs."""
+    for layer in leaf_layers(model):
+        kind = type(layer).__name__
+        if holds_own_layers(layer) or not is_of_keras(layer):
+            return f"layer {called(layer)!r} ({kind}) is a class of your own"
+        if roles := own_functions(layer):
+            return f"layer {called(layer)!r} ({kind}) has a function of your own as {roles[0]}"
+    return None
+
+
+def _own(layer: tf_keras.layers.Layer) -> dict[tuple[str, str], Any]:
+    """Return (part, attribute) -> function of a layer's that is none of Keras's."""
+    return {
+        (name, attribute): value
+        for name, part in _parts(layer)
+        for attribute, value in vars(part).items()
+        if attribute.rpartition("_")[2] in _ROLES and callable(value) and not _of_keras(value)
+    }
 
 
 def _parts(layer: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -157,6 +205,8 @@ class Conversion:
     def of(cls, source: Any, model: Any, pairs: Sequence[tuple[Any, Any]]) -> Conversion:
         """Return the conversion after giving each new layer the weights of its source layer."""
         for old, new in pairs:
+            if type(old) is type(new):
+                make_alike(old, new)
             copy_layer(old, new)
         return cls(source, model, tuple(pairs))
 
@@ -169,7 +219,7 @@ def unfold(model: Any) -> Conversion:
 def replay(
     model: Any,
     *,
-    change: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda layer, config: config,
+    change: Change = lambda layer, config: config,
     leaf: Callable[[Any], Any] | None = None,
     front: Any = None,
 ) -> Conversion:
@@ -197,16 +247,14 @@ def replay(
         return layers.of(layer)(*args, **kwargs)
 
     outputs = walk(model, inputs if front is None else [front(x) for x in inputs], apply)
-    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=clean(model.name))
+    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=spell(model.name))
     return Conversion.of(model, new, layers.pairs)
 
 
 class _Copies:
     """New layers of the same library and class, custom ones included, made once for each."""
 
-    def __init__(
-        self, taken: set[str], change: Callable[[Any, dict[str, Any]], dict[str, Any]]
-    ) -> None:
+    def __init__(self, taken: set[str], change: Change) -> None:
         self._taken, self._change = taken, change
         self._made: dict[int, Any] = {}
         self.pairs: list[tuple[Any, Any]] = []
@@ -247,9 +295,9 @@ def unfolded(model: tf_keras.Model) -> Unfolded:
     """
     inner = list(_inner_models(model))
     if not inner or not all(has_graph(one) for one in inner):
-        return Unfolded(model, {layer.name: layer.name for layer in model.layers})
+        return Unfolded(model, {called(layer): called(layer) for layer in model.layers})
     conversion = unfold(model)
-    return Unfolded(conversion.model, {new.name: old.name for old, new in conversion.pairs})
+    return Unfolded(conversion.model, {called(new): called(old) for old, new in conversion.pairs})
 
 
 def _inner_models(model: tf_keras.Model) -> Iterator[tf_keras.Model]:

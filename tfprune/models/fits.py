@@ -15,6 +15,7 @@ import numpy as np
 from tfprune.errors import InputError
 from tfprune.models.flow import NetworkGraph, has_kernel
 from tfprune.models.graph import answer_keys, leaf_layers
+from tfprune.models.layer_names import called
 from tfprune.models.pointwise import is_straight_step
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def check_fits(model: Any, input_shape: Sequence[int], n_classes: int) -> None:
     if keys := answer_keys(model):
         names = ", ".join(map(repr, keys))
         raise InputError(
-            f"model {model.name!r} answers with a dictionary ({names}); an experiment on image "
-            "classification uses models that answer with one array. Make it one by "
+            f"model {called(model)!r} returns a dictionary ({names}); an experiment on image "
+            "classification needs models that return one array. Build one with "
             "Model(model.inputs, model.outputs[0])."
         )
     _check_input(model, tuple(model.inputs[0].shape), shape)
@@ -117,7 +118,7 @@ def _check_channels_last(model: Any) -> None:
         for one in (layer, getattr(layer, "layer", None)):  # a wrapper's
             if getattr(one, "data_format", None) == "channels_first":
                 raise InputError(
-                    f"layer {layer.name!r} ({type(layer).__name__}) has "
+                    f"layer {called(layer)!r} ({type(layer).__name__}) has "
                     "data_format='channels_first'; tfprune prunes and compares channels on the "
                     "last axis, where TensorFlow on a CPU needs them too. Build the model with "
                     "data_format='channels_last'."
@@ -128,13 +129,13 @@ def _one_of(model: Any, tensors: Any, what: str) -> None:
     if len(tensors) != 1:
         names = ", ".join(repr(t.name) for t in tensors)
         raise InputError(
-            f"model {model.name!r} has {len(tensors)} {what}s ({names}); an experiment on image "
+            f"model {called(model)!r} has {len(tensors)} {what}s ({names}); an experiment on image "
             f"classification uses models with one. Make a model of the part with one {what}."
         )
 
 
 def _check_input(model: Any, wanted: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-    head = f"model {model.name!r} takes inputs of shape {_batch(wanted)}"
+    head = f"model {called(model)!r} takes inputs of shape {_batch(wanted)}"
     given = f"the data set has images of shape {shape} (height, width, channels)"
     if len(wanted) == 3:
         missing = (
@@ -176,13 +177,13 @@ def _check_input(model: Any, wanted: tuple[Any, ...], shape: tuple[int, ...]) ->
 def _check_output(model: Any, given: tuple[Any, ...], n_classes: int) -> None:
     if len(given) != 2:
         raise InputError(
-            f"model {model.name!r} puts out {_batch(given)}; a classifier puts out "
-            f"(batch, {n_classes}). Add GlobalAveragePooling2D or Flatten, and Dense({n_classes})."
+            f"model {called(model)!r} outputs {_batch(given)}; a classifier outputs (batch, "
+            f"{n_classes}). Add GlobalAveragePooling2D or Flatten, and Dense({n_classes})."
         )
     if given[1] == n_classes or (n_classes == 2 and given[1] == 1):
         return
     raise InputError(
-        f"model {model.name!r} tells {given[1]} classes apart, the data set has {n_classes}. "
+        f"model {called(model)!r} tells {given[1]} classes apart, the data set has {n_classes}. "
         f"Give it an output layer Dense({n_classes}), or choose a data set with {given[1]} classes."
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tfprune.models.graph import Call, calls
+from tfprune.models.graph import Call, calls_to_outputs, is_model
+from tfprune.models.layer_names import called
 from tfprune.models.pointwise import Kind, is_affine, kind_of_step
+from tfprune.models.weights import is_kernel
 
 if TYPE_CHECKING:
     import tf_keras
@@ -23,23 +25,28 @@ PASSED = {
 
 
 def has_kernel(layer: tf_keras.layers.Layer) -> bool:
-    """Whether a layer, or the one that it wraps, multiplies its input by a kernel."""
+    """Whether a layer, or one that it wraps or consists of, multiplies its input by a kernel.
+
+    Recurrent layers and attention do, by the kernels of their cells and projections.
+    """
     kind = type(layer).__name__
     if "Dense" in kind or "Conv" in kind or any(hasattr(layer, name) for name in _KERNELS):
         return True
     inner = getattr(layer, "layer", None)
-    return inner is not None and has_kernel(inner)
+    if inner is not None and has_kernel(inner):
+        return True
+    return not is_model(layer) and any(is_kernel(weight) for weight in layer.weights)
 
 
 class NetworkGraph:
     """The graph of one functional network, read once.
 
-    `calls` are those of its layers, input side first, without the inputs; a layer that is used
-    twice has two.
+    `calls` are those of its layers, input side first, without the inputs and without what only a
+    loss reads; a layer that is used twice has two.
     """
 
     def __init__(self, network: tf_keras.Model) -> None:
-        self.calls = tuple(call for call in calls(network) if not call.is_input)
+        self.calls = tuple(call for call in calls_to_outputs(network) if not call.is_input)
         self.outputs = {id(tensor) for tensor in network.outputs}
         self._consumers: dict[int, list[Call]] = {}
         for call in self.calls:
@@ -165,7 +172,7 @@ class Followers:
 
     def __init__(self, network: tf_keras.Model) -> None:
         self._graph = NetworkGraph(network)
-        self._outputs = {call.layer.name: call.output for call in self._graph.calls}
+        self._outputs = {called(call.layer): call.output for call in self._graph.calls}
 
     def norm(self, name: str) -> tf_keras.layers.BatchNormalization | None:
         """Return the batch normalisation that alone takes the layer's output, if there is one."""
@@ -178,7 +185,7 @@ class Followers:
         The graph is followed no further than a residual sum, where channels of several layers
         mix. None for a layer inside a nested model.
         """
-        tensor = self._outputs.get(layer.name)
+        tensor = self._outputs.get(called(layer))
         if tensor is None or not is_linear(layer):
             return tensor
         call = self._graph.only_consumer(tensor)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError
-from tfprune.models.libraries import is_keras2_model, is_keras3_model, keras2, keras3
+from tfprune.models.libraries import is_keras2_model, is_keras3_model, keras2, keras3, library_of
 
 if TYPE_CHECKING:
     import tf_keras
@@ -73,6 +73,19 @@ class Call:
         return self.layer(*args, **kwargs)
 
 
+def as_taken(model: Any, values: Sequence[Any]) -> Any:
+    """Return values, one for each of a model's inputs, as it is called with them.
+
+    One alone, several in a list, and in a dictionary or a list of one where a Keras 3 model takes
+    such.
+    """
+    taken = getattr(model, "_inputs_struct", None)
+    if isinstance(taken, Mapping):
+        return dict(zip(sorted(taken), values, strict=True))  # the order of `model.inputs`
+    alone = len(values) == 1 and not isinstance(taken, list | tuple)
+    return values[0] if alone else list(values)
+
+
 def answer_keys(model: Any) -> tuple[str, ...]:
     """Return the keys of the dictionary with which a tf_keras model answers; () of an array."""
     answers = getattr(model, "_nested_outputs", None)
@@ -98,6 +111,13 @@ def map_tree(function: Callable[[Any], Any], structure: Any) -> Any:
 def has_graph(model: Any) -> bool:
     """Whether a tf_keras model is functional or sequential: its layers stand in a graph."""
     return bool(getattr(model, "_is_graph_network", False))
+
+
+def is_wired(model: Any) -> bool:
+    """Whether a model of either library is Sequential or functional, not wired by Python code."""
+    if isinstance(model, library_of(model).Sequential):
+        return True
+    return hasattr(model, "_nodes_by_depth") if is_keras3_model(model) else has_graph(model)
 
 
 def functional(model: Any) -> Any:
@@ -146,6 +166,21 @@ def calls(model: Any) -> list[Call]:
     read = _call3 if is_keras3_model(graph) else _call2
     depths = sorted(graph._nodes_by_depth, reverse=True)
     return [read(node) for depth in depths for node in graph._nodes_by_depth[depth]]
+
+
+def calls_to_outputs(model: Any) -> list[Call]:
+    """Return the calls that make a functional network's outputs, and its inputs, as `calls` does.
+
+    What only a loss reads (`model.add_loss(tensor)`, and the operations that lead there) is part of
+    a network's graph too, and is left out here.
+    """
+    wanted = {id(tensor) for tensor in functional(model).outputs}
+    found: list[Call] = []
+    for call in reversed(calls(model)):
+        if call.is_input or wanted.intersection(call.output_ids):
+            found.append(call)
+            wanted.update(call.input_ids)
+    return found[::-1]
 
 
 def _call2(node: Any) -> Call:

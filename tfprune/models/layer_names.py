@@ -1,4 +1,9 @@
-"""Names of layers: what Keras gives by itself, counted anew, and what both libraries take."""
+"""Names of layers: those that Keras gives by itself, and users' own, which graphs hold spelt.
+
+A user's layer may be called 卷积 or `conv 1`. TensorFlow runs no graph with such a name, so the
+networks that are trained hold it spelt in letters that it takes. That is a matter of `models` and
+of who looks a layer up by its name there: all others know it as the user does (`called`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import contextlib
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _KERAS3_COUNTS = "object_name_uids"
@@ -58,10 +63,6 @@ def _set_keras3_counts(counts: dict[str, int]) -> None:
         state.set_global_attribute(_KERAS3_COUNTS, collections.defaultdict(int, counts))
 
 
-# letters that Unicode does not take apart into a plain one and an accent
-_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
-
-
 _PART = r"[A-Za-z0-9_./-]*"
 _NODE = re.compile(rf"{_PART}(>[A-Za-z0-9.]{_PART})*")  # of a name within another's scope
 
@@ -78,24 +79,80 @@ def is_node_name(name: str) -> bool:
     return _NODE.fullmatch(name) is not None
 
 
-def clean(name: str) -> str:
-    """Return `name` with what one of the libraries refuses replaced.
+# what a name in a graph's scope can't hold, and dots that would be read as the marks of a spelling
+_REFUSED = re.compile(r"(?:[^A-Za-z0-9_./>-]|>(?![A-Za-z0-9.])|\.{2,})+")
+_SPELLING = re.compile(r"\.\.([0-9a-f]+(?:\.[0-9a-f]+)*)\.\.")
+_UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, line breaks
+_JOINERS = "\u200c\u200d"  # which Persian, the scripts of India and emoji are written with
 
-    Keras 3 refuses `/`; tf_keras makes TensorFlow scopes of names, which hold neither spaces
-    nor most punctuation and start with a letter, a digit or a dot: these become underscores, and
-    so does a `>` that is not followed by one of the three.
-    Accents go, and other letters become their code point, as in `u5377`, so that names stay apart.
+
+def spell(name: str) -> str:
+    """Return `name` as TensorFlow takes it in its graphs; `shown` gives the name back.
+
+    Letters of other scripts, spaces and most punctuation can't stand in the scopes that tf_keras
+    makes of names. They are spelt by their code points, so that names stay apart. What
+    nobody can see or type (control characters) becomes an underscore for good.
+
+    >>> spell("卷积"), spell("conv 1"), spell("conv_1")
+    ('..5377.79ef..', 'conv..20..1', 'conv_1')
     """
-    name = name.translate(_SPELT)
+    name = "".join("_" if _is_unshowable(letter) else letter for letter in name) or "layer"
+    if not (is_node_name(name) and re.match(r"[A-Za-z0-9.]", name)):
+        name = _REFUSED.sub(lambda found: _code_points(found.group()), name)
+        if not re.match(r"[A-Za-z0-9.]", name):
+            name = _code_points(name[0]) + name[1:]
+    return name
+
+
+def shown(name: str) -> str:
+    """Return the user's own name of a layer or model that is called `spell(name)` in a graph.
+
+    >>> shown("..5377.79ef..")
+    '卷积'
+    """
+    if ".." not in name:
+        return name
+    own = _SPELLING.sub(
+        lambda found: "".join(chr(int(code, 16)) for code in found.group(1).split(".")), name
+    )
+    return own if spell(own) == name else name
+
+
+def called(layer: Any) -> str:
+    """Return what the user calls a layer or model: the name in tables, files and settings."""
+    return shown(layer.name)
+
+
+def _is_unshowable(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    return kind in _UNSHOWABLE or (kind == "Cf" and letter not in _JOINERS)
+
+
+def _code_points(letters: str) -> str:
+    return f"..{'.'.join(f'{ord(letter):x}' for letter in letters)}.."
+
+
+# letters that Unicode does not take apart into a plain one and an accent
+_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
+
+
+def clean(name: str) -> str:
+    """Return `name`, respelt to be read, as both libraries run it: for copies that leave tfprune.
+
+    Keras 3 refuses `/`, and on TensorFlow runs what TensorFlow takes as a scope; see `spell`. What
+    can't stand becomes an underscore; accents go, and other letters become their code point, as in
+    `u5377`. There is no way back.
+    """
+    name = shown(name).translate(_SPELT)
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     name = "".join(c if c.isascii() or not c.isalnum() else f"u{ord(c):x}" for c in plain)
     name = re.sub(r"[^A-Za-z0-9_.>-]|>(?![A-Za-z0-9.])", "_", name)
     return name if re.match(r"[A-Za-z0-9.]", name) else f"layer{name}"
 
 
-def unique(name: str, taken: set[str]) -> str:
-    """Return `name`, cleaned, with a number appended if it is in `taken`; adds it to `taken`."""
-    base = candidate = clean(name)
+def unique(name: str, taken: set[str], spelt: Callable[[str], str] = spell) -> str:
+    """Return `name`, spelt, with a number appended if it is in `taken`; adds it to `taken`."""
+    base = candidate = spelt(name)
     number = 1
     while candidate in taken:
         candidate = f"{base}_{number}"

@@ -117,6 +117,19 @@ def model_from(
     return tf_keras.Model(inputs, logits, name=name)
 
 
+def averaged(x: Any, n_classes: int, *, seed: int, init: Kind) -> Any:
+    """Logits (n_classes,) as means over pixels: a 1x1 convolution `maps`, one map per class, and
+    the layer `logits`, which averages them (Lin et al. 2013, section 3.2).
+
+    The maps are linear: with a ReLU before the mean, as in the authors' files, no logit could be
+    negative.
+    """
+    from tf_keras import layers
+
+    x = conv(x, n_classes, name="maps", seed=seed, init=init, size=1, activation=None)
+    return layers.GlobalAveragePooling2D(name="logits")(x)
+
+
 def image_input(
     name: str, input_shape: tuple[int, int, int], n_classes: int, *, seed: int, smallest: int = 1
 ) -> Any:

@@ -6,9 +6,15 @@ means depends on an environment variable that tfmot sets.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.abc
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
 from tfprune.errors import InputError
@@ -24,7 +30,8 @@ def keras3() -> Any:
     """
     choose_backend()
     first = "keras" not in sys.modules
-    keras = imported("keras")
+    with _found_by(_LaterParts()):
+        keras = imported("keras")
     if first:
         settle_keras()
     if keras.backend.backend() != BACKEND:
@@ -45,12 +52,102 @@ def keras2() -> Any:
     return imported("tf_keras")
 
 
+class _WhenUsed(ModuleType):
+    """A module that is executed when something of it is asked for.
+
+    Where it lies can be asked without, as who looks through all modules does (AutoGraph, inspect):
+    `importlib.util.LazyLoader` executes a module for that, too.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        with _EXECUTING:
+            loader = self.__loader__
+            if isinstance(loader, _Later):
+                self.__class__ = ModuleType  # type: ignore[assignment]
+                self.__loader__ = self.__spec__.loader = loader.real  # type: ignore[union-attr]
+                loader.real.exec_module(self)
+        return getattr(self, name)
+
+
+_EXECUTING = threading.RLock()
+
+
+class _Later(importlib.abc.Loader):
+    """Makes a module that is executed when it is used, by its `real` loader."""
+
+    def __init__(self, real: importlib.abc.Loader) -> None:
+        self.real = real
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _WhenUsed(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class _LaterParts(importlib.abc.MetaPathFinder):
+    """Finds those parts of Keras 3 that are imported when something of them is used first.
+
+    They are its wrappers for scikit-learn and its galleries of images: nothing here uses them, and
+    scikit-learn and matplotlib take longer than Keras itself.
+    """
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not (name.startswith("keras.") and name.endswith((".wrappers", ".visualization"))):
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Later(spec.loader)
+        return spec
+
+
+class _LeftOut(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Says where Keras 3 lies, and does not import it."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path) if name == "keras" else None
+        if spec is not None:
+            spec.loader = self
+        return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        raise ImportError("Keras 3 is imported when it is needed.", name=module.__name__)
+
+
+@contextlib.contextmanager
+def keras3_left_out() -> Iterator[None]:
+    """Within the block Keras 3 is found but not imported, unless it was before.
+
+    TensorFlow imports it when it starts, and tfmot, looking for what only Keras 2 has; both go on
+    without. It takes as long as a fourth of TensorFlow, and many commands never need it.
+    """
+    with _found_by(_LeftOut()):
+        yield
+
+
+@contextlib.contextmanager
+def _found_by(finder: importlib.abc.MetaPathFinder) -> Iterator[None]:
+    """Let a finder answer first what is imported in the block."""
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 _REPLACED: dict[str, str] = {}  # setting of the user's -> what it was, and what it is now
 
 
 def replaced_settings() -> tuple[str, ...]:
-    """Return 'setting VALUE (now VALUE)' of what was set otherwise for this process."""
+    """Return 'setting VALUE (now VALUE)' of what was set otherwise and has not been told yet."""
     return tuple(f"{name} {change}" for name, change in _REPLACED.items())
+
+
+def replaced_settings_told() -> None:
+    """Note that the user has read of them, so that the next run of this process is silent."""
+    _REPLACED.clear()
 
 
 def choose_backend() -> None:
@@ -111,10 +208,28 @@ def is_keras3_model(value: Any) -> bool:
     return keras is not None and isinstance(value, keras.Model)
 
 
+def is_keras3_layer(value: Any) -> bool:
+    """Whether `value` is a Keras 3 layer or model; never imports Keras to find out."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(value, keras.layers.Layer)
+
+
 def is_keras2_model(value: Any) -> bool:
     """Whether `value` is a tf_keras model; never imports tf_keras to find out."""
     tf_keras = sys.modules.get("tf_keras")
     return tf_keras is not None and isinstance(value, tf_keras.Model)
+
+
+def library_of(model: Any) -> Any:
+    """Return the library that a model is of, `keras` or `tf_keras`; InputError for no model."""
+    if is_keras3_model(model):
+        return keras3()
+    if is_keras2_model(model):
+        return sys.modules["tf_keras"]
+    raise InputError(
+        f"expected a Keras model, of Keras 3 or tf_keras; got {type(model).__module__}."
+        f"{type(model).__qualname__}. A saved model is read with keras.models.load_model(path)."
+    )
 
 
 #: layers that keras.applications defines for one of its networks, and the module that does
@@ -135,6 +250,11 @@ def layer_class(library: Any, name: str) -> Any:
         ) from error
 
 
-def application_layers(library: Any) -> dict[str, Any]:
-    """Return what a loader needs beside the library's own layers: name -> class."""
-    return {name: layer_class(library, name) for name in APPLICATION_LAYERS}
+#: layers of tf_keras that its own loader does not know
+FORGOTTEN_LAYERS = ("SpectralNormalization",)
+
+
+def layers_for_loader(library: Any) -> dict[str, Any]:
+    """Return what a loader must be told beside the layers that it knows: name -> class."""
+    forgotten = FORGOTTEN_LAYERS if library.__name__ == "tf_keras" else ()
+    return {name: layer_class(library, name) for name in (*APPLICATION_LAYERS, *forgotten)}

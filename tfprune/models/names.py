@@ -15,6 +15,7 @@ for _name, _summary in (
     ("conv2", "Conv-2: conv 64, 64, dense 256, 256; 4.3M weights on CIFAR-10"),
     ("conv4", "Conv-4: conv 64, 64, 128, 128, dense 256, 256; 2.4M weights"),
     ("conv6", "Conv-6: conv up to 256, 256, dense 256, 256; 2.3M weights"),
+    ("nin", "Network in network: no dense layer, mean over the pixels; 966K weights"),
     ("vgg11", "VGG-11 for small images, batch norm; 9.2M weights"),
     ("vgg16", "VGG-16 for small images, batch norm; 14.7M weights"),
     ("vgg19", "VGG-19 for small images, batch norm; 20.0M weights"),

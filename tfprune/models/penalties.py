@@ -9,6 +9,7 @@ import numpy as np
 
 from tfprune.errors import InputError
 from tfprune.models.copying import plain_copy
+from tfprune.models.graph import as_taken
 
 _IMAGES = 4
 _SAME = 0.02  # of a penalty: a model of 16 bits rounds
@@ -38,5 +39,5 @@ def check_penalties(theirs: Any, ours: Any, *, input_shape: Sequence[int]) -> No
 
 def _penalty(model: Any, images: np.ndarray) -> float:
     dtype = model.inputs[0].dtype
-    model(images.astype(getattr(dtype, "name", dtype)), training=False)
+    model(as_taken(model, [images.astype(getattr(dtype, "name", dtype))]), training=False)
     return float(sum(np.asarray(loss, np.float64).sum() for loss in model.losses))

@@ -13,7 +13,8 @@ import numpy as np
 
 from tfprune.errors import InputError, unknown_name
 from tfprune.models.copying import unfolded
-from tfprune.models.graph import Call, calls, has_graph, leaf_layers
+from tfprune.models.graph import Call, calls_to_outputs, has_graph, leaf_layers
+from tfprune.models.layer_names import called
 from tfprune.models.shrink_build import build_smaller
 from tfprune.models.shrink_channels import Channels
 from tfprune.models.shrink_rules import DEPTHWISE, MASKED, READERS, transposed, values_of
@@ -81,7 +82,7 @@ def shrink(model: tf_keras.Model, masks: Mapping[str, np.ndarray] | None = None)
     readers = list(channels.of_kind("reader"))
     return Shrunk(
         model=smaller,
-        kept={call.layer.name: channels.kept(call.output_ids[0]) for call in readers},
+        kept={called(call.layer): channels.kept(call.output_ids[0]) for call in readers},
         parameters=(int(model.count_params()), int(smaller.count_params())),
         flops=(_total(model), _total(smaller)),
     )
@@ -98,7 +99,7 @@ def tied_layers(model: tf_keras.Model) -> list[tuple[str, ...]]:
     found: dict[tuple[int, ...], list[str]] = {}
     for call in channels.of_kind("reader"):
         key = tuple(int(group) for group in channels.groups(call.output_ids[0]))
-        found.setdefault(key, []).append(flat.names[call.layer.name])
+        found.setdefault(key, []).append(flat.names[called(call.layer)])
     return [tuple(names) for names in found.values() if len(names) > 1]
 
 
@@ -110,15 +111,15 @@ def _check_masks(model: tf_keras.Model, masks: Mapping[str, np.ndarray]) -> None
     layers: dict[str, tf_keras.layers.Layer] = {}
     twice: set[str] = set()
     for layer in leaf_layers(model):
-        if layers.setdefault(layer.name, layer) is not layer:
-            twice.add(layer.name)
+        if layers.setdefault(called(layer), layer) is not layer:
+            twice.add(called(layer))
     for name, mask in masks.items():
         if name not in layers:
-            raise unknown_name(f"layer of model {model.name!r}", name, layers)
+            raise unknown_name(f"layer of model {called(model)!r}", name, layers)
         if name in twice:
             raise InputError(
-                f"mask of {name!r}: model {model.name!r} has several layers of that name in nested "
-                "models; give every layer a name of its own."
+                f"mask of {name!r}: model {called(model)!r} has several layers of that name in "
+                "nested models; give every layer a name of its own."
             )
         values = values_of(layers[name], {})
         shapes = [values[role].shape for role in MASKED if role in values]
@@ -168,7 +169,7 @@ def _add_flops(
 ) -> None:
     import tf_keras
 
-    for call in calls(model):
+    for call in calls_to_outputs(model):
         layer = call.layer
         if isinstance(layer, tf_keras.Model):
             if has_graph(layer):
@@ -177,8 +178,10 @@ def _add_flops(
             values = values_of(layer, masks)
             uses = 2 * _positions(call)
             kernels = [values[role] for role in MASKED if role in values]
-            before = found.get(layer.name, LayerFlops(0, 0))  # a shared layer works several times
-            found[layer.name] = LayerFlops(
+            before = found.get(
+                called(layer), LayerFlops(0, 0)
+            )  # a shared layer works several times
+            found[called(layer)] = LayerFlops(
                 before.dense + uses * sum(k.size for k in kernels),
                 before.sparse + uses * sum(int(np.count_nonzero(k)) for k in kernels),
             )

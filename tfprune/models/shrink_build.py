@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.models.copying import clone, copied_layer
+from tfprune.models.copying import clone, copied_layer, set_weights_of
 from tfprune.models.graph import Call, flatten, has_graph, network_between
 from tfprune.models.shrink_channels import Channels, representative
 from tfprune.models.shrink_rules import padding_of, transposed, values_of, window_kernel
@@ -37,7 +37,7 @@ def build_smaller(model: tf_keras.Model, channels: Channels) -> tf_keras.Model:
         outputs = layer(*args, **kwargs)
         tensors.update(zip(call.output_ids, flatten(outputs), strict=True))
         if fresh and kind == "opaque":
-            layer.set_weights(call.layer.get_weights())
+            set_weights_of(call.layer, layer)
             weights = dict(values_of(call.layer, channels.masks))
         for role, value in weights.items():
             getattr(layer, role).assign(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.models.graph import Call, calls
+from tfprune.models.graph import Call, calls_to_outputs
 from tfprune.models.shrink_rules import (
     Padding,
     Values,
@@ -101,7 +101,7 @@ class Channels:
     """
 
     def __init__(self, model: tf_keras.Model, masks: Mapping[str, np.ndarray]) -> None:
-        self.calls = calls(model)
+        self.calls = calls_to_outputs(model)
         self.masks = masks
         uses: dict[str, int] = {}
         for call in self.calls:

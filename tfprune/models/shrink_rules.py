@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.models.graph import Call
+from tfprune.models.layer_names import called
 
 if TYPE_CHECKING:
     import tf_keras
@@ -103,9 +104,9 @@ def values_of(layer: tf_keras.layers.Layer, masks: Mapping[str, np.ndarray]) -> 
     """
     found = {role: getattr(layer, role, None) for role in _ROLES}
     values = {r: v.numpy() for r, v in found.items() if hasattr(v, "numpy") and v is not None}
-    if layer.name in masks:
+    if called(layer) in masks:
         role = next(role for role in MASKED if role in values)
-        mask = np.asarray(masks[layer.name]).astype(values[role].dtype)
+        mask = np.asarray(masks[called(layer)]).astype(values[role].dtype)
         if mask.ndim == 1 and transposed(layer):
             mask = mask[:, np.newaxis]
         values[role] = values[role] * mask

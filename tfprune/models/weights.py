@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.layer_names import called
 
 
 def is_kernel(weight: Any) -> bool:
@@ -21,6 +22,43 @@ def is_kernel(weight: Any) -> bool:
     """
     name = str(weight.name).partition(":")[0].rpartition("/")[2]
     return name == "kernel" or name.endswith("_kernel")
+
+
+def kept_variables(model: Any) -> list[Any]:
+    """Return the variables that keep their values where weights are drawn anew, in model order.
+
+    Those of frozen layers (`trainable=False`), whose values a model was given for good, and the
+    statistics of an adapted Normalization layer.
+    """
+    kept = {
+        id(variable)
+        for layer in model._flatten_layers(include_self=False)
+        if not layer.trainable or type(layer).__name__ == "Normalization"
+        for variable in layer.variables
+    }
+    return [variable for variable in model.variables if id(variable) in kept]
+
+
+def is_frozen(layer: Any) -> bool:
+    """Whether nothing of a tf_keras layer with weights is trained, for it has trainable=False."""
+    parts = [part for part in layer._flatten_layers() if part.variables]
+    return bool(parts) and not layer.trainable_variables and any(not p.trainable for p in parts)
+
+
+def frozen_within(layer: Any) -> list[str]:
+    """Return the name of a frozen tf_keras layer, else those of frozen layers inside: `block/conv`.
+
+    Of several frozen ones inside each other, the outermost.
+    """
+    if is_frozen(layer):
+        return [called(layer)]
+    found: list[str] = []
+    seen: set[int] = set()
+    for part in layer._flatten_layers(include_self=False):
+        if part.variables and not part.trainable and id(part) not in seen:
+            found.append(f"{called(layer)}/{called(part)}")
+            seen |= {id(inner) for inner in part._flatten_layers()}
+    return found
 
 
 # The same weight under two names.

@@ -5,6 +5,7 @@ Imports no NumPy.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -67,7 +68,8 @@ class Rates:
         """
         names = [tensor.name for tensor in tensors]
         chosen: dict[str, float] = {}
-        for pattern in sorted(self.layers, key=lambda key: key in names):  # exact names last
+        exact = {_composed(name) for name in names}
+        for pattern in sorted(self.layers, key=lambda key: _composed(key) in exact):  # these last
             for name in _matches(pattern, names):
                 chosen[name] = self.layers[pattern]
         for pattern in self.exclude:
@@ -93,15 +95,20 @@ def removal_count(n: int, fraction: float) -> int:
 
 
 def _matches(pattern: str, names: Sequence[str]) -> list[str]:
-    if pattern in names:
-        return [pattern]
-    found = [name for name in names if fnmatchcase(name, pattern)]
+    asked = _composed(pattern)
+    same = [name for name in names if _composed(name) == asked]
+    found = same or [name for name in names if fnmatchcase(_composed(name), asked)]
     if found:
         return found
     close = nearest(pattern, names)
     hint = f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else "."
     listed = f" Prunable layers: {', '.join(names)}." if len(names) <= 40 else ""
     raise InputError(f"model has no prunable layer {pattern!r}{hint}{listed}")
+
+
+def _composed(name: str) -> str:
+    """Return a name with letters and their accents as one: keyboards and files differ in that."""
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,14 @@ from tfprune.pruning.kernels import Array, Mask, Masks, PrunableTensor, count_ke
 from tfprune.pruning.strategy import PruningContext, Scores, Strategy, load_strategy
 
 
+class EmptiedLayerError(InputError):
+    """A layer would lose its last weights; `fact` says which and when, without the advice."""
+
+    def __init__(self, fact: str, advice: str) -> None:
+        self.fact = fact
+        super().__init__(f"{fact} {advice}")
+
+
 def prune(
     context: PruningContext,
     *,
@@ -145,10 +153,10 @@ def _refuse_empty(
     emptied = [name for name, n in after.items() if n == 0 and before[name] > 0]
     if emptied:
         listed = ", ".join(f"{name!r} (its last {before[name]} weights)" for name in emptied)
-        raise InputError(
+        raise EmptiedLayerError(
             f"level {context.level} would empty {listed} with strategy {strategy.name!r} and scope "
-            f"{scope!r}: no signal would pass. Use scope 'layer', lower the rate, or exclude "
-            f"the layer."
+            f"{scope!r}: no signal would pass.",
+            "Use scope 'layer', lower the rate, or exclude the layer.",
         )
 
 

@@ -77,7 +77,7 @@ def _forward(
     if node.op == "input":
         return np.ones(node.channels, dtype=np.bool_)
     if node.op == "full":
-        return np.full(node.channels, inputs[0].any())
+        return np.full(node.channels, any(flags.any() for flags in inputs))
     if node.op == "same":
         return inputs[0]
     if node.op == "flatten":

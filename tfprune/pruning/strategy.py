@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfprune.config.words import SCORED, Scored
-from tfprune.errors import InputError
+from tfprune.errors import InputError, check_kind
 from tfprune.pruning.kernels import (
     WEIGHT,
     Array,
@@ -152,6 +152,7 @@ def load_strategy(spec: str) -> Strategy:
     >>> snip.rounds, snip.scored, sorted(snip.needs)
     (10, 'rewound', ['gradients'])
     """
+    check_kind(spec, str, "a strategy's name, with options as in 'n-m:n=2,m=4'")
     name, _, tail = spec.partition(":")
     factory = STRATEGIES.get(name)
     options: Mapping[str, Any] = dict(_option(name, item) for item in tail.split(",") if item)

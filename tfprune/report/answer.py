@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 
+from tfprune.report.collapse import untrained_statement
 from tfprune.report.depth import LevelValues, floor_matrix, level_values, measures_of, profiles
 from tfprune.report.labels import (
+    in_seeds,
     is_distance,
     listed,
-    round_percent,
     sparsity_by_level,
 )
-from tfprune.report.levels import accuracy_statement, untrained_statement
+from tfprune.report.levels import accuracy_statement
+from tfprune.report.ranking import ranking, span
+from tfprune.report.shifted import shift_statement
 from tfprune.report.spoken import speaks_of_share, spoken, spoken_label
 from tfprune.results import SAME_INIT, SEED_FLOOR, LevelResult, SimilarityResult
 from tfprune.similarity.claims import ALPHA, Claim, claims, holm, seeds_needed
+from tfprune.similarity.measure import MEASURES, find_measure
 
 QUESTION = "What changes inside the network when it is pruned?"
 
@@ -27,8 +30,8 @@ QUESTION = "What changes inside the network when it is pruned?"
 class Statement:
     """One sentence, what it is about, and the layers and seeds that it names or counts.
 
-    kind: 'nothing', 'ranking', 'missing', 'died', 'null', 'training floor', 'seed floor' or
-    'accuracy'.
+    kind: 'nothing', 'ranking', 'missing', 'died', 'null', 'training floor', 'seed floor',
+    'accuracy' or 'shift'.
     """
 
     kind: str
@@ -56,7 +59,7 @@ def answer(
 ) -> Answer:
     """Return what may be said of the last level by `measure` (the run's first where not given).
 
-    Layers are ranked where their intervals, or all seeds, keep them apart (`set_apart`); they are
+    Layers are ranked where their intervals, or all seeds, keep them apart (`ranking`); they are
     told from unrelated layers by a test over random pairings of images, in every seed, with Holm's
     correction over layers, and from the floors by a test over seeds with Holm's correction over
     layers and measures (`similarity.claims`). Layers that could not be compared are named, and
@@ -76,13 +79,14 @@ def answer(
         return Answer(QUESTION, (Statement(*untrained),))
     label = spoken_label(taken, measure)
     found = [
-        _ranking(values, label, sparsity_by_level(levels).get(values.level)),
+        ranking(values, label, sparsity_by_level(levels).get(values.level)),
         _missing(values),
         _died(values, speaks_of_share(taken, measure)),
         _null(values),
         _floor(taken, similarities, values, SAME_INIT),
         _floor(taken, similarities, values, SEED_FLOOR),
         accuracy_statement(levels, level=values.level),
+        shift_statement(levels, level=values.level),
     ]
     made = [Statement(*parts) for parts in found if parts is not None]
     return Answer(QUESTION, tuple(made))
@@ -95,89 +99,22 @@ def _names(values: LevelValues, chosen: Sequence[int]) -> tuple[str, ...]:
     return tuple(values.layers[i] for i in chosen)
 
 
-def _span(numbers: np.ndarray, *, digits: int = 2) -> str:
-    """Return 'low to high' of the medians over seeds."""
-    known = [np.median(c[np.isfinite(c)]) for c in numbers.T if np.isfinite(c).any()]
-    low, high = f"{min(known):.{digits}f}", f"{max(known):.{digits}f}"
-    return low if low == high else f"{low} to {high}"
-
-
-def seeds_to_rank(n_layers: int) -> int:
-    """Return how many seeds rank layers that are all alike in at most 5% of experiments.
-
-    A given group of g out of L layers lies below all others in one seed with probability
-    1 / C(L, g), so one of the groups that `set_apart` looks at, on either side and in all of R
-    seeds, with at most the sum of C(L, g)^(1 - R) over them.
-
-    >>> [seeds_to_rank(n) for n in (2, 3, 4, 7, 20)]
-    [6, 5, 4, 3, 3]
-    """
-    sides = [
-        (1 if 2 * g == n_layers else 2, comb(n_layers, g)) for g in range(1, n_layers // 2 + 1)
-    ]
-    n_seeds = 2
-    while sum(side * groups ** (1.0 - n_seeds) for side, groups in sides) > 0.05:
-        n_seeds += 1
-    return n_seeds
-
-
-def _ranking(values: LevelValues, label: str, sparsity: float | None) -> Parts:
-    share = "" if sparsity is None else f", {round_percent(sparsity)} of the weights pruned"
-    start = f"At level {values.level}{share}, "
-    number, low, high = values.value, values.low, values.high
-    known = np.flatnonzero(np.isfinite(number).any(axis=0))
-    if not len(known):
-        return "ranking", f"{start}no layer could be compared by {label}.", (), values.seeds
-    if len(values.layers) == 1:
-        text = f"{start}{values.layers[0]} has {_span(number)} ({label})."
-        return "ranking", text, values.layers, values.seeds
-    distance = is_distance(values.measure)
-    ends = (-high, -low) if distance else (low, high)
-    most, least = set_apart(-number if distance else number, *ends)
-    rest = [int(i) for i in known if i not in most and i not in least]
-    groups = [number[:, chosen] for chosen in (most, least, rest) if chosen]
-    digits = 2  # as many as groups that stand apart need to show it
-    while digits < 4 and len({_span(group, digits=digits) for group in groups}) < len(groups):
-        digits += 1
-
-    def span(chosen: list[int]) -> str:
-        return _span(number[:, chosen], digits=digits)
-
-    parts = []
-    if most:
-        parts.append(f"{listed(_names(values, most))} changed most ({span(most)})")
-    if least:
-        verb = "" if most else "changed "
-        parts.append(f"{listed(_names(values, least))} {verb}least ({span(least)})")
-    needed = seeds_to_rank(len(known))
-    if not parts and 1 < len(values.seeds) < needed:
-        few = f"{len(values.seeds)} seeds are too few to rank the layers, {needed} would do"
-        text = f"{few}: {_span(number[:, known])} ({label})"
-    elif not parts:
-        text = f"no layer stands apart from the others: {_span(number[:, known])} ({label})"
-    else:
-        text = " and ".join(parts)
-        if rest:
-            text += f", {listed(_names(values, rest))} {span(rest)}"
-        text += f": {label}"
-    several = len(values.seeds) > 1
-    text += f", medians of {len(values.seeds)} seeds." if several else "."
-    return "ranking", start + text, _names(values, [int(i) for i in known]), values.seeds
-
-
 def _missing(values: LevelValues) -> Parts | None:
-    gone = ~np.isfinite(values.value)
-    layers = np.flatnonzero(gone.any(axis=0))
-    if not len(layers):
-        return None
-    parts = []
-    for i in layers:
-        seeds = [str(seed) for seed, lost in zip(values.seeds, gone[:, i], strict=True) if lost]
-        everywhere = len(seeds) == len(values.seeds)
-        where = "" if everywhere else f" in seed{'s' * (len(seeds) > 1)} {listed(seeds)}"
-        parts.append(f"{values.layers[i]}{where}")
-    text = f"Nothing could be compared of {listed(parts)}: dead, or not finite."
-    return "missing", text, _names(values, layers.tolist()), ()
+    """Name the layers that are dead, and those of which nothing could be compared."""
+    unknown = ~np.isfinite(values.value) & ~values.dead
+    texts = []
+    for gone, start, end in (
+        (values.dead, "Dead, so that nothing of the dense layer is left: ", ""),
+        (unknown, "Nothing could be compared of ", ": not finite, or dead in the dense network"),
+    ):
+        parts = [
+            values.layers[i] + in_seeds(values.seeds, gone[:, i])
+            for i in np.flatnonzero(gone.any(axis=0))
+        ]
+        if parts:
+            texts.append(f"{start}{listed(parts, most=len(parts))}{end}.")
+    layers = np.flatnonzero((unknown | values.dead).any(axis=0)).tolist()
+    return ("missing", " ".join(texts), _names(values, layers), ()) if texts else None
 
 
 #: of the dense layer's directions, the share whose loss is spoken of
@@ -185,15 +122,15 @@ MANY_LOST = 0.25
 
 
 def _died(values: LevelValues, has_directions: bool) -> Parts | None:
-    silent = np.nan_to_num(values.silent)
-    channels = np.flatnonzero(silent.max(axis=0, initial=0) > 0).tolist()
+    before, after = np.nan_to_num(values.silent_a), np.nan_to_num(values.silent_b)
+    channels = np.flatnonzero((after > before).any(axis=0)).tolist()
     known = np.isfinite(values.value)
     lost = known & (values.rank_b <= (1 - MANY_LOST) * values.rank_a)
     directions = np.flatnonzero(lost.all(axis=0)).tolist() if has_directions else []
     texts = []
     if channels:
-        parts = _counts(values, channels, silent, values.width)
-        texts.append(f"Channels that carry nothing any more: {parts}.")
+        parts = _counts(values, channels, after, values.width, dense=before)
+        texts.append(f"Channels without signal, more than in the dense network: {parts}.")
     if directions:
         parts = _counts(values, directions, values.rank_b, values.rank_a)
         texts.append(f"Directions that are left: {parts}.")
@@ -201,43 +138,75 @@ def _died(values: LevelValues, has_directions: bool) -> Parts | None:
     return ("died", " ".join(texts), _names(values, named), ()) if texts else None
 
 
-def _counts(values: LevelValues, layers: Sequence[int], some: np.ndarray, whole: np.ndarray) -> str:
-    """Return 'conv2 9 of 24 and conv3 5 to 7 of 32': the fewest and the most over seeds."""
+def _counts(
+    values: LevelValues,
+    layers: Sequence[int],
+    some: np.ndarray,
+    whole: np.ndarray,
+    *,
+    dense: np.ndarray | None = None,
+) -> str:
+    """Return 'conv2 9 of 24 and conv3 5 to 7 of 32': the fewest and the most over seeds.
+
+    As many as the dense network had before, where it had any, follow: '(dense: 2)'.
+    """
+
+    def counted(of: np.ndarray) -> str:
+        fewest, most = int(np.nanmin(of)), int(np.nanmax(of))
+        return f"{most}" if fewest == most else f"{fewest} to {most}"
+
     parts = []
     for i in layers:
-        fewest, most = (int(end(some[:, i])) for end in (np.min, np.max))
-        count = f"{most}" if fewest == most else f"{fewest} to {most}"
-        parts.append(f"{values.layers[i]} {count} of {int(np.nanmax(whole[:, i]))}")
+        text = f"{values.layers[i]} {counted(some[:, i])} of {counted(whole[:, i])}"
+        if dense is not None and dense[:, i].any():
+            text += f" (dense: {counted(dense[:, i])})"
+        parts.append(text)
     return listed(parts)
 
 
 def _null(values: LevelValues) -> Parts | None:
-    """Tell layers from unrelated ones: in every seed, with Holm's correction over layers."""
+    """Tell layers from unrelated ones: in every seed, with Holm's correction over layers.
+
+    Of a layer without a value or random pairings in some seed the question can't be asked.
+    """
     known = np.isfinite(values.null) & np.isfinite(values.value)
     layers = np.flatnonzero(known.any(axis=0))
     if not len(layers):
         return None
-    null = _span(np.where(known, values.null, np.nan)[:, layers])
+    null = span(np.where(known, values.null, np.nan)[:, layers])
     unrelated = f"unrelated layers of this level ({null})"
+    named = _names(values, layers.tolist())
     tested = known & np.isfinite(values.null_p)
-    asked = [int(i) for i in layers if (tested[:, i] == known[:, i]).all()]
-    if not asked:
+    if not tested.any():
         text = f"Without random pairings of images no layer can be told from {unrelated}."
-        return "null", text, _names(values, layers.tolist()), ()
-    p_values = holm([float(values.null_p[tested[:, i], i].max()) for i in asked])
+        return "null", text, named, ()
+    asked = [int(i) for i in np.flatnonzero(tested.all(axis=0))]
+    unasked = _unasked(values, ~tested, values.seeds)
+    if not asked:
+        text = f"No layer can be told from {unrelated} in every seed: {unasked}."
+        return "null", text, named, ()
+    p_values = holm([float(values.null_p[:, i].max()) for i in asked])
     above = [i for i, p in zip(asked, p_values, strict=True) if p <= ALPHA]
-    alike = [int(i) for i in layers if i not in above]
-    if not alike:
-        every = "Every layer is" if len(layers) == len(values.layers) else "Every other layer is"
-        who = every if len(layers) > 1 else f"{values.layers[layers[0]]} is"
-        text = f"{who} more alike than {unrelated}."
-    else:
-        text = f"{listed(_names(values, alike))} can't be told from {unrelated}"
-        if above:
-            verb = "is" if len(above) == 1 else "are"
-            text += f"; {listed(_names(values, above))} {verb} more alike"
-        text += "."
-    return "null", text, _names(values, layers.tolist()), ()
+    untold = [i for i in asked if i not in above]
+    parts = [f"{listed(_names(values, untold))} can't be told from {unrelated}"] if untold else []
+    if above:
+        verb = "is" if len(above) == 1 else "are"
+        who = f"{listed(_names(values, above))} {verb}"
+        if 1 < len(above) == len(values.layers):
+            who = "Every layer is"
+        parts.append(f"{who} more similar" + ("" if untold else f" than {unrelated}"))
+    if unasked:
+        parts.append(unasked)
+    return "null", f"{'; '.join(parts)}.", named, ()
+
+
+def _unasked(values: LevelValues, gone: np.ndarray, seeds: Sequence[int]) -> str:
+    """Return 'conv2 can't be asked in seed 0', of layers for which `gone` is true in some seed."""
+    where = {name: in_seeds(seeds, gone[:, i])
+             for i, name in enumerate(values.layers) if gone[:, i].any()}  # fmt: skip
+    if len(set(where.values())) == 1:
+        return f"{listed(where)} can't be asked{next(iter(where.values()))}"
+    return f"{listed(name + seeds for name, seeds in where.items())} can't be asked" * bool(where)
 
 
 _AGAINST = {
@@ -259,6 +228,15 @@ def _floor(
         if against == SAME_INIT:
             return None
         return kind, "No second seed was trained, so there is no seed floor.", (), ()
+    if against == SEED_FLOOR and _is_one_network(similarities):
+        text = "All seeds have one and the same dense network, so there is no seed floor."
+        return kind, text, (), ()
+    if against == SAME_INIT:
+        with_floor = {row.seed for row in similarities if row.against == against}
+        seeds = tuple(seed for seed in seeds if seed in with_floor)
+        if not seeds:
+            return kind, f"Against {name}: it failed to train, so there is no such floor.", (), ()
+    held = [values.seeds.index(seed) for seed in seeds]
     own, floors, keys = [], [], []
     for measure in measures_of(similarities):
         of = level_values(similarities, measure=measure, level=values.level)
@@ -267,9 +245,9 @@ def _floor(
             matrix = floor_matrix(
                 similarities, measure=measure, layer=layer, seeds=seeds, against=against
             )
-            if of.seeds == seeds:
+            if of.seeds == values.seeds:
                 keys.append((measure, layer))
-                own.append(of.closeness[:, i])
+                own.append(of.closeness[held, i])
                 floors.append(sign * matrix)
     found = dict(zip(keys, claims(own, floors), strict=True))
     spoken = {layer: found.get((values.measure, layer), Claim()) for layer in values.layers}
@@ -291,11 +269,22 @@ def _floor(
     rest = [n for n, claim in spoken.items() if claim.p_value is not None and not claim.direction]
     if rest:
         parts.append(f"{listed(rest)} can't be told apart")
-    unasked = [n for n, claim in spoken.items() if claim.p_value is None]
-    if unasked:
-        parts.append(f"{listed(unasked)} can't be asked, for want of a value")
+    unasked = np.array([spoken[name].p_value is None for name in values.layers])
+    if unasked.any():
+        lost = ~np.isfinite(values.value[held])
+        lost[:, ~lost.any(axis=0)] = True  # its floor has no value
+        parts.append(f"{_unasked(values, lost & unasked, seeds)}, for want of a value")
     text = f"{start}{', '.join(parts)} (test over {len(seeds)} seeds, {ALPHA:.0%} for all layers)."
     return kind, text, values.layers, seeds
+
+
+def _is_one_network(similarities: Sequence[SimilarityResult]) -> bool:
+    """Return whether the dense networks of all seeds are equal, as where they come trained."""
+    floor = [row for row in similarities if row.against == SEED_FLOOR]
+    known = [row for row in floor if np.isfinite(row.similarity) and row.measure in MEASURES]
+    return bool(known) and all(
+        abs(row.similarity - find_measure(row.measure).identical) < 1e-6 for row in known
+    )
 
 
 def _height(similarities: Sequence[SimilarityResult], measure: str, against: str) -> str:
@@ -309,41 +298,3 @@ def _height(similarities: Sequence[SimilarityResult], measure: str, against: str
         return ""
     low, high = f"{min(medians):.2f}", f"{max(medians):.2f}"
     return f" ({low})" if low == high else f" ({low} to {high})"
-
-
-def set_apart(
-    closeness: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[list[int], list[int]]:
-    """Return the layers that changed most and those that changed least; [] where none stand apart.
-
-    closeness, low, high: (seeds, layers), larger is closer. A group stands apart where, in every
-    seed, the intervals of its layers lie wholly on one side of all others'. Where there are no
-    intervals at all the values are compared, if there are several seeds: one value without an
-    interval ranks nothing. With one seed the groups are those of its two networks; a few seeds
-    rank nothing (`seeds_to_rank`): all alike, layers stand apart by chance. A layer whose interval
-    could not be had, while others have one, may lie anywhere. The smallest group of at most half
-    the layers is returned. Layers with a missing value are left out.
-    """
-    known = np.flatnonzero(np.isfinite(closeness).all(axis=0))
-    if len(known) < 2 or not len(closeness):
-        return [], []
-    if 1 < len(closeness) < seeds_to_rank(len(known)):
-        return [], []
-    bounded = np.isfinite(low) & np.isfinite(high)
-    if len(closeness) < 2 and not bounded[:, known].all():
-        return [], []
-    if bounded.any():
-        low, high = np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf)
-    else:
-        low = high = closeness
-    order = known[np.argsort(np.median(closeness[:, known], axis=0), kind="stable")]
-    most: list[int] = []
-    least: list[int] = []
-    for size in range(1, len(order) // 2 + 1):
-        below, above = order[:size], order[size:]
-        if not most and (high[:, below].max(axis=1) < low[:, above].min(axis=1)).all():
-            most = sorted(int(i) for i in below)
-        below, above = order[:-size], order[-size:]
-        if not least and (high[:, below].max(axis=1) < low[:, above].min(axis=1)).all():
-            least = sorted(int(i) for i in above)
-    return most, least

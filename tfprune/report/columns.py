@@ -34,6 +34,12 @@ def _both(name: str, unit: str, sentence: str) -> tuple[Column, Column]:
     )
 
 
+_RANKS = _both("rank", "directions", "Independent directions that enter the measure.")
+_SHARE = Column("dense_share", "share",
+                "CCA family: similarity times min(rank_a, rank_b) / rank_a (of CCA and SVCCA the "
+                "sum of correlations over rank_a), how much of the dense layer's directions is "
+                "left; the answer speaks of this one.")  # fmt: skip
+
 LEVELS: tuple[Column, ...] = (
     _SEED, _LEVEL, _SPARSITY,
     Column("n_weights", "weights", "Prunable weights of the network."),
@@ -63,7 +69,7 @@ SIMILARITY: tuple[Column, ...] = (
     Column("n_samples", "data points", "Rows that were compared: pixels in layout `pixels`."),
     Column("n_images", "images", "Images of the probe set on which the layer was compared."),
     Column("width", "channels", "Channels of the layer."),
-    *_both("rank", "directions", "Independent directions that enter the measure."),
+    *_RANKS,
     Column("live", "share", "CCA family: the sum of correlations over min(rank_a, rank_b)."),
     Column("nominal", "share", "CCA family: the sum of correlations over the smaller full width."),
     *_both("dead", "channels", "Channels that are 0 for every image of the probe set."),
@@ -77,9 +83,7 @@ SIMILARITY: tuple[Column, ...] = (
            "of another seed) or `same-init` (side b is then the dense network trained again in "
            "another order)."),
     Column("warnings", "", "What is to be known of the number, `; ` between."),
-    Column("dense_share", "share",
-           "CCA family: the sum of correlations over rank_a, how much of the dense layer's "
-           "directions is left; the answer speaks of this one."),
+    _SHARE,
     Column("corrected", "the measure's own",
            "similarity - bias, around which the interval lies; empty without an interval."),
     Column("bias", "the measure's own",
@@ -98,6 +102,7 @@ CONTROLS: tuple[Column, ...] = (
     Column("similarity", "the measure's own", "The control's layer with the dense network's."),
     Column("layer_sparsity", "share of the layer's prunable weights",
            "Weights of the layer that the control set to zero; empty where it has none to prune."),
+    _SHARE, *_RANKS,
 )  # fmt: skip
 
 MASK_OVERLAP: tuple[Column, ...] = (
@@ -109,6 +114,76 @@ MASK_OVERLAP: tuple[Column, ...] = (
            "one layer."),
     Column("chance", "share",
            "The same for random masks with as many weights in every layer; `chance/LAYER` of one."),
+)  # fmt: skip
+
+CLASSES: tuple[Column, ...] = (
+    _SEED, _LEVEL,
+    Column("class", "", "The class's index."),
+    Column("name", "", "Its name."),
+    Column("n_images", "images", "Test images of the class."),
+    Column("accuracy_dense", "share of images", "Those that the seed's dense network tells right."),
+    Column("accuracy_test", "share of images", "Those that the level's network tells right."),
+    Column("change", "share of images", "`accuracy_test` less `accuracy_dense`."),
+    Column("low", "share of images",
+           "Lower end of the change's 95% interval over images (Newcombe 1998, method 10)."),
+    Column("high", "share of images", "Its upper end."),
+    Column("p_holm", "probability",
+           "McNemar's exact test of no change, two-sided, with Holm's correction over the classes "
+           "of the level."),
+)  # fmt: skip
+
+FORGOTTEN: tuple[Column, ...] = (
+    _LEVEL,
+    Column("index", "", "The image's place in the test set."),
+    Column("label", "", "Its class."),
+    Column("dense", "", "The answer of most seeds' dense networks; of equally many, the lowest."),
+    Column("pruned", "", "The answer of most seeds' networks of this level."),
+    Column("dense_share", "share of seeds", "Dense networks that give the answer `dense`."),
+    Column("pruned_share", "share of seeds", "Pruned networks that give the answer `pruned`."),
+    Column("label_name", "", "The name of the class `label`."),
+    Column("dense_name", "", "The name of the class `dense`."),
+    Column("pruned_name", "", "The name of the class `pruned`."),
+)  # fmt: skip
+
+DESCRIPTIONS: tuple[Column, ...] = (
+    _SEED, _LEVEL,
+    Column("layer_index", "", "The layer's place in the network, 0 next to the input."),
+    _LAYER,
+    Column("quantity", "", "What was found out about the layer: see the quantities below."),
+    Column("value", "the quantity's own", "Its value; empty where `warnings` says why."),
+    Column("low", "the quantity's own",
+           "Lower end of the 95% interval over images; empty for quantities without one."),
+    Column("high", "the quantity's own", "Its upper end."),
+    Column("n_images", "images", "Images of the probe set on which the layer was read."),
+    Column("warnings", "", "What is to be known of the number."),
+    Column("floor", "the quantity's own",
+           "Of `class-auc` and `class-selectivity`: the same with the images' classes permuted, "
+           "mean over 19 permutations; empty for others."),
+)  # fmt: skip
+
+UNITS: tuple[Column, ...] = (
+    _SEED, _LEVEL,
+    Column("layer_index", "", "The layer's place in the network, 0 next to the input."),
+    _LAYER,
+    Column("unit", "", "The unit's place in the layer, the same at all levels."),
+    Column("concept", "", "The concept with which it overlaps most; empty if with none."),
+    Column("category", "", "The category that the concept is one of."),
+    Column("iou", "share of pixels",
+           "Pixels in both over pixels in either, of where the unit is active and where the "
+           "concept is seen, over the images that carry the category."),
+    Column("floor", "share of pixels",
+           "The same with the images' masks permuted, mean over permutations."),
+    Column("floor_best", "share of pixels",
+           "The largest overlap of the unit with any concept in any permutation."),
+    Column("detector", "",
+           "`True` where the unit is a detector: `iou` above 0.04, and not constant."),
+    Column("fate", "",
+           "What became of the unit since the dense network: `kept`, `changed`, `lost`, `died`, "
+           "`new` or `none`."),
+    Column("dead", "", "`True` where the unit gives the same number everywhere on all images."),
+    Column("active", "share of positions",
+           "Positions of the unit's maps above its threshold: 0.005 or a little less, and 0 where "
+           "its largest value fills more, as of a saturated unit."),
 )  # fmt: skip
 
 _OF_LEVELS = {column.name: column for column in SIMILARITY}
@@ -145,8 +220,8 @@ COMPARE: tuple[Column, ...] = (
     Column("definition", "", "The measure's formula in words, with its options."),
     _OF_LEVELS["warnings"],
     Column("share_a", "share",
-           "CCA family: the sum of correlations over rank_a, how much of the directions of A's "
-           "layer is found in B's."),
+           "CCA family: similarity times min(rank_a, rank_b) / rank_a, how much of the directions "
+           "of A's layer is found in B's."),
     Column("corrected", "the measure's own", "Empty, as `low`."),
     Column("bias", "the measure's own", "Empty, as `low`."),
     Column("null_p", "probability",
@@ -154,12 +229,23 @@ COMPARE: tuple[Column, ...] = (
            "this pair alone; empty without random pairings."),
 )  # fmt: skip
 
+#: `tfprune compare --describe` writes it for both networks
+COMPARE_DESCRIPTIONS: tuple[Column, ...] = (
+    Column("network", "", "A or B, by its title."),
+    *(column for column in DESCRIPTIONS if column.name not in ("seed", "level")),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "levels.csv": LEVELS,
     "similarity.csv": SIMILARITY,
     "controls.csv": CONTROLS,
     "mask-overlap.csv": MASK_OVERLAP,
+    "classes.csv": CLASSES,
+    "forgotten.csv": FORGOTTEN,
+    "descriptions.csv": DESCRIPTIONS,
+    "units.csv": UNITS,
     "similarity.csv of tfprune compare": COMPARE,
+    "descriptions.csv of tfprune compare": COMPARE_DESCRIPTIONS,
 }
 
 

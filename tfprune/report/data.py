@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,9 @@ import numpy as np
 from tfprune.disk import UNREADABLE, npz, read_npz, write_whole
 from tfprune.errors import InputError
 from tfprune.results import (
+    ClassResult,
     ControlResult,
+    DescriptionResult,
     EpochResult,
     LevelResult,
     RunResult,
@@ -24,7 +26,7 @@ from tfprune.results import (
 @dataclass(frozen=True, eq=False)
 class LayerMatrix:
     """Every dense layer against every layer of one level: `values[i, j]` compares
-    `dense_layers[i]` with `level_layers[j]` by `measure`.
+    `dense_layers[i]` with `level_layers[j]` by `measure`, feature maps laid out as `layout` says.
     """
 
     seed: int
@@ -33,6 +35,7 @@ class LayerMatrix:
     dense_layers: tuple[str, ...]
     level_layers: tuple[str, ...]
     values: np.ndarray  # (n_dense_layers, n_level_layers)
+    layout: str = "mean"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,9 @@ class FlippedExample:
 class ControlRow:
     """One level of a control beside the ticket, e.g. 'random mask', at the same sparsity.
 
-    `similarity` maps measure -> mean over layers of the similarity with the dense network.
+    `similarity` maps measure -> mean over layers of the similarity with the dense network, of the
+    layers that have one; `layers` and, of the CCA family, `shares` (`dense_share`) map
+    measure -> layer -> value. Both are empty in runs of before they were kept.
     """
 
     control: str
@@ -71,16 +76,24 @@ class ControlRow:
     sparsity: float
     accuracy_test: float
     similarity: Mapping[str, float] = field(default_factory=dict)
+    layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def mean_of_known(values: Iterable[float]) -> float | None:
+    """Return the mean of what is a number, as of layers that could be compared; None of nothing."""
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else None
 
 
 def control_row(row: ControlResult) -> ControlRow:
-    """Return what a report shows of a control: its similarities as means over layers."""
-    means = {
-        measure: sum(layers.values()) / len(layers) for measure, layers in row.similarity.items()
-    }
+    """Return what a report shows of a control: its similarities by layer, and their means."""
+    found = {measure: mean_of_known(layers.values()) for measure, layers in row.similarity.items()}
+    means = {measure: mean for measure, mean in found.items() if mean is not None}
     return ControlRow(
-        row.control, row.seed, row.level, row.sparsity, row.accuracy_test, similarity=means
-    )
+        row.control, row.seed, row.level, row.sparsity, row.accuracy_test, similarity=means,
+        layers=row.similarity if row.rank_b else {}, shares=row.dense_share,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +102,9 @@ class ReportData:
 
     `config` is the configuration as YAML; `versions` maps a package to its version;
     `provenance` maps a subject to a note, e.g. where the data set's copy differs from the
-    original. `run_id` is MLflow's id of the parent run, None where nothing was tracked.
+    original. `run_id` is MLflow's id of the parent run, None where nothing was tracked. `began`
+    is when the run was started, in seconds since 1970, `seconds` how long it computed, without
+    the time between an interruption and its resumption; None where a run did not keep them.
     """
 
     name: str
@@ -104,6 +119,11 @@ class ReportData:
     filters: tuple[FirstLayerFilters, ...] = ()
     flipped: tuple[FlippedExample, ...] = ()
     controls: tuple[ControlRow, ...] = ()
+    classes: tuple[ClassResult, ...] = ()
+    class_names: tuple[str, ...] = ()
+    descriptions: tuple[DescriptionResult, ...] = ()
+    began: float | None = None
+    seconds: float | None = None
 
     @classmethod
     def of(cls, result: RunResult, **rest: object) -> ReportData:
@@ -113,6 +133,7 @@ class ReportData:
             run_id=result.run_id,
             levels=result.levels,
             similarities=result.similarities,
+            descriptions=result.descriptions,
             **rest,  # type: ignore[arg-type]
         )
 
@@ -127,6 +148,10 @@ _TABLES: dict[str, type] = {
     "epochs": EpochResult,
     "controls": ControlRow,
 }
+_LATER_TABLES: dict[str, type] = {  # runs of before did not keep them
+    "classes": ClassResult,
+    "descriptions": DescriptionResult,
+}
 # records that hold arrays, which lie beside the document as <part>/<index>/<field>
 _PICTURES: dict[str, tuple[type, tuple[str, ...]]] = {
     "matrices": (LayerMatrix, ("values",)),
@@ -134,6 +159,7 @@ _PICTURES: dict[str, tuple[type, tuple[str, ...]]] = {
     "flipped": (FlippedExample, ("image",)),
 }
 _PLAIN = ("name", "run_id", "config", "versions", "provenance")
+_TIMES = ("began", "seconds")  # runs of before did not keep them
 
 
 def write_data(path: str | Path, data: ReportData) -> Path:
@@ -148,8 +174,10 @@ def write_data(path: str | Path, data: ReportData) -> Path:
     for name in _PLAIN:
         value = getattr(data, name)
         document[name] = dict(value) if isinstance(value, Mapping) else value
-    for name in _TABLES:
+    document |= {name: getattr(data, name) for name in _TIMES if getattr(data, name) is not None}
+    for name in _TABLES | _LATER_TABLES:
         document[name] = [asdict(row) for row in getattr(data, name)]
+    document["class_names"] = list(data.class_names)
     for name, (_, held) in _PICTURES.items():
         document[name] = []
         for index, record in enumerate(getattr(data, name)):
@@ -207,8 +235,12 @@ def read_data(path: str | Path) -> ReportData:
 
 def _data(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> ReportData:
     parts: dict[str, Any] = {name: document[name] for name in _PLAIN}
+    parts |= {name: document[name] for name in _TIMES if name in document}
     for name, kind in _TABLES.items():
         parts[name] = tuple(_record(kind, row) for row in document[name])
+    for name, kind in _LATER_TABLES.items():
+        parts[name] = tuple(_record(kind, row) for row in document.get(name, ()))
+    parts["class_names"] = tuple(document.get("class_names", ()))
     for name, (kind, held) in _PICTURES.items():
         parts[name] = tuple(
             _record(kind, row | {field: arrays[f"{name}/{i}/{field}"] for field in held})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfprune.report.labels import is_distance
+from tfprune.report.labels import is_distance, listed
 from tfprune.results import DENSE, SAME_INIT, SEED_FLOOR, SimilarityResult
 from tfprune.similarity.intervals import NO_INTERVAL, why_never
 from tfprune.similarity.measure import MEASURES, find_measure
@@ -17,8 +17,10 @@ from tfprune.similarity.measure import MEASURES, find_measure
 class Profile:
     """One value per layer, input side first, NaN where a layer was not compared.
 
-    `mean` is taken over replicates. `low` and `high` are the bootstrap interval over images
-    where there is one replicate, and the lowest and highest replicate where there are more.
+    `mean` is taken over replicates, of which `n_known` have a number. `dead` is true of a layer of
+    which nothing is left in any, so that it has no number, or 0. `low` and `high` are the interval
+    over images where there is one replicate, and the lowest and highest replicate where there are
+    more.
     """
 
     level: int
@@ -27,6 +29,8 @@ class Profile:
     low: np.ndarray
     high: np.ndarray
     n_replicates: int
+    n_known: np.ndarray
+    dead: np.ndarray
 
 
 def measures_of(similarities: Iterable[SimilarityResult]) -> tuple[str, ...]:
@@ -51,11 +55,13 @@ def _profile(rows: Sequence[SimilarityResult], layers: tuple[str, ...], level: i
     pairs = sorted({_pair(row) for row in rows})
     place = {name: j for j, name in enumerate(layers)}
     value, low, high = (np.full((len(pairs), len(layers)), np.nan) for _ in range(3))
+    dead = np.zeros(value.shape, bool)
     for row in rows:
         at = pairs.index(_pair(row)), place[row.layer]
         value[at] = row.similarity
         low[at] = np.nan if row.low is None else row.low
         high[at] = np.nan if row.high is None else row.high
+        dead[at] = row.rank_b == 0 and row.rank_a > 0
     if len(pairs) > 1:
         low = high = value
     return Profile(
@@ -65,6 +71,8 @@ def _profile(rows: Sequence[SimilarityResult], layers: tuple[str, ...], level: i
         low=_over_replicates(np.min, low),
         high=_over_replicates(np.max, high),
         n_replicates=len(pairs),
+        n_known=np.isfinite(value).sum(axis=0),
+        dead=np.asarray(dead.all(axis=0)),
     )
 
 
@@ -82,8 +90,21 @@ def profiles(similarities: Iterable[SimilarityResult], *, measure: str) -> tuple
     return tuple(_profile([r for r in rows if r.level == n], layers, n) for n in levels)
 
 
+def fewer_seeds(lines: Iterable[Profile]) -> str:
+    """Return the sentence that names means over fewer seeds than their level's; '' of none."""
+    parts = [
+        f"{layer} at level {line.level} ({known} of {line.n_replicates})"
+        for line in lines
+        for layer, known in zip(line.layers, line.n_known.tolist(), strict=True)
+        if 0 < known < line.n_replicates
+    ]
+    if not parts:
+        return ""
+    return f"Means of fewer seeds, because the layer has no number in the others: {listed(parts)}."
+
+
 def seed_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> Profile | None:
-    """Return how alike dense networks of different seeds are; None where no two were compared.
+    """Return how similar dense networks of different seeds are; None where no two were compared.
 
     Its replicates are pairs of seeds: R(R - 1)/2 for R seeds.
     """
@@ -91,7 +112,7 @@ def seed_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> Pro
 
 
 def training_floor(similarities: Iterable[SimilarityResult], *, measure: str) -> Profile | None:
-    """Return how alike the dense network and itself are, trained again in another order.
+    """Return how similar the dense network is to itself, trained again in another order.
 
     None where the control same-init was not trained.
     """
@@ -129,9 +150,9 @@ class LevelValues:
 
     `value` is the number that is spoken of, `low` and `high` its interval over images; `null` what
     unrelated layers show at this level, and `null_p` how probable it is that they come as near.
-    `silent` counts channels that carry nothing and did in the dense network; `rank_a` and `rank_b`
-    the directions of the dense layer and of the level's. `refused` is true where a measure that
-    has intervals could not give one of these images.
+    `silent_a` and `silent_b` count channels that carry nothing, `rank_a` and `rank_b` directions:
+    of the dense layer and of the level's. `refused` is true where a measure that has intervals
+    could not give one of these images.
     """
 
     measure: str
@@ -143,7 +164,8 @@ class LevelValues:
     high: np.ndarray
     null: np.ndarray
     null_p: np.ndarray
-    silent: np.ndarray
+    silent_a: np.ndarray
+    silent_b: np.ndarray
     width: np.ndarray
     rank_a: np.ndarray
     rank_b: np.ndarray
@@ -153,6 +175,12 @@ class LevelValues:
     def closeness(self) -> np.ndarray:
         """The value with the sign by which larger is closer."""
         return -self.value if is_distance(self.measure) else self.value
+
+    @property
+    def dead(self) -> np.ndarray:
+        """Whether nothing is left of a layer that had directions: it lies below all others."""
+        nothing = ~np.isfinite(self.value) | (self.value == 0)
+        return nothing & (self.rank_b == 0) & (self.rank_a > 0)
 
 
 def level_values(
@@ -181,17 +209,13 @@ def level_values(
         high=array(lambda row: row.high),
         null=array(lambda row: row.null),
         null_p=array(lambda row: row.null_p),
-        silent=array(lambda row: _silent(row)),
+        silent_a=array(lambda row: row.dead_a + row.constant_a + row.masked_a),
+        silent_b=array(lambda row: row.dead_b + row.constant_b + row.masked_b),
         width=array(lambda row: row.width),
         rank_a=array(lambda row: row.rank_a),
         rank_b=array(lambda row: row.rank_b),
         refused=array(_refused) == 1,
     )
-
-
-def _silent(row: SimilarityResult) -> int:
-    before = row.dead_a + row.constant_a + row.masked_a
-    return max(0, row.dead_b + row.constant_b + row.masked_b - before)
 
 
 def floor_matrix(

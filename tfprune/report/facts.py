@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tfprune.config.words import OUTPUTS
 from tfprune.pruning.papers import BARRIER_PAPER
 from tfprune.report.columns import TABLES, table_of
-from tfprune.results import ALSO_ACCURACY, ALSO_POTENTIAL, ALSO_WORSE
+from tfprune.results import (
+    ALSO_ACCURACY,
+    ALSO_POTENTIAL,
+    ALSO_WORSE,
+    OUTPUT_FLOOR,
+    OUTPUT_SIMILARITY,
+)
+from tfprune.results.descriptions import QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,13 @@ _UNSEEN = (
 )
 _IMAGES = {
     "dense": _UNSEEN,
+    "previous": _UNSEEN,
     "seed": "the test images, since each seed holds out others and trains on nearly all of the "
     "other's; nothing is chosen by them",
 }
 _PAIRS = {
     "dense": "the dense network and the level's",
+    "previous": "the networks of the level before and of this one",
     "seed": "this level's networks of the first seed and of this one",
 }
 
@@ -105,8 +115,45 @@ FACTS: tuple[Fact, ...] = (
              _BARRIER, _REPAIR if tail else _CONNECTIVITY, _UNSEEN)
         for tail in ("", "_recalibrated") for kind in ("loss", "error")
     ),
+    Fact("js_divergence", "divergence of probabilities", "nats",
+         "How far the level's class probabilities are from the dense network's: 0 where they are "
+         "equal, 0.69 at most. Unlike changed answers it sees a confidence that changed.",
+         "mean over images of (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2",
+         "Lin 1991, Divergence measures based on the Shannon entropy", "the test images"),
+    Fact("kappa", "agreement beyond chance", "at most 1",
+         "How often the level and the dense network give the same answer, beyond what their "
+         "answers' frequencies give; absent where both always answer the same.",
+         "(agreement - chance) / (1 - chance)",
+         "Cohen 1960, A coefficient of agreement for nominal scales", "the test images"),
+    Fact("forgotten", "forgotten images", "share of images",
+         "Images to which most pruned networks of the level answer otherwise than most dense ones; "
+         "in the last seed's row, from three seeds on.",
+         "images with mode over seeds of pruned answers other than of dense ones / images",
+         "Hooker et al. 2019, What do compressed deep neural networks forget? (PIEs)",
+         "the test images"),
+    Fact("forgotten_by_chance", "forgotten by chance", "share of images",
+         "The same between two halves of the dense networks, which differ in nothing but the seed. "
+         "Halves are smaller, so it is rather too high; with three seeds they are single networks.",
+         "mean over pairs of disjoint halves", "all pairs of halves up to 10 seeds",
+         "the test images"),
+    Fact("forgotten_p", "p of as many forgotten", "probability",
+         "How probable it is that the answers of dense and pruned networks differ as much if "
+         "pruning changes nothing; with n seeds at least 2 / 2^n.",
+         "exchanges of the two networks of seeds with at least the energy statistic / exchanges",
+         "Szekely and Rizzo 2013, Energy statistics",
+         "the test images"),
+    Fact("accuracy_dense_forgotten", "dense accuracy, forgotten", "share of images",
+         "Accuracy of the dense networks on the forgotten images; low if these are the hard ones.",
+         "mean over seeds of images told right / images",
+         "Hooker et al. 2019, What do compressed deep neural networks forget?",
+         "the forgotten test images"),
+    Fact("accuracy_dense_others", "dense accuracy, others", "share of images",
+         "The same on all other test images.",
+         "mean over seeds of images told right / images",
+         "Hooker et al. 2019, What do compressed deep neural networks forget?",
+         "the other test images"),
     Fact("balanced_accuracy", "balanced accuracy", "share of images",
-         "Test accuracy where every class counts alike; only where classes are uneven.",
+         "Test accuracy where every class has the same weight; only where classes are uneven.",
          "mean over classes of the share of a class's images told right",
          "Brodersen et al. 2010, The balanced accuracy and its posterior distribution",
          "the test images"),
@@ -116,9 +163,31 @@ FACTS: tuple[Fact, ...] = (
          "images with rank of the label at most 5 / images",
          "Russakovsky et al. 2015, ImageNet large scale visual recognition challenge",
          "the test images"),
+    Fact("balanced_chance", "balanced accuracy by chance", "share of images",
+         "The balanced accuracy of always naming one class; only where classes are uneven.",
+         "1 / classes that have test images", "plain count", "the test images"),
+    Fact("retrained_accuracy", "accuracy, trained again", "share of images",
+         "Test accuracy of the dense network trained again in another order (control same-init); "
+         "of the dense level only. One that failed to train is no floor.",
+         "images told right / images", "plain count", "the test images"),
+    Fact("retrained_balanced_accuracy", "balanced accuracy, trained again", "share of images",
+         "The same where every class has the same weight; only where classes are uneven.",
+         "mean over classes of the share of a class's images told right",
+         "Brodersen et al. 2010, The balanced accuracy and its posterior distribution",
+         "the test images"),
+    Fact("curvature_distance", "distance in curvature", "1 / activation^2",
+         "How far the level's mean sectional curvature over depth lies from the dense network's "
+         "(`--describe curvature`), over the layers that have a value in both; empty where one has "
+         "it in only one of the two.",
+         "root of the sum over layers of (level - dense)^2",
+         "Yu et al. 2018 (the comparison), Kaufman and Azencot 2023 (the curvature)",
+         "the probe set's first 20 images"),
     Fact("majority_share", "largest class", "share of images",
          "Test images of the largest class: the accuracy of always naming it.",
          "images of the largest class / images", "plain count", "the test images"),
+    Fact("test_images", "test images", "images",
+         "Images on which accuracies are measured: what they can be told from depends on it.",
+         "count", "plain count", "the test images"),
 )  # fmt: skip
 
 # of every further test set; in the name of a fact the set's own stands behind a slash
@@ -139,15 +208,34 @@ SHIFT_FACTS: tuple[Fact, ...] = (
          "the further test set, or the test images"),
 )  # fmt: skip
 
+# of every measure (`--also-compare`); in the name of a fact the measure stands behind a slash
+OUTPUT_FACTS: tuple[Fact, ...] = tuple(
+    Fact(form.format(name), f"{label.format(name)} by MEASURE", "the measure's own", sentence,
+         f"the measure of two (images x classes) matrices, the {name}", "see `tfprune measures`",
+         "the test images")
+    for name in OUTPUTS
+    for form, label, sentence in (
+        (OUTPUT_SIMILARITY, "similarity of {}",
+         f"How alike the dense network's {name} and the level's are, compared like a layer; "
+         "counted in no mean over layers."),
+        (OUTPUT_FLOOR, "similarity of {}, other seeds",
+         f"The same for the {name} of two seeds' dense networks, mean over the earlier seeds: what "
+         "is alike without any pruning in common; on the dense level's rows."),
+    )
+)  # fmt: skip
+
+# what the part behind the slash is -> the facts that have one
+_SLASHED = {"SET": SHIFT_FACTS, "MEASURE": OUTPUT_FACTS}
 _BY_NAME = {fact.name: fact for fact in FACTS}
 
 
 def fact_named(name: str) -> Fact:
     """Return a fact; one that is not declared (of a run of another version) names itself."""
     kind, _, of = name.partition("/")
-    for fact in SHIFT_FACTS:
-        if fact.name == kind and of:
-            return replace(fact, name=name, label=fact.label.replace("SET", of))
+    for what, facts in _SLASHED.items():
+        for fact in facts:
+            if fact.name == kind and of:
+                return replace(fact, name=name, label=fact.label.replace(what, of))
     return _BY_NAME.get(name) or Fact(name, name.replace("_", " "), "", "", "", "")
 
 
@@ -163,6 +251,19 @@ def markdown() -> str:
     parts += [
         "`levels.csv` ends with a column `sparsity/LAYER` for every layer that is pruned: the "
         "share of its weights that are zero.",
+        "## Quantities of a layer",
+        "What `--describe` asks for: rows of `descriptions.csv`, metrics `profile/QUANTITY` in "
+        "MLflow (whose step is the layer's index), and charts of the report.",
+        "\n".join(
+            [
+                "| quantity | `--describe` | unit | meaning | source |",
+                "|---|---|---|---|---|",
+                *(
+                    f"| `{one.name}` | `{one.kind}` | {one.unit} | {one.sentence} | {one.paper} |"
+                    for one in QUANTITIES
+                ),
+            ]
+        ),
         "## Facts of a level",
         "Each is of one level of one seed; the report shows means over seeds.",
     ]
@@ -170,6 +271,13 @@ def markdown() -> str:
         f"### {fact.name}\n\n{fact.sentence}\n\n| | |\n|---|---|\n| called | {fact.label} |\n"
         f"| unit | {fact.unit} |\n| formula | {fact.formula.replace('|', chr(92) + '|')} |\n"
         f"| measured on | {fact.images} |\n| source | {fact.source} |"
-        for fact in (*FACTS, *(replace(fact, name=f"{fact.name}/SET") for fact in SHIFT_FACTS))
+        for fact in (
+            *FACTS,
+            *(
+                replace(fact, name=f"{fact.name}/{what}")
+                for what, facts in _SLASHED.items()
+                for fact in facts
+            ),
+        )
     ]
     return "\n\n".join(parts) + "\n"

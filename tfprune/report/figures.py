@@ -17,11 +17,12 @@ from tfprune.errors import InputError, unknown_name
 from tfprune.report import FORMATS
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
 from tfprune.report.charts.beside import (
-    control_charts,
     runs_accuracy_chart,
     runs_depth_charts,
 )
 from tfprune.report.charts.chart import CONFIG, Chart, Spec, complete, on_white
+from tfprune.report.charts.controls import control_charts
+from tfprune.report.charts.descriptions import description_chart, quantities
 from tfprune.report.charts.layers import layer_sparsity_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
@@ -54,6 +55,8 @@ def charts_of(data: ReportData) -> dict[str, Chart]:
         found[f"depth-{measure}"] = depth_chart(data, measure, key=f"depth-{measure}")
         found[f"heatmap-{measure}"] = heat_chart(data, measure, key=f"heatmap-{measure}")
     found["layer-sparsity"] = layer_sparsity_chart(data, key="layer-sparsity")
+    for quantity in quantities(data):
+        found[quantity.name] = description_chart(data, quantity, key=quantity.name)
     found["controls-accuracy"] = next(iter(control_charts(data, key="controls")), None)
     found |= {chart.key: chart for chart in curve_charts(data, key="curves")}
     return {stem: chart for stem, chart in found.items() if chart is not None}
@@ -142,6 +145,13 @@ def draw(chart: Chart, form: str) -> bytes:
     if form == "pdf":
         return _RESOURCES.sub(_in_order, vl_convert.svg_to_pdf(svg))
     return _opaque(vl_convert.svg_to_png(svg, ppi=RESOLUTION))
+
+
+def make_ready() -> None:
+    """Start Vega, which takes half a second, before there is a chart to draw."""
+    import vl_convert
+
+    vl_convert.vegalite_to_svg({"data": {"values": []}, "mark": "point"}, allowed_base_urls=[])
 
 
 def save_figures(

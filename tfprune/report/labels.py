@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfprune.results import LevelResult
 from tfprune.similarity.measure import MEASURES, find_measure
@@ -14,12 +14,20 @@ def measure_label(measure: str) -> str:
 
 
 def is_distance(measure: str) -> bool:
-    """Return whether smaller values mean more alike, as the measure itself says.
+    """Return whether smaller values mean more similar, as the measure itself says.
 
     A measure that is not installed here (a report drawn again on another machine) is taken for a
     similarity.
     """
     return measure in MEASURES and not find_measure(measure).larger_is_more_similar
+
+
+#: how a convolution's activations became the rows that were compared, by layout
+LAYOUTS = {
+    "pixels": "pixel by pixel: every position of a feature map is a data point",
+    "mean": "image by image, by the spatial means of their feature maps",
+    "flatten": "image by image, all positions of a feature map side by side",
+}
 
 
 def shorten(name: str, length: int = 16) -> str:
@@ -55,6 +63,17 @@ def sparsity_by_level(levels: Iterable[LevelResult]) -> dict[int, float]:
 def printable(text: str) -> str:
     """Return `text` with control characters shown as '?', so that a name can't move a cursor."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def level_name(level: int, sparsity: Mapping[int, float]) -> str:
+    """Return what a level is called: '3 (49%)', '3' where its sparsity is not known."""
+    return f"{level} ({round_percent(sparsity[level])})" if level in sparsity else f"{level}"
+
+
+def in_seeds(seeds: Sequence[int], chosen: Iterable[bool]) -> str:
+    """Return ' in seed 1' or ' in seeds 0 and 2' of the chosen ones, '' where they are all."""
+    some = [str(seed) for seed, is_one in zip(seeds, chosen, strict=True) if is_one]
+    return "" if len(some) == len(seeds) else f" in seed{'s' * (len(some) > 1)} {listed(some)}"
 
 
 def listed(names: Iterable[str], *, most: int = 4) -> str:

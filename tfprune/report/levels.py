@@ -9,94 +9,9 @@ from statistics import median
 
 import numpy as np
 
+from tfprune.report.collapse import Standing, collapsed_seeds, not_collapsed, untrained_seeds
 from tfprune.report.labels import listed, percent
 from tfprune.results import LevelResult
-
-COLLAPSED = 0.5  # of what its own dense network is better than chance, at most
-UNTRAINED = 0.25  # of what the best dense network is better than chance, at most
-
-
-def chance(row: LevelResult) -> float:
-    """Return the accuracy of always naming the largest class; 0 where a run did not keep it."""
-    return row.facts.get("majority_share", 0.0)
-
-
-def untrained_seeds(levels: Sequence[LevelResult]) -> tuple[int, ...]:
-    """Return the seeds whose dense network never trained.
-
-    It is better than chance by at most a quarter of what the best seed's is; or hardly better at
-    all: by half of chance, and by a twentieth of what chance leaves.
-    """
-    dense = [row for row in levels if row.level == 0]
-    best = max((row.accuracy_test - chance(row) for row in dense), default=0.0)
-    found = []
-    for row in dense:
-        above, by_chance = row.accuracy_test - chance(row), chance(row)
-        hardly = by_chance > 0 and above <= min(0.5 * by_chance, 0.05 * (1 - by_chance))
-        if hardly or (best > 0 and above <= UNTRAINED * best):
-            found.append(row.seed)
-    return tuple(found)
-
-
-def collapsed_seeds(levels: Sequence[LevelResult], *, level: int) -> tuple[int, ...]:
-    """Return the seeds of which a level says nothing about pruning.
-
-    At `level` they are better than chance by half of what their own dense network is, or less; or
-    that never trained (`untrained_seeds`). Chance is the share of the largest class.
-    """
-    dense = {row.seed: row for row in levels if row.level == 0}
-    untrained = untrained_seeds(levels)
-    found = []
-    for row in levels:
-        if row.level != level or row.seed not in dense:
-            continue
-        least = COLLAPSED * (dense[row.seed].accuracy_test - chance(dense[row.seed]))
-        fell = level > 0 and row.accuracy_test - chance(row) <= least
-        if row.seed in untrained or (fell and least > 0):
-            found.append(row.seed)
-    return tuple(found)
-
-
-def not_collapsed(levels: Sequence[LevelResult], *, level: int) -> list[LevelResult]:
-    """Return a level's rows without those of collapsed seeds; all of them where all collapsed."""
-    rows = [row for row in levels if row.level == level]
-    collapsed = collapsed_seeds(levels, level=level)
-    return [row for row in rows if row.seed not in collapsed] or rows
-
-
-def collapse_notes(levels: Sequence[LevelResult]) -> tuple[str, ...]:
-    """Return a sentence for each level at which seeds collapsed, with their own accuracies."""
-    notes = []
-    for level in sorted({row.level for row in levels}):
-        seeds = collapsed_seeds(levels, level=level)
-        test = {row.seed: row.accuracy_test for row in levels if row.level == level}
-        if not seeds:
-            continue
-        named = listed([f"seed {s} ({percent(test[s])})" for s in seeds], most=len(seeds))
-        left = (
-            "all did, so that the medians are of them" if len(seeds) == len(test)
-            else "left out of medians and means, with its similarities" if len(seeds) == 1
-            else "left out of medians and means, with their similarities"
-        )  # fmt: skip
-        notes.append(f"Collapsed at level {level}: {named}; {left}.")
-    return tuple(notes)
-
-
-def untrained_statement(
-    levels: Sequence[LevelResult],
-) -> tuple[str, str, tuple[str, ...], tuple[int, ...]] | None:
-    """Return the statement that no seed's dense network trained, None where one did."""
-    dense = {row.seed: row for row in levels if row.level == 0}
-    seeds = untrained_seeds(levels)
-    if not dense or len(seeds) < len(dense):
-        return None
-    each = [f"{percent(dense[s].accuracy_test)} in seed {s}" for s in seeds]
-    text = (
-        f"The dense network never trained: its test accuracy is {listed(each)}, and always naming "
-        f"the largest class gives {percent(max(chance(row) for row in dense.values()))}. So there "
-        "is nothing that pruning could change."
-    )
-    return "untrained", text, (), seeds
 
 
 def accuracy_statement(
@@ -107,8 +22,8 @@ def accuracy_statement(
     Of several seeds the median and the range; collapsed ones are named with their own numbers and
     are not in either.
     """
-    dense = {row.seed: row.accuracy_test for row in levels if row.level == 0}
-    pruned = {row.seed: row.accuracy_test for row in levels if row.level == level}
+    dense = {row.seed: row for row in levels if row.level == 0}
+    pruned = {row.seed: row for row in levels if row.level == level}
     seeds = sorted(set(dense) & set(pruned))
     if not seeds:
         return None
@@ -116,18 +31,24 @@ def accuracy_statement(
     whole = [seed for seed in seeds if seed not in collapsed]
     parts = []
     if whole:
-        before, after = (_of([side[seed] for seed in whole]) for side in (dense, pruned))
+        before, after = (
+            _of([side[seed].accuracy_test for seed in whole]) for side in (dense, pruned)
+        )
         left = f" in {len(whole)} of {len(seeds)} seeds" if collapsed else ""
         parts.append(f"test accuracy goes from {before} to {after}{left}")
     if collapsed:
         untrained = [seed for seed in untrained_seeds(levels) if seed in collapsed]
         fallen = [seed for seed in collapsed if seed not in untrained]
+        first, now = (
+            {seed: Standing.of(row) for seed, row in side.items()} for side in (dense, pruned)
+        )
         if fallen:
-            each = [f"{percent(dense[s])} to {percent(pruned[s])} in seed {s}" for s in fallen]
-            parts.append(f"accuracy collapsed from {listed(each, most=len(each))}")
+            each = [f"{first[s].shown} to {now[s].shown} in seed {s}" for s in fallen]
+            what = first[fallen[0]].name
+            parts.append(f"{what} collapsed from {listed(each, most=len(each))}")
         if untrained:
-            each = [f"seed {s} ({percent(dense[s])})" for s in untrained]
-            parts.append(f"the dense network never trained in {listed(each, most=len(each))}")
+            each = [f"seed {s} ({first[s].shown})" for s in untrained]
+            parts.append(f"the dense network failed to train in {listed(each, most=len(each))}")
     text = "; ".join(parts)
     return "accuracy", f"{text[0].upper()}{text[1:]}.", (), tuple(seeds)
 

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 from tfprune.disk import make_folder, write_whole
 from tfprune.report.charts.pairs import comparison_chart
 from tfprune.report.labels import measure_label, printable, shorten
+from tfprune.report.notes import first_notes, pair_notes
+from tfprune.results.descriptions import profile_distance, profile_pairs, quantity_named
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from tfprune.experiment.comparison import ComparisonResult
+    from tfprune.results.descriptions import DescriptionResult
     from tfprune.similarity import Score
+
+
+_PROFILES = ("dimension", "curvature")  # kinds of which a distance over depth means something
+_COLUMNS = 4  # of a table of quantities, so that none is cut on a terminal of 80 columns
 
 
 def save_matrix_figures(folder: Path, result: ComparisonResult) -> Path:
@@ -52,13 +61,14 @@ def print_matrices(result: ComparisonResult, console: Console) -> None:
     names = ", ".join(f"{j} {printable(name)}" for j, name in enumerate(result.layers_b))
     console.print(Text(f"columns: {names}"))
     if any(score.null is not None for score in result.scores.values()):
-        console.print(Text("in brackets: what unrelated layers of this size would show"))
+        console.print(Text("in brackets: the value for unrelated layers of this size"))
     console.print(Text(f"{result.n_images} probe images, layout {result.layout}"))
     if result.attribution:
         _print_attribution(result, console)
-    warnings = list(dict.fromkeys(w for score in result.scores.values() for w in score.warnings))
-    for warning in warnings[:3]:
-        console.print(Text(f"warning: {warning}"))
+    _print_described(result, console)
+    found = ((text, *pair) for pair, score in result.scores.items() for text in score.warnings)
+    for line in first_notes(pair_notes(found)):
+        console.print(Text(line))
 
 
 def _null(score: Score) -> str:
@@ -103,12 +113,92 @@ def _print_attribution(result: ComparisonResult, console: Console) -> None:
     console.print(
         Text(
             "lost: less than half of its variance is a linear function of the other layer's "
-            "channels; in brackets the share of the layer's variance that was in it"
+            "channels; in brackets, the share of the layer's variance that it carried"
         )
     )
     for row in result.attribution:
         if row.note:
             console.print(Text(f"{shorten(printable(row.layer))}: {row.note}"))
+
+
+def _print_described(result: ComparisonResult, console: Console) -> None:
+    """Print what the layers of each network are like by themselves, tables for each kind."""
+    from rich.table import Table
+    from rich.text import Text
+
+    both = (*result.described_a, *result.described_b)
+    for title, rows in ((result.a, result.described_a), (result.b, result.described_b)):
+        for kind in dict.fromkeys(quantity_named(row.quantity).kind for row in rows):
+            here = [row for row in rows if quantity_named(row.quantity).kind == kind]
+            console.print(Text(f"Layers of {printable(shorten(title, 30))}: {kind}", "italic"))
+            found = {(row.layer, row.quantity): row for row in here}
+            quantities = list(dict.fromkeys(row.quantity for row in here))
+            for start in range(0, len(quantities), _COLUMNS):
+                table = Table(box=None, pad_edge=False)
+                table.add_column("layer")
+                names = quantities[start : start + _COLUMNS]
+                for name in names:
+                    heading = name.removeprefix(f"{kind}-")
+                    table.add_column(heading, justify="right", min_width=len(heading))
+                for layer in dict.fromkeys(row.layer for row in here):
+                    cells = [_described(found.get((layer, name))) for name in names]
+                    table.add_row(Text(shorten(printable(layer))), *cells)
+                console.print(table)
+        for reason, of in _without_value(rows).items():
+            console.print(Text(f"no value of {', '.join(map(printable, of))}: {reason}"))
+    _print_distances(result, console)
+    if any(row.low is not None for row in both):
+        console.print(Text("after each value: its 95% interval over images"))
+    if any(row.floor is not None for row in both):
+        console.print(Text("by chance: with the images' classes permuted"))
+
+
+def _without_value(rows: Sequence[DescriptionResult]) -> dict[str, list[str]]:
+    """Return why -> layers (and quantities, of which others have a value) that have none."""
+    found: dict[str, list[str]] = {}
+    for layer in dict.fromkeys(row.layer for row in rows):
+        of = [row for row in rows if row.layer == layer]
+        for kind in dict.fromkeys(quantity_named(row.quantity).kind for row in of):
+            here = [row for row in of if quantity_named(row.quantity).kind == kind]
+            for reason in dict.fromkeys(row.warnings for row in here if row.value is None):
+                names = [row.quantity for row in here if row.value is None]
+                what = kind if len(names) == len(here) else ", ".join(names)
+                found.setdefault(reason, []).append(f"{layer} ({what})")
+    return found
+
+
+def _print_distances(result: ComparisonResult, console: Console) -> None:
+    """Print how far the two lie apart over layers, in quantities that are no counts."""
+    from rich.text import Text
+
+    told: dict[int, list[str]] = {}
+    missing: list[str] = []
+    for name in dict.fromkeys(row.quantity for row in result.described_a):
+        if quantity_named(name).kind not in _PROFILES:
+            continue
+        pairs = profile_pairs(result.described_a, result.described_b, name, result.same_places)
+        distance = profile_distance(pairs)
+        if pairs is None:
+            missing.append(name)
+        elif distance is not None:
+            told.setdefault(len(pairs), []).append(f"{name} {distance:.3g}")
+    for n, known in told.items():
+        layers = "1 layer" if n == 1 else f"{n} layers"
+        console.print(Text(f"distance of the two over {layers}: {', '.join(known)}"))
+    if missing:
+        why = "a layer has a value in one of the two alone"
+        console.print(Text(f"no distance over layers of {', '.join(missing)}: {why}"))
+
+
+def _described(row: DescriptionResult | None) -> str:
+    if row is None:  # a vector has no detectors
+        return ""
+    if row.value is None:
+        return "-"
+    chance = "" if row.floor is None else f", {row.floor:.3g} by chance"
+    if row.low is None or row.high is None:
+        return f"{row.value:.3g}{chance}"
+    return f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g}){chance}"
 
 
 def _lost(count: int, variance: float) -> str:

@@ -8,12 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprune.errors import InputError, unknown_name
+from tfprune.errors import InputError, check_path, unknown_name
 from tfprune.report import FORMATS
 from tfprune.report.answer import answer
+from tfprune.report.collapse import collapse_notes
 from tfprune.report.data import ReportData, control_row
 from tfprune.report.depth import measures_of
-from tfprune.report.levels import collapse_notes
 from tfprune.report.summary import level_rows, rows_legend
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Figure:
         """
         from tfprune.report.figures import draw
 
+        check_path(path, "the file to write")
         path = Path(path)
         form = path.suffix[1:].lower()
         if form not in FORMATS:
@@ -74,24 +75,36 @@ def figure_of(result: RunResult, kind: str | None = None) -> Figure:
     if kind is None:
         depths = [f"depth-{measure}" for measure in measures_of(result.similarities)]
         kind = next((name for name in depths if name in charts), "accuracy")
-    if kind not in charts:
+    if not isinstance(kind, str) or kind not in charts:
         raise unknown_name("figure", kind, charts)
     return Figure(kind, charts[kind])
 
 
+_CELL = "padding: .15em .7em; text-align: right; white-space: nowrap"
+_HEAD = f"{_CELL}; border-bottom: 1px solid"
+_TABLE = "border-collapse: collapse; margin: .5em 0; font-variant-numeric: tabular-nums"
+
+
 def result_html(result: RunResult) -> str:
-    """Return a result for a notebook: its name, the answer, the table of levels, and a figure."""
+    """Return a result for a notebook: its name, the answer, the table of levels, and a figure.
+
+    It has styles of its own where a page has none for tables, and no colours: those of the page,
+    light or dark, hold.
+    """
     parts = [
         f"<p><b>{escape(result.name)}</b></p>",
-        f"<p>{escape(str(answer(result.levels, result.similarities)))}</p>",
+        f'<p style="max-width: 46em">{escape(str(answer(result.levels, result.similarities)))}</p>',
     ]
     if result.levels and result.similarities:
         header, *rows = level_rows(result.levels, result.similarities)
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+        head = "".join(f'<th style="{_HEAD}">{escape(cell)}</th>' for cell in header)
         body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+            "<tr>" + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in row) + "</tr>"
+            for row in rows
         )
-        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        parts.append(
+            f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        )
         parts += [f"<p>* {escape(note)}</p>" for note in collapse_notes(result.levels)]
         parts.append(f"<p>{escape(rows_legend(result.levels, result.similarities))}</p>")
     if result.levels:

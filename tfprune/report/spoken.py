@@ -11,27 +11,37 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from tfprune.report.collapse import failed_again, kept_networks
 from tfprune.report.labels import measure_label
-from tfprune.report.levels import not_collapsed
-from tfprune.results import DENSE, LevelResult, SimilarityResult
+from tfprune.results import DENSE, SAME_INIT, LevelResult, SimilarityResult
 
 
 def spoken(
-    levels: Sequence[LevelResult], similarities: Sequence[SimilarityResult]
+    levels: Sequence[LevelResult],
+    similarities: Sequence[SimilarityResult],
+    *,
+    by_share: bool = True,
 ) -> tuple[SimilarityResult, ...]:
     """Return what is spoken of: seeds that did not collapse, the CCA family by its share.
 
     A level's rows are those of `not_collapsed` seeds, the floors' those of dense networks that
-    trained. Of a measure whose rows all know their `dense_share`, `similarity` is that share, and
-    interval and null, which are of the same sum of correlations, are scaled alike.
+    trained, and did so when trained again (`failed_again`). Of a measure whose rows all know their
+    `dense_share`, `similarity` is that share, and interval and null, which are of the same sum of
+    correlations, are scaled alike; not so without `by_share`.
     """
-    kept = {
-        level: {row.seed for row in not_collapsed(levels, level=level)}
-        for level in {row.level for row in levels}
-    }
-    rows = [row for row in similarities if _is_kept(row, kept)]
+    kept: dict[int, set[int]] = {}
+    for level, seed in kept_networks(levels):
+        kept.setdefault(level, set()).add(seed)
+    no_floor = set(failed_again(levels))
+    rows = [
+        row
+        for row in similarities
+        if _is_kept(row, kept) and not (row.against == SAME_INIT and row.seed in no_floor)
+    ]
+    if not by_share:
+        return tuple(rows)
     shares = {name for name in {r.measure for r in rows} if speaks_of_share(rows, name)}
-    return tuple(_as_share(row) if row.measure in shares else row for row in rows)
+    return tuple(as_share(row) if row.measure in shares else row for row in rows)
 
 
 def speaks_of_share(similarities: Sequence[SimilarityResult], measure: str) -> bool:
@@ -39,8 +49,8 @@ def speaks_of_share(similarities: Sequence[SimilarityResult], measure: str) -> b
     known = [
         row.dense_share
         for row in similarities
-        if row.measure == measure and math.isfinite(row.similarity)
-        and (row.level or row.against != DENSE)
+        if row.measure == measure and (row.level or row.against != DENSE)
+        and (math.isfinite(row.similarity) or row.dense_share is not None)
     ]  # fmt: skip
     return bool(known) and all(share is not None for share in known)
 
@@ -60,17 +70,21 @@ def layers_legend(similarities: Sequence[SimilarityResult], measure: str) -> str
     return f"Layers: {measure_label(measure)} with the dense network."
 
 
-def _as_share(row: SimilarityResult) -> SimilarityResult:
-    if row.dense_share is None or not math.isfinite(row.similarity):
+def as_share(row: SimilarityResult) -> SimilarityResult:
+    """Return a row as the share of the dense directions, 0 of a dead layer; itself without one."""
+    share = row.share
+    if share is None:
         return row
-    factor = row.dense_share / row.similarity if row.similarity else 1.0
+    if not math.isfinite(row.similarity):
+        return dataclasses.replace(row, similarity=share)
+    factor = row.share_factor  # the mean is over the smaller rank, which interval and null share
 
     def scaled(value: float | None) -> float | None:
         return None if value is None else value * factor
 
     return dataclasses.replace(
         row,
-        similarity=row.dense_share,
+        similarity=share,
         low=scaled(row.low),
         high=scaled(row.high),
         null=scaled(row.null),

@@ -8,9 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from tfprune.report.answer import answer
-from tfprune.report.depth import measures_of, profiles
+from tfprune.report.collapse import collapse_notes
+from tfprune.report.depth import fewer_seeds, measures_of, profiles
 from tfprune.report.labels import percent, printable
-from tfprune.report.levels import balance_line, collapse_notes, level_summaries
+from tfprune.report.levels import balance_line, level_summaries
+from tfprune.report.shifted import MOST, set_summaries
 from tfprune.report.spoken import layers_legend, spoken
 from tfprune.results import LevelResult, RunResult, SimilarityResult
 
@@ -35,6 +37,10 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "similarities": [asdict(row) for row in result.similarities],
         "controls": [asdict(row) for row in result.controls],
         "overlaps": [asdict(row) for row in result.overlaps],
+        "classes": [asdict(row) for row in result.classes],
+        "class_names": list(result.class_names),
+        "forgotten": [asdict(row) for row in result.forgotten],
+        "descriptions": [asdict(row) for row in result.descriptions],
     }
     return {key: plain(value) for key, value in document.items()}
 
@@ -63,7 +69,7 @@ def level_rows(
 
     Accuracies are medians of the replicates that did not collapse; a level at which one did
     carries a star. Similarities are means, by the first measure; of many layers an even choice
-    is shown.
+    is shown. Further test sets stand beside the test set.
     """
     measures = measures_of(similarities)
     rows_of = spoken(levels, similarities)
@@ -71,7 +77,9 @@ def level_rows(
     layers = next(iter(lines.values())).layers if lines else ()
     step = max(1, -(-len(layers) // _MOST_LAYERS))
     shown = range(0, len(layers), step)
-    rows = [["level", "sparsity", "validation", "test", *(printable(layers[i]) for i in shown)]]
+    further = set_summaries(levels)[1 : MOST + 1]
+    names = [printable(name) for name in (*(one.name for one in further), *layers[::step])]
+    rows = [["level", "sparsity", "validation", "test", *names]]
     for row in level_summaries(levels):
         validation = row.accuracy_validation_median
         line = lines.get(row.level)
@@ -81,6 +89,10 @@ def level_rows(
                 percent(row.sparsity),
                 "" if validation is None else percent(validation),
                 percent(row.accuracy_test_median),
+                *(
+                    percent(one.accuracy[row.level][0]) if row.level in one.accuracy else ""
+                    for one in further
+                ),
                 *("dense" if line is None else f"{line.mean[i]:.3f}" for i in shown),
             ]
         )
@@ -92,6 +104,8 @@ def rows_legend(levels: Sequence[LevelResult], similarities: Sequence[Similarity
     legend = layers_legend(similarities, measures_of(similarities)[0])
     if len({row.seed for row in levels}) > 1:
         legend += " Accuracies are medians over seeds, similarities means."
+        lines = profiles(spoken(levels, similarities), measure=measures_of(similarities)[0])
+        legend = " ".join(filter(None, (legend, fewer_seeds(lines))))
     return legend
 
 

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.report.answer import answer
-from tfprune.report.depth import Profile, measures_of, profiles, seed_floor, training_floor
+from tfprune.report.collapse import collapse_notes
+from tfprune.report.depth import (
+    Profile,
+    fewer_seeds,
+    measures_of,
+    profiles,
+    seed_floor,
+    training_floor,
+)
 from tfprune.report.labels import is_distance, percent, printable, shorten
-from tfprune.report.levels import LevelSummary, balance_line, collapse_notes, level_summaries
+from tfprune.report.levels import LevelSummary, balance_line, level_summaries
+from tfprune.report.notes import first_notes, similarity_notes
+from tfprune.report.shifted import shift_table
 from tfprune.report.spoken import layers_legend, spoken
 from tfprune.report.summary import result_json as result_json
-from tfprune.results import DENSE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +35,6 @@ WIDTH = 80
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 _ABSENT = "-"
 _COMPACT = 65  # characters that the compact table takes beside its sparklines
-_MOST_WARNINGS = 3
 
 
 def sparkline(
@@ -59,7 +67,7 @@ def level_table(result: RunResult, *, width: int = WIDTH, ascii_only: bool = Fal
 
     Accuracies are medians of the replicates that did not collapse, and a level at which one did
     carries a star; similarities are means over replicates. Every layer has its column where all
-    fit into `width` characters; where they don't, the table shows the first, the least alike and
+    fit into `width` characters; where they don't, the table shows the first, the least similar and
     the last layer, and the whole depth as a sparkline.
     """
     measures = measures_of(result.similarities)
@@ -91,7 +99,11 @@ def print_result(result: RunResult, console: Console) -> None:
         legend = layers_legend(result.similarities, measures[0])
         if len(seeds) > 1:
             legend += " Accuracies: medians, similarities: means."
+            lines = profiles(spoken(result.levels, result.similarities), measure=measures[0])
+            legend = " ".join(filter(None, (legend, fewer_seeds(lines))))
         console.print(Text(legend, style="dim"))
+    for line in shift_table(result.levels, width=min(console.width, 100)):
+        console.print(Text(line), soft_wrap=True)
     for note in collapse_notes(result.levels):
         console.print(Text(f"* {note}", style="yellow"))
     for measure in measures:
@@ -102,13 +114,8 @@ def print_result(result: RunResult, console: Console) -> None:
     balance = balance_line(result.levels)
     if balance:
         console.print(Text(balance))
-    levels = [row for row in result.similarities if row.against == DENSE]
-    warnings = list(dict.fromkeys(row.warnings for row in levels if row.warnings))
-    for warning in warnings[:_MOST_WARNINGS]:
-        console.print(Text(f"Note: {printable(warning)}", style="yellow"))
-    if len(warnings) > _MOST_WARNINGS:
-        more = len(warnings) - _MOST_WARNINGS
-        console.print(Text(f"{more} more notes stand in similarity.csv.", style="yellow"))
+    for line in first_notes(similarity_notes(result.similarities)):
+        console.print(Text(line, style="yellow"))
     if result.report:
         console.print(Text(f"Report: {printable(result.report)}"), soft_wrap=True)
 
@@ -170,10 +177,12 @@ def _ends_of_depth(
         cells = _first_cells(row)
         line = by_level.get(row.level)
         if line is not None and np.isfinite(line.mean).any():
-            least = int(np.nanargmax(line.mean) if distance else np.nanargmin(line.mean))
+            gone = np.isnan(line.mean) & line.dead
+            far = np.where(gone, np.inf, line.mean if distance else -line.mean)
+            least = int(np.nanargmax(far))
             cells += [
                 _number(line.mean[0]),
-                _number(line.mean[least]),
+                "dead" if gone[least] else _number(line.mean[least]),
                 shorten(printable(layers[least]), 16),
                 _number(line.mean[-1]),
                 sparkline(_thin(line.mean, points), ascii_only=ascii_only),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,31 +13,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config import DataConfig, RunConfig
-from tfprune.disk import write_text_whole
+from tfprune.disk import write_text_whole, write_whole
 from tfprune.errors import InputError
 from tfprune.experiment.comparing import compare_layers
-from tfprune.experiment.comparison import Attributor, ComparisonResult, attribution_csv
+from tfprune.experiment.comparison import (
+    Attributor,
+    ComparisonResult,
+    attribution_csv,
+    described_csv,
+)
+from tfprune.experiment.describing import describe as describe_layers
 from tfprune.experiment.given_inputs import find_inputs
-from tfprune.experiment.plan import load_data
+from tfprune.experiment.layer_reading import Subject
+from tfprune.experiment.reading import load_data
+from tfprune.report.matrix import save_matrix_figures
 from tfprune.runs import workspace as workspaces
-from tfprune.runs.networks import Network, load_network, titles
-from tfprune.runs.record import record_comparison
+from tfprune.runs.comparison_record import record_comparison
+from tfprune.runs.networks import Network, load_network, network_reference, titles
 from tfprune.tracking import open_store, resolve_store
 
 if TYPE_CHECKING:
     from tfprune.data import Dataset, Normalization
     from tfprune.runs.networks import Network
+    from tfprune.tracking import Store
 
 
 def compare(
-    a: str,
-    b: str,
+    a: str | os.PathLike[str],
+    b: str | os.PathLike[str],
     *,
     data: Mapping[str, Any] | None = None,
     measures: Sequence[str] = ("cka",),
     layout: str = "mean",
     probe_size: int = 500,
     attribution: bool = False,
+    describe: Sequence[str] = (),
     trust: bool = False,
     tracking_uri: str | None = None,
     experiment: str | None = None,
@@ -50,11 +62,12 @@ def compare(
     by default the data are those of the run (of `a`, where both are runs). Each network is shown
     them as it was trained: at its run's size, by its run's normalisation; a model file by what
     `tell` hears (see `inputs_of`). Layout `pixels` needs feature maps of one size, which two
-    different layers rarely have, hence `mean`. With `attribution` the result also says
-    what layers of b have lost of a's layers at the same place, and held-out CCA. The result is
-    logged as a run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a
-    folder for copies of them. What MLflow does not take now waits in `mlruns/runs` of `folder`
-    until `tfprune sync` delivers it.
+    different layers rarely have, hence `mean`. With `attribution` the result also says what layers
+    of b have lost of a's layers at the same place, and held-out CCA. `describe` asks for what the
+    layers of each are like by themselves, as `tfprune run --describe`. The result is logged as a
+    run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a folder for copies
+    of them. As with a run, all of it stays in `mlruns/runs` of `folder`: `tfprune sync` delivers
+    what MLflow does not take now, and fills a new store when it is lost.
 
     Raises InputError when a network, the data set or a measure's needs are not met.
 
@@ -65,50 +78,80 @@ def compare(
     """
     from tfprune.training.backend import start_tensorflow
 
+    wanted = (network_reference(a), network_reference(b))
     location = resolve_store(tracking_uri, experiment, folder=folder)
     workspaces.check_place(Path(folder))
     start_tensorflow()
     have_store = location.database is None or location.database.exists()
     store = open_store(location) if have_store else None  # a new one is made for a result only
-    networks = [load_network(reference, store, trust=trust) for reference in (a, b)]
+    networks = [load_network(reference, store, trust=trust) for reference in wanted]
     data = dict(data or {})
     if data.get("normalization") == "auto":  # what each is made for
         del data["normalization"]
-    config = _config(networks, data)
+    config = comparison_config(networks, data, tuple(describe))
     result = _compare(
-        networks, config, data, tuple(measures), layout, probe_size, attribution, tell
-    )
-    from tfprune.report.matrix import save_matrix_figures
+        networks, config, data, tuple(measures), layout, probe_size, attribution,
+        config.comparison.describe, tell,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        plots = save_matrix_figures(Path(scratch) / "plots", result)
+        if out is not None:
+            _write_copies(Path(out), result, plots)
+            result = dataclasses.replace(result, folder=str(out))
+        store = store or open_store(location)
+        return _recorded(store, result, config, Path(folder), plots, tell)
 
-    if out is not None:
-        write_text_whole(Path(out) / "similarity.csv", result.csv())
-        if result.attribution:
-            text = attribution_csv(result.attribution)
-            write_text_whole(Path(out) / "attribution.csv", text)
-        save_matrix_figures(Path(out), result)
-        result = dataclasses.replace(result, folder=str(out))
-    store = store or open_store(location)
-    workspace = workspaces.create_comparison(
-        Path(folder),
+
+def _write_copies(out: Path, result: ComparisonResult, plots: Path) -> None:
+    """Write a comparison's tables, and its heat maps from where they were drawn, into a folder."""
+    write_text_whole(out / "similarity.csv", result.csv())
+    if result.attribution:
+        write_text_whole(out / "attribution.csv", attribution_csv(result.attribution))
+    if result.described_a or result.described_b:
+        write_text_whole(out / "descriptions.csv", described_csv(result))
+    for plot in sorted(plots.iterdir()):
+        write_whole(out / plot.name, plot.read_bytes(), durable=False)
+
+
+def _recorded(
+    store: Store,
+    result: ComparisonResult,
+    config: RunConfig,
+    folder: Path,
+    plots: Path,
+    tell: Callable[[str], None],
+) -> ComparisonResult:
+    """Log a comparison in a workspace of its own; return it with MLflow's id."""
+    workspace = workspaces.create_logged(
+        folder,
+        kind="comparison",
         name=f"{result.a} vs {result.b}",
-        store=workspaces.store_facts(location, Path(folder)),
+        store=workspaces.store_facts(store.location, folder),
     )
     try:
-        return record_comparison(store, result, workspace, config, tell)
+        return record_comparison(store, result, workspace, config, plots, tell)
     finally:
         workspace.close()
+        workspaces.drop_unlogged(folder)
 
 
-def _config(networks: Sequence[Network], data: Mapping[str, Any]) -> RunConfig:
+def comparison_config(
+    networks: Sequence[Network], data: Mapping[str, Any], describe: Sequence[str]
+) -> RunConfig:
     """Return the configuration that the data are read by."""
     known = [network.config for network in networks if network.config is not None]
     if not known and "dataset" not in data:
         raise InputError(
-            "two model files don't say which data they are compared on; give --dataset NAME."
+            "for two model files, the data set on which to compare them is needed; give "
+            "--dataset NAME."
         )
     base = known[0] if known else RunConfig()
     merged = {item.name: getattr(base.data, item.name) for item in dataclasses.fields(DataConfig)}
-    return dataclasses.replace(base, data=DataConfig(**{**merged, **data}))
+    return dataclasses.replace(
+        base,
+        data=DataConfig(**{**merged, **data}),
+        comparison=dataclasses.replace(base.comparison, describe=tuple(describe)),
+    )
 
 
 def _compare(
@@ -119,6 +162,7 @@ def _compare(
     layout: str,
     probe_size: int,
     attribution: bool,
+    describe: Sequence[str],
     tell: Callable[[str], None],
 ) -> ComparisonResult:
     from tfprune.activations import ActivationReader, same_places
@@ -141,6 +185,15 @@ def _compare(
         null=True,
         also=[attributor.engine(len(inputs[0].images))] if attributor else [],
     )
+    memory = int(config.comparison.memory * 2**30 / 2)
+    subjects = [
+        Subject(reader, given.images, memory=memory, labels=given.labels)
+        for reader, given in zip(readers, inputs, strict=True)
+    ]
+    described = [describe_layers(subjects[0], describe).rows]
+    dimensions = subjects[0].dimensions  # of a's layers, in which b's at the same places are taken
+    subjects[1].dimensions.update({y: dimensions[x] for x, y in same if x in dimensions})
+    described.append(describe_layers(subjects[1], describe).rows)
     title_a, title_b = titles(*networks)
     return ComparisonResult(
         a=title_a,
@@ -156,6 +209,8 @@ def _compare(
         scores=scores,
         attribution=attributor.found() if attributor else (),
         same_places=same,
+        described_a=described[0],
+        described_b=described[1],
     )
 
 
@@ -163,12 +218,15 @@ def _compare(
 class Inputs:
     """The probe images at the size that one network takes, and its normalisation of them.
 
-    `model` is the network, with its input fixed to that size where it leaves it open.
+    `model` is the network, with its input fixed to that size where it leaves it open. `labels` are
+    the images' classes, as places in `class_names`.
     """
 
     images: np.ndarray
     normalization: Normalization
     model: Any
+    labels: np.ndarray
+    class_names: tuple[str, ...]
 
 
 def inputs_of(
@@ -182,9 +240,9 @@ def inputs_of(
     """Return what each network is shown: the same images of `base`'s data, in the same order.
 
     A network of a run gets them at its run's size, normalised by the training images of its own
-    run and seed. A model file says neither: its first layers and its answers tell (see
-    `find_inputs`), else it gets the normalisation of `base`, and `tell` hears which. Settings in
-    `data` hold for both networks.
+    run and seed. A model file that tfprune wrote says how; of any other one its first layers and
+    its answers tell (see `find_inputs`), else it gets the normalisation of `base`; `tell` hears
+    which. Settings in `data` hold for both networks.
 
     Raises InputError where a network can't take the images, or the two can't be given the same.
     """
@@ -216,18 +274,27 @@ def inputs_of(
         if own is not None:
             seed = int(network.run.params["seed"]) if network.run is not None else own.seed
             scale = normalization(dataset_of(own, seed).train.images, own.data.normalization)
+        elif network.inputs is not None and "normalization" not in data:  # the file says it
+            said = network.inputs
+            stored = normalization(images.train.images, "none")
+            scale = stored if said.takes_stored else said.normalization
+            tell(f"{network.title} takes images of {said.sentence()}: its file says so.")
         else:
             mode = _mode_of_file(network.title, model, images, base, data, tell)
             scale = normalization(images.train.images, mode)
         if images.input_shape[-1] != len(scale.mean):
             raise InputError(
                 f"{network.title} was trained on images of {len(scale.mean)} channels, and those "
-                f"of {base.data.dataset!r} have {images.input_shape[-1]}: it can't be shown them "
-                "as it was trained. Give --normalization, which then holds for both networks."
+                f"of {base.data.dataset!r} have {images.input_shape[-1]}: so they cannot be "
+                "normalised as in its training. Give --normalization, which then applies to both "
+                "networks."
             )
-        found.append(Inputs(probe.images, scale, model))
+        found.append(Inputs(probe.images, scale, model, probe.labels, images.class_names))
     if any((indices != shown[0]).any() for indices in shown):
-        raise InputError("the two networks can't be shown the same images: their sizes differ.")
+        raise InputError(
+            "the two networks cannot be compared on the same images, because their "
+            "image sizes differ."
+        )
     return found
 
 
@@ -282,7 +349,7 @@ def _mode_of_file(
         return found.mode
     mode = found.mode if given == "auto" else given
     tell(
-        f"{title} does not say how its images are prepared: it gets the normalization {mode!r} of "
-        f"{base.data.dataset!r}. Give --normalization if that is not what it was trained with."
+        f"{title} does not say how its images are normalised: it gets the normalization {mode!r} "
+        f"of {base.data.dataset!r}. Give --normalization if that is not what it was trained with."
     )
     return mode

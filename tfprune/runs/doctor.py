@@ -80,7 +80,7 @@ def examine(*, tracking_uri: str | None = None, folder: str | Path = ".") -> Ite
     slow = is_slow_here("bfloat16")
     yield Finding(
         "bfloat16",
-        "slower than float32 here: no instructions for it" if slow else "worth trying",
+        "slower than float32 here: no bfloat16 instructions" if slow else "worth trying",
         "leave --precision at float32" if slow else "",
     )
     found = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -99,7 +99,7 @@ def gpu_findings(known: list[Card]) -> Iterator[Finding]:
         yield Finding("driver", f"{card.name}, {memory}, driver {card.driver}")
     for index, device in enumerate(seen):
         major, minor = device.capability or (0, 0)
-        rate = "at full rate" if device.has_fast_float64 else "slow: CCA is better by NumPy"
+        rate = "at full rate" if device.has_fast_float64 else "slow: CCA is faster in NumPy"
         yield Finding(
             f"gpu:{index}",
             f"{device.name}, compute capability {major}.{minor}, float64 {rate}",
@@ -127,7 +127,7 @@ def gpu_findings(known: list[Card]) -> Iterator[Finding]:
             "library",
         )
     else:
-        yield Finding("GPU", "none: no NVIDIA driver answers; tfprune trains on the CPU")
+        yield Finding("GPU", "none: no NVIDIA driver found; tfprune trains on the CPU")
 
 
 def _store(tracking_uri: str | None, folder: Path) -> Finding:
@@ -143,7 +143,7 @@ def _store(tracking_uri: str | None, folder: Path) -> Finding:
         try:
             socket.create_connection((address.hostname or "", port), timeout=3).close()
         except OSError as error:
-            return Finding("store", f"{location.shown} does not answer: {error}",
+            return Finding("store", f"{location.shown} does not respond: {error}",
                            "start it, or correct MLFLOW_TRACKING_URI", blocks=True)  # fmt: skip
         return Finding("store", f"{location.shown} answers")
     is_there = location.database is None or location.database.exists()

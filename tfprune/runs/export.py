@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfprune.config.words import EXPORT_FORMATS
-from tfprune.errors import InputError, reason
+from tfprune.errors import InputError, check_path, reason
 from tfprune.models.build import is_file as is_model_file
-from tfprune.runs.networks import is_file, load_network
+from tfprune.runs.networks import is_file, is_path, load_network, model_of, network_reference
 from tfprune.tracking import open_store, resolve_store
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def export(
-    reference: str,
+    reference: str | os.PathLike[str],
     path: str | Path | None = None,
     *,
-    format: str = "keras",
+    format: str | None = None,
     quantize: bool = False,
     shrink: bool = False,
     with_preprocessing: bool = False,
@@ -38,11 +38,12 @@ def export(
 ) -> ExportReport:
     """Write the network of RUN, RUN:LEVEL, RUN:LEVEL:SEED or a model file; return what was written.
 
-    `path` is where to (by default named after run and level). Format 'keras' is written by Keras 3
-    wherever that can hold the network; a model that came as Keras 3, from a file, a function or
-    `keras.applications`, leaves as its own object with the pruned weights in. `shrink` first
-    removes channels that carry nothing, so that the file's network is smaller and computes the
-    same. The file is read back: its sparsity and predictions are held against the network's.
+    `path` is where to (by default named after run and level). Without `format` its ending decides:
+    .keras, .h5 or .tflite. Format 'keras' is written by Keras 3 wherever that can hold the
+    network; a model that came as Keras 3, from a file, a function or `keras.applications`, leaves
+    as its own object with the pruned weights in. `shrink` first removes channels that carry
+    nothing, so that the file's network is smaller and computes the same. The file is read back:
+    its sparsity and predictions are held against the network's.
 
     The network takes images as its run normalised them: `inputs` of the report says how, and the
     file's metadata does, with the names of the classes. With `with_preprocessing` the
@@ -62,11 +63,15 @@ def export(
     from tfprune.models.files import export_model
     from tfprune.training.backend import start_tensorflow
 
+    reference = network_reference(reference)
+    if path is not None:
+        check_path(path, "the file to write")
+    format = format or format_of(path)
     start_tensorflow()
-    location = resolve_store(tracking_uri, experiment, folder=folder)
+    location = resolve_store(tracking_uri, experiment, folder=folder, writes=False)
     have_store = location.database is None or location.database.exists()
     store = None
-    if not is_file(reference) or (os.sep not in reference and have_store):
+    if not is_file(reference) or (have_store and not is_path(reference)):
         store = open_store(location, create=False)
     network = load_network(reference, store, trust=trust)
     origin = None if shrink else _origin(network, reference, trust=trust, tell=tell)
@@ -96,6 +101,13 @@ def export(
     return report
 
 
+def format_of(path: str | Path | None) -> str:
+    """Return the format that a file's ending asks for, else the default."""
+    ending = "" if path is None else Path(path).suffix.lower()
+    fits = [name for name, known in EXPORT_FORMATS.items() if known == ending]
+    return fits[0] if ending and fits else "keras"
+
+
 def _inputs(network: Network, reference: str, *, needed: bool) -> ImageInputs | None:
     """Return which images a network takes: as its file says, else as its run's data say."""
     if network.inputs is not None:
@@ -103,8 +115,8 @@ def _inputs(network: Network, reference: str, *, needed: bool) -> ImageInputs | 
     if network.config is None:
         if needed:
             raise InputError(
-                f"{reference} does not say how its images were normalised, so nothing can be put "
-                "in front of it. Export a level of a run, or a file that tfprune wrote."
+                f"{reference} does not say how its images were normalised, so no preprocessing "
+                "can be added. Export a level of a run, or a file that tfprune wrote."
             )
         return None
     try:
@@ -121,7 +133,7 @@ def _inputs(network: Network, reference: str, *, needed: bool) -> ImageInputs | 
 def _inputs_from_data(config: RunConfig, run: RunInfo | None) -> ImageInputs:
     """Return the same for a run that was logged before its networks said it themselves."""
     from tfprune.data import normalization
-    from tfprune.experiment.plan import load_data
+    from tfprune.experiment.reading import load_data
     from tfprune.models.files.metadata import ImageInputs
 
     data = load_data(config, seed=int(run.params["seed"]) if run is not None else config.seed)
@@ -154,17 +166,20 @@ def _origin(
     """Return the form in which the user's model came, where it is still to be had."""
     from tfprune.models.build import origin_of
     from tfprune.models.files import load_with_origin
+    from tfprune.models.identity import check_trusted_file
 
     if network.config is None:
         return load_with_origin(reference, trust=trust)[1]
     name = network.config.model.name
     if is_model_file(name) and not Path(name).exists():
-        tell(f"{name} is no longer there: the network is written as tfprune trained it.")
+        tell(f"{name} no longer exists: the network is written as tfprune trained it.")
         return None
     try:
-        return origin_of(name, network.model, trust=trust or network.config.model.trust)
+        trusted = network.config.model.trust
+        if trusted and not trust and network.experiment is not None:
+            then = model_of(network.experiment)
+            check_trusted_file(name, then, whose=f"run {network.experiment.name}")
+        return origin_of(name, network.model, trust=trust or trusted)
     except InputError as error:
-        if is_model_file(name):
-            raise
-        tell(f"The network is written as tfprune trained it, for {reason(error)}.")
+        tell(f"The network is written as tfprune trained it, because {reason(error)}.")
         return None

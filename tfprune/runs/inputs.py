@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 _CONTEXTS = {"train": "training", "validation": "validation", "test": "testing"}
 
 
+def short_name(reference: str) -> str:
+    """Return a data set's or model's name; of a path its last two parts, as it was typed.
+
+    Folders are often called alike, `train` or `images`: what they lie in tells them apart. The
+    working directory has no part in it, so that a run that is moved keeps its params.
+
+    >>> [short_name(name) for name in ("../a/train", "./photos", "/data/b/train/", "m.keras")]
+    ['a/train', 'photos', 'b/train', 'm.keras']
+    >>> short_name("cifar10_corrupted/fog_3"), short_name("applications/VGG16")
+    ('cifar10_corrupted/fog_3', 'applications/VGG16')
+    """
+    parts = [part for part in Path(reference).parts if part not in ("/", ".", "..", "~")]
+    return "/".join(parts[-2:]) or reference
+
+
 def headline_params(config: RunConfig) -> dict[str, str]:
     """Return what tells experiments apart, for the params of a parent and the tags of the rest.
 
@@ -26,8 +41,8 @@ def headline_params(config: RunConfig) -> dict[str, str]:
     'magnitude'
     """
     return {
-        "Model": Path(config.model.name).name,
-        "Dataset": Path(config.data.dataset).name,
+        "Model": short_name(config.model.name),
+        "Dataset": short_name(config.data.dataset),
         "Strategy": config.pruning.strategy,
         "Scope": config.pruning.scope,
     }
@@ -37,14 +52,14 @@ def dataset_inputs(plan: Plan, seed: int) -> list[dict[str, str]]:
     """Return the data sets of one of a plan's seeds as MLflow describes them.
 
     The plan's own come first, then its further test sets. Each split of images is one, with the
-    SHA-256 of its images and labels (its first 16 digits) as its digest. The images that other
+    digest of its images and labels (see `tfprune.experiment.data_identity`). The images that other
     seeds than the plan's own train on and hold out are not described: they are drawn anew from
     the same.
     """
     splits = ("train", "validation", "test") if seed == plan.config.seed else ("test",)
     data = plan.dataset
     found = [
-        _described(plan, Path(data.name).name, split, getattr(data, split), data.provenance)
+        _described(plan, short_name(data.name), split, getattr(data, split), data.provenance)
         for split in splits
         if len(getattr(data, split))
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tfprune.experiment.events import (
     STAGES,
     ControlFinished,
+    Describing,
     EpochFinished,
     Event,
     FloorMeasured,
@@ -82,6 +83,8 @@ class Progress:
             view.say(note=_epoch(event.result))
             if event.result.epoch + 1 == self._epochs:
                 view.say(note="comparing ...")
+        elif isinstance(event, Describing):
+            view.say(note=f"{event.kind} of {event.layer} ...")
         elif isinstance(event, LevelFinished):
             seconds, self._started = time.monotonic() - self._started, time.monotonic()
             row = event.result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,6 @@ import numpy as np
 
 from tfprune.config import RunConfig, config_hash, flatten, to_dict, to_yaml
 from tfprune.data.description import describe
-from tfprune.experiment.comparison import attribution_csv
 from tfprune.experiment.events import (
     ControlFinished,
     EpochFinished,
@@ -26,9 +24,15 @@ from tfprune.experiment.events import (
     RunStarted,
 )
 from tfprune.experiment.tickets import REWIND_FILE, write_rewind
+from tfprune.models.identity import MODEL_TAG
 from tfprune.pruning.mask_files import save_masks
+from tfprune.report.classes import classes_csv, forgotten_csv
+from tfprune.report.collapse import collapsed_seeds, not_collapsed
+from tfprune.report.spoken import as_share
 from tfprune.report.summary import markdown_note
 from tfprune.results import (
+    ALSO_ACCURACY,
+    ALSO_POTENTIAL,
     DENSE,
     SEED_FLOOR,
     ControlResult,
@@ -41,8 +45,10 @@ from tfprune.results import (
     mask_overlap_csv,
     similarity_csv,
 )
+from tfprune.results.descriptions import DescriptionResult, descriptions_csv, units_csv
 from tfprune.runs.inputs import dataset_inputs, headline_params
 from tfprune.runs.models import NETWORK_FILE, image_inputs, write_network
+from tfprune.runs.run_file import COLLAPSED
 from tfprune.runs.trained_again import EPOCH_METRIC, level_key
 from tfprune.tracking import (
     control_color,
@@ -50,15 +56,14 @@ from tfprune.tracking import (
     distinct_keys,
     layer_key,
     level_run_name,
+    metric_key,
     run_color,
 )
 
 if TYPE_CHECKING:
-    from tfprune.experiment.comparison import ComparisonResult
     from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
-    from tfprune.runs.workspace import Workspace
-    from tfprune.tracking import Delivery, Recorder, Run, Store
+    from tfprune.tracking import Delivery, Recorder, Run
 
 
 class RunRecord:
@@ -72,10 +77,13 @@ class RunRecord:
         name: str,
         key: str,
         computed: Mapping[str, str] = MappingProxyType({}),
+        sweep: str | None = None,
     ) -> None:
         self._recorder = recorder
         self._config = config
         self._key = key
+        # levels of all experiments are called alike: by these tags they are told apart
+        self._told = {**headline_params(config), "Run": name}
         self._children: dict[tuple[int, int], Run] = {}
         self._ledger = Ledger()
         self.parent = recorder.start_run(
@@ -83,7 +91,9 @@ class RunRecord:
             key=key,
             tags={"tfprune.kind": "experiment", "tfprune.version": version("tfprune"),
                   "tfprune.config_hash": config_hash(config),
+                  **({"tfprune.sweep": sweep} if sweep else {}),
                   **{f"tfprune.{fact}": value for fact, value in computed.items()}},
+            within=sweep,
         )  # fmt: skip
 
     def __call__(self, event: Event) -> None:
@@ -95,7 +105,7 @@ class RunRecord:
         elif isinstance(event, EpochFinished):
             self._log_epoch(event.result)
         elif isinstance(event, LevelFinished):
-            self._log_level(event.result, event.similarities, event.trained)
+            self._log_level(event.result, event.similarities, event.trained, event.descriptions)
         elif isinstance(event, ControlFinished):
             self._log_control(event.result)
         elif isinstance(event, FloorMeasured):
@@ -118,6 +128,8 @@ class RunRecord:
             if value is not None and value not in ([], {}, ())
         }
         self.parent.log_params({**headline_params(self._config), **settings, **facts})
+        if plan.model is not None:
+            self.parent.set_tags({MODEL_TAG: json.dumps(plan.model.as_dict())})
         self.parent.log_inputs(dataset_inputs(plan, self._config.seed))
         self.parent.log_text(to_yaml(self._config), "config.yaml", checked=True)
         data = {**describe(plan.dataset), "digests": plan.data_digest}
@@ -135,7 +147,7 @@ class RunRecord:
             tags={
                 "tfprune.kind": "level",
                 "mlflow.runColor": run_color(level, n_levels),
-                **headline_params(self._config),
+                **self._told,
             },
             parent=self.parent,
         )
@@ -162,6 +174,7 @@ class RunRecord:
         result: LevelResult,
         similarities: tuple[SimilarityResult, ...],
         trained: TrainedLevel,
+        descriptions: tuple[DescriptionResult, ...],
     ) -> None:
         child = self._children[result.seed, result.level]
         headline = _headline(result)
@@ -170,13 +183,22 @@ class RunRecord:
         facts = {f"facts/{name}": value for name, value in result.facts.items()}
         child.log_metrics(headline | layers | facts | {"flips": result.flips}, step=result.level)
         for row in similarities:
-            child.log_metrics({f"profile/{row.measure}": row.similarity}, step=row.layer_index)
+            profile = {f"profile/{row.measure}": row.similarity}
             if row.null is not None:
-                child.log_metrics({f"null/{row.measure}": row.null}, step=row.layer_index)
-            child.log_metrics(
-                {f"{row.measure}/{layer_key(row.layer_index, row.layer)}": row.similarity},
-                step=result.level,
-            )
+                profile[f"null/{row.measure}"] = row.null
+            if row.dense_share is not None:
+                share = as_share(row)
+                profile[f"share/{row.measure}"] = share.similarity
+                if share.null is not None:
+                    profile[f"null-share/{row.measure}"] = share.null
+            child.log_metrics(profile, step=row.layer_index)
+            child.log_metrics(_by_layer(row), step=result.level)
+        for known in descriptions:
+            if known.value is not None:
+                child.log_metrics(
+                    {f"profile/{known.quantity}": known.value}, step=known.layer_index
+                )
+                child.log_metrics({_described_key(known): known.value}, step=result.level)
         self._log_network(child, trained)
         self._mirror(result.level)
         self._log_tables()
@@ -213,19 +235,32 @@ class RunRecord:
             child.log_file(model, checked=True)
 
     def _mirror(self, level: int) -> None:
-        """Show a level on the parent, as the mean over replicates once all of them have it."""
+        """Show a level on the parent, as the mean over replicates once all of them have it.
+
+        Replicates that collapsed are left out and counted, as in the report. Of a layer that could
+        not be compared in some replicates, over the others.
+        """
         rows = [row for row in self._ledger.levels if row.level == level]
         if len(rows) < self._config.replicates:
             return
         named: dict[str, list[float]] = {}
-        for row in rows:
+        whole = not_collapsed(self._ledger.levels, level=level)
+        seeds = {row.seed for row in whole}
+        for row in whole:
             for name, value in _headline(row).items():
                 named.setdefault(name, []).append(value)
         for found in self._ledger.similarities:
-            if found.level == level and found.against == DENSE:
-                key = f"{found.measure}/{layer_key(found.layer_index, found.layer)}"
-                named.setdefault(key, []).append(found.similarity)
-        means = {name: float(np.mean(values)) for name, values in named.items()}
+            if found.level == level and found.against == DENSE and found.seed in seeds:
+                for name, value in _by_layer(found).items():
+                    named.setdefault(name, []).append(value)
+        for described in self._ledger.descriptions:
+            at_level = described.level == level and described.seed in seeds
+            if at_level and described.value is not None:
+                named.setdefault(_described_key(described), []).append(described.value)
+        known = {name: [v for v in values if np.isfinite(v)] for name, values in named.items()}
+        means = {name: float(np.mean(values)) for name, values in known.items() if values}
+        if self._config.replicates > 1:
+            means[COLLAPSED] = float(len(collapsed_seeds(self._ledger.levels, level=level)))
         self.parent.log_metrics(means, step=level)
 
     def _log_control(self, result: ControlResult) -> None:
@@ -236,7 +271,7 @@ class RunRecord:
             params={"level": result.level, "seed": result.seed, "control": result.control},
             tags={"tfprune.kind": "control",
                   "mlflow.runColor": control_color(result.level, n_levels),
-                  **headline_params(self._config)},
+                  **self._told},
             parent=self.parent,
         )  # fmt: skip
         metrics = {
@@ -250,24 +285,39 @@ class RunRecord:
         for measure, layers in result.similarity.items():
             for index, value in enumerate(layers.values()):
                 run.log_metrics({f"profile/{measure}": value}, step=index)
+        for measure, shares in result.dense_share.items():
+            for index, layer in enumerate(result.similarity[measure]):
+                if layer in shares:
+                    run.log_metrics({f"share/{measure}": shares[layer]}, step=index)
         run.finish("FINISHED")
 
     def _log_floor(self, similarities: tuple[SimilarityResult, ...]) -> None:
         child = self._children[similarities[0].seed, 0]
         for row in similarities:
             kind = "floor" if row.against == SEED_FLOOR else f"floor-{row.against}"
-            name, other = f"{kind}/{row.measure}", row.against_seed
+            name, other = row.measure, row.against_seed
             if other is not None and other != self._config.seed:
                 name += f"-seed{other}"
-            child.log_metrics({name: row.similarity}, step=row.layer_index)
+            points = {f"{kind}/{name}": row.similarity}
+            if row.dense_share is not None:
+                points[f"{kind}-share/{name}"] = as_share(row).similarity
+            child.log_metrics(points, step=row.layer_index)
 
     def _log_tables(self) -> None:
-        self.parent.log_text(levels_csv(self._ledger.levels), "levels.csv")
-        self.parent.log_text(similarity_csv(self._ledger.similarities), "similarity.csv")
-        if self._ledger.controls:
-            self.parent.log_text(controls_csv(self._ledger.controls), "controls.csv")
-        if self._ledger.overlaps:
-            self.parent.log_text(mask_overlap_csv(self._ledger.overlaps), "mask-overlap.csv")
+        found, names = self._ledger, self._plan.dataset.class_names
+        tables = {
+            "levels.csv": levels_csv(found.levels),
+            "similarity.csv": similarity_csv(found.similarities),
+            "controls.csv": controls_csv(found.controls) if found.controls else "",
+            "mask-overlap.csv": mask_overlap_csv(found.overlaps) if found.overlaps else "",
+            "classes.csv": classes_csv(found.classes, names) if found.classes else "",
+            "forgotten.csv": forgotten_csv(found.forgotten, names) if found.forgotten else "",
+            "descriptions.csv": descriptions_csv(found.descriptions) if found.descriptions else "",
+            "units.csv": units_csv(found.units) if found.units else "",
+        }
+        for name, text in tables.items():
+            if text:
+                self.parent.log_text(text, name, checked=True)
 
     def finish(self, report: Path, models: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
         """Log the tables of all levels, the report, its figures and the models; end the parent."""
@@ -278,8 +328,8 @@ class RunRecord:
                 self._log_model(path, facts)
             else:
                 self.parent.log_file(path)
-        self.parent.log_file(report)
-        self.parent.log_file(report.with_name("report-data.npz"))
+        self.parent.log_file(report, checked=True)
+        self.parent.log_file(report.with_name("report-data.npz"), checked=True)
         self.parent.log_file(report.with_name("plots"))
         self.parent.finish("FINISHED")
 
@@ -304,6 +354,19 @@ class RunRecord:
         )
 
 
+def _described_key(row: DescriptionResult) -> str:
+    return f"{row.quantity}/{layer_key(row.layer_index, row.layer)}"
+
+
+def _by_layer(row: SimilarityResult) -> dict[str, float]:
+    """Return `svcca/00_conv1` and, where it is known, the share `svcca-share/00_conv1`."""
+    layer = layer_key(row.layer_index, row.layer)
+    share = {} if row.dense_share is None else {
+        f"{row.measure}-share/{layer}": as_share(row).similarity
+    }  # fmt: skip
+    return {f"{row.measure}/{layer}": row.similarity} | share
+
+
 def _headline(result: LevelResult) -> dict[str, float]:
     """Return the metrics that stand on the parent as well as on the level's own run."""
     found = {
@@ -311,65 +374,27 @@ def _headline(result: LevelResult) -> dict[str, float]:
         "loss/test": result.loss_test,
         "sparsity/global": result.sparsity,
     }
+    on = tuple(f"{kind}/" for kind in (ALSO_ACCURACY, ALSO_POTENTIAL))
+    shifted = [name for name in result.facts if name.startswith(on)]
+    found |= {metric_key(name): result.facts[name] for name in shifted}
     if result.accuracy_validation is not None and result.loss_validation is not None:
         found["accuracy/validation"] = result.accuracy_validation
         found["loss/validation"] = result.loss_validation
     return found
 
 
-def record_comparison(
-    store: Store,
-    result: ComparisonResult,
-    workspace: Workspace,
-    config: RunConfig,
-    tell: Callable[[str], None],
-) -> ComparisonResult:
-    """Log a comparison as a run of its own; return it with MLflow's id of the run.
-
-    What MLflow does not take stays in the workspace's journal and is told, with the command
-    that delivers it; a workspace of which nothing is left to deliver is removed.
-    """
-    from tfprune.report.matrix import save_matrix_figures
-
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        store.record(workspace.folder, on_gap=tell) as recorder,
-    ):
-        run = recorder.start_run(
-            workspace.facts["name"],
-            key=workspace.key,
-            params={"a": result.a, "b": result.b, "layout": result.layout,
-                    "n_images": result.n_images, "dataset": config.data.dataset},
-            tags={"tfprune.kind": "comparison", "tfprune.version": version("tfprune")},
-        )  # fmt: skip
-        same = [(result.layers_a.index(a), result.layers_b.index(b)) for a, b in result.same_places]
-        for measure, values in result.values.items():
-            for i, j in same:
-                run.log_metrics({f"profile/{measure}": float(values[i, j])}, step=i)
-        run.log_text(result.csv(), "similarity.csv")
-        if result.attribution:
-            run.log_text(attribution_csv(result.attribution), "attribution.csv")
-            for i, row in enumerate(result.attribution):
-                if row.held_out is not None and row.attribution is not None:
-                    points = {"profile/cca-held-out": row.held_out,
-                              "profile/variance-kept": row.attribution.kept_variance}  # fmt: skip
-                    run.log_metrics(points, step=i)
-        run.log_file(save_matrix_figures(Path(folder) / "plots", result))
-        run.finish("FINISHED")
+def tell_waiting(recorder: Recorder, key: str, tell: Callable[[str], None]) -> int:
+    """Tell of records that MLflow has not taken, if any; return how many it lacks in the end."""
     standing = recorder.standing
     if standing.left:
-        tell(waiting_message(standing, workspace.key))
-    if standing.left or standing.rejected:
-        workspace.close()
-    else:
-        workspace.remove()
-    return dataclasses.replace(result, run_id=run.id, key=run.key, undelivered=standing.left)
+        tell(waiting_message(standing, key))
+    return standing.left + standing.rejected
 
 
 def waiting_message(standing: Delivery, key: str) -> str:
     """What is said at the end of a run whose records MLflow has not taken."""
-    why = f"by {standing.fault}" if standing.fault else "the store does not answer"
-    return (
-        f"{standing.left} records are not delivered yet, {why}. "
-        f"Deliver them with: tfprune sync {key}"
+    why = f"by {standing.fault}" if standing.fault else "the store does not respond"
+    said, them = (
+        ("1 record is", "it") if standing.left == 1 else (f"{standing.left} records are", "them")
     )
+    return f"{said} not uploaded yet, {why}. Upload {them} with: tfprune sync {key}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,8 @@ from tfprune.config import to_yaml
 from tfprune.data.lazy import chunks
 from tfprune.errors import DamagedError, InputError
 from tfprune.experiment.comparing import compare_layers
-from tfprune.experiment.events import Event, LevelFinished, RunStarted
+from tfprune.experiment.events import Event, LevelFinished, LevelStarted, RunStarted
+from tfprune.report import drawing
 from tfprune.report.data import (
     FirstLayerFilters,
     FlippedExample,
@@ -31,7 +34,6 @@ from tfprune.tracking.store_problem import refill
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.data import Examples
     from tfprune.experiment.events import TrainedLevel
     from tfprune.experiment.plan import Plan
     from tfprune.pruning.kernels import PrunableTensor
@@ -39,10 +41,14 @@ if TYPE_CHECKING:
     from tfprune.tracking import RunInfo, Store
 
 
+DATA_FILE = "report-data.npz"
+
+
 class Reporter:
     """Keeps each level's pictures in `folder`, so that a resumed run still has them.
 
-    `tell` hears which are missing in the report because they were lost.
+    `tell` hears which are missing in the report because they were lost. A context manager, at
+    whose end nothing draws any more.
     """
 
     def __init__(
@@ -51,11 +57,32 @@ class Reporter:
         self._folder = folder
         self._name = name
         self._tell = tell
+        self._drawing: drawing.Drawing | None = None
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop_drawing()
+
+    def _stop_drawing(self) -> None:
+        if self._drawing is not None:
+            self._drawing.close()
+            self._drawing = None
 
     def __call__(self, event: Event) -> None:
         """Keep a level's pictures."""
         if isinstance(event, RunStarted):
             self._plan, self._ledger = event.plan, event.ledger
+        elif isinstance(event, LevelStarted):
+            config = self._plan.config
+            if (event.seed, event.level) == (config.seeds[-1], config.pruning.levels):
+                self._drawing = drawing.start_drawing()
         elif isinstance(event, LevelFinished):
             pictures = level_pictures(self._plan, event.trained)
             pictures = dataclasses.replace(pictures, run_id=self._run)
@@ -77,18 +104,22 @@ class Reporter:
                 raise DamagedError(path, "it is of another run")
         except InputError as error:
             self._tell(
-                f"The report is without the map of layers, the filters and the changed examples "
-                f"of level {row.level} of seed {row.seed}: {error}"
+                "The report lacks the layer-by-layer map, the filters and the images with a "
+                f"changed answer of level {row.level} of seed {row.seed}: {error}"
             )
             return None
         return found
 
-    def data(self, run_id: str | None) -> ReportData:
-        """Return everything that the report of the run shows."""
+    def data(
+        self, run_id: str | None, *, began: float | None = None, seconds: float | None = None
+    ) -> ReportData:
+        """Return everything that the report of the run shows; when it began, and took how long."""
         parts = [one for row in self._ledger.levels if (one := self._kept(row)) is not None]
         return ReportData(
             name=self._name,
             run_id=run_id,
+            began=began,
+            seconds=seconds,
             config=to_yaml(self._plan.config),
             versions={
                 **environment(),
@@ -98,34 +129,49 @@ class Reporter:
             provenance={k: str(v) for k, v in self._plan.dataset.provenance.items()},
             levels=tuple(self._ledger.levels),
             similarities=tuple(self._ledger.similarities),
+            descriptions=tuple(self._ledger.descriptions),
             epochs=tuple(self._ledger.epochs),
             controls=tuple(control_row(row) for row in self._ledger.controls),
+            classes=tuple(self._ledger.classes),
+            class_names=tuple(str(name) for name in self._plan.dataset.class_names),
             matrices=tuple(one for part in parts for one in part.matrices),
             filters=tuple(one for part in parts for one in part.filters),
             flipped=tuple(one for part in parts for one in part.flipped),
         )
 
-    def write(self, run_id: str | None) -> Path:
-        """Write report.html, its data and the figures; return the page's path."""
+    def draw(
+        self, run_id: str | None, *, began: float | None = None, seconds: float | None = None
+    ) -> None:
+        """Write the report's data, and let its figures be drawn while something else is done."""
+        self._data = self.data(run_id, began=began, seconds=seconds)
+        write_data(self._folder / DATA_FILE, self._data)
+        if self._drawing is None:
+            self._drawing = drawing.start_drawing()
+        if self._drawing is not None:
+            self._drawing.draw(self._folder / DATA_FILE, self._folder / "plots")
+
+    def write(self) -> Path:
+        """Write report.html, after the figures are there; return the page's path."""
         from tfprune.report.figures import save_figures
         from tfprune.report.page import write_report
 
-        data = self.data(run_id)
-        write_data(self._folder / "report-data.npz", data)
-        save_figures(self._folder / "plots", data, formats=("png",))
         page = self._folder / "report.html"
-        write_report(page, data)
+        write_report(page, self._data)
+        if self._drawing is None or not self._drawing.is_done():
+            self._stop_drawing()
+            shutil.rmtree(self._folder / "plots", ignore_errors=True)  # some may be there in part
+            save_figures(self._folder / "plots", self._data, formats=("png",))
         return page
 
 
 def logged_data(reference: str, store: Store) -> ReportData:
     """Return what a run logged for its report; InputError says why where it is not there."""
     run = store.find_run(reference)
-    if run.parent_id is not None:
+    if run.is_part and run.parent_id is not None:
         run = store.find_run(run.parent_id)
-    if "report-data.npz" not in store.list_artifacts(run.id):
-        raise InputError(f"run {reference!r} has no report data: {_why_without_data(run)}")
-    data = read_data(store.download_artifact(run.id, "report-data.npz"))
+    if not store.has_artifact(run, DATA_FILE):
+        raise InputError(f"run {reference!r} has no report data: {_why_without_data(run, store)}")
+    data = read_data(store.download_artifact(run.id, DATA_FILE))
     if data.run_id not in (None, run.id) and _is_of_another(data.run_id, run, store):
         raise DamagedError(f"report-data.npz of run {reference!r}", "it is of another run")
     return dataclasses.replace(data, run_id=run.id)  # a store that was filled anew has its own
@@ -139,7 +185,7 @@ def _is_of_another(run_id: str, run: RunInfo, store: Store) -> bool:
         return False
 
 
-def _why_without_data(run: RunInfo) -> str:
+def _why_without_data(run: RunInfo, store: Store) -> str:
     if run.kind != "experiment":
         return "it was not made by 'tfprune run'."
     key = run.key or run.id
@@ -148,15 +194,17 @@ def _why_without_data(run: RunInfo) -> str:
             "it has finished, but its artifact report-data.npz is gone from the store. Store its "
             f"files again from the run's folder: {refill(key, 'URI')}"
         )
+    if store.lacks_end_of(run):
+        return f"it has finished, but not all of it is in MLflow. Upload it: tfprune sync {key}"
     if run.status == "RUNNING":
-        return f"it has not finished. Where it was killed, go on with: tfprune resume {key}"
-    return f"it was ended before it finished ({run.status}). Go on with: tfprune resume {key}"
+        return f"it has not finished. If it was killed, resume it with: tfprune resume {key}"
+    return f"it was ended before it finished ({run.status}). Resume it with: tfprune resume {key}"
 
 
 def _open(tracking_uri: str | None, experiment: str | None) -> Store:
     from tfprune.tracking import open_store, resolve_store
 
-    return open_store(resolve_store(tracking_uri, experiment), create=False)
+    return open_store(resolve_store(tracking_uri, experiment, writes=False), create=False)
 
 
 def write_again(
@@ -240,9 +288,10 @@ def _matrix(plan: Plan, trained: TrainedLevel) -> LayerMatrix:
 
 def _first_filters(network: tf_keras.Model, tensor: PrunableTensor) -> np.ndarray:
     """Return the first filters of a convolution, (height, width, channels_in, n_filters)."""
+    from tfprune.models.layer_names import spell
     from tfprune.training.prunable import kernel
 
-    values = kernel(network.get_layer(tensor.name)).numpy()
+    values = kernel(network.get_layer(spell(tensor.name))).numpy()
     return tensor.filters_last(values)[..., :N_FILTERS]
 
 
@@ -256,10 +305,8 @@ def _filters(plan: Plan, trained: TrainedLevel) -> list[FirstLayerFilters]:
     return [FirstLayerFilters(trained.seed, trained.level, first.name, dense, pruned)]
 
 
-def _as_uint8(examples: Examples, position: int) -> np.ndarray:
+def _as_uint8(image: np.ndarray, largest: float) -> np.ndarray:
     """An image as a picture: 8-bit values as they are, others stretched to their data's range."""
-    image = examples.images[position]
-    largest = max(float(some.max()) for some in chunks(examples.images))
     if image.dtype == np.uint8 and largest > 16:
         return image
     return np.round(np.clip(image / max(largest, 1e-12), 0, 1) * 255).astype(np.uint8)
@@ -269,14 +316,16 @@ def _flipped(plan: Plan, trained: TrainedLevel) -> list[FlippedExample]:
     """The first test images that the level answers differently than the dense network."""
     dense, now = trained.dense_predictions, trained.test.predictions
     test, names = trained.dataset.test, trained.dataset.class_names
+    changed = np.flatnonzero(dense != now)[:N_FLIPPED]
+    largest = max(float(some.max()) for some in chunks(test.images)) if len(changed) else 0.0
     return [
         FlippedExample(
             seed=trained.seed,
             level=trained.level,
-            image=_as_uint8(test, position),
+            image=_as_uint8(test.images[position], largest),
             label=str(names[test.labels[position]]),
             dense_prediction=str(names[dense[position]]),
             pruned_prediction=str(names[now[position]]),
         )
-        for position in np.flatnonzero(dense != now)[:N_FLIPPED]
+        for position in changed
     ]

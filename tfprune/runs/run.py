@@ -5,38 +5,35 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfprune.config import DataConfig, RunConfig, run_name, settled
-from tfprune.errors import MASK, InputError
-from tfprune.experiment.events import RunFinished, RunStarted, StageStarted
-from tfprune.experiment.loop import execute
+from tfprune.config import DataConfig, RunConfig, config_hash, run_name, settled
+from tfprune.errors import InputError
+from tfprune.experiment.dense_phase import DensePhases
 from tfprune.experiment.plan import make_plan
-from tfprune.refused import refusals_told
+from tfprune.models.identity import check_trusted_file
 from tfprune.runs import workspace as workspaces
-from tfprune.runs.doctor import computed_on
+from tfprune.runs.execution import carry_out
+from tfprune.runs.finding import open_run
 from tfprune.runs.finished import FinishedRun
-from tfprune.runs.models import ModelKeeper, has_mlflow_model
+from tfprune.runs.machine import machine, tell_other_machine
 from tfprune.runs.progress import shown
-from tfprune.runs.record import RunRecord, waiting_message
-from tfprune.runs.reporting import Reporter
-from tfprune.runs.trained_again import EPOCH_METRIC, cost_of_lost
+from tfprune.runs.run_file import check_journal
+from tfprune.runs.sync import open_again, store_of
 from tfprune.runs.workspace import Workspace
 from tfprune.tracking import open_store, resolve_store
 from tfprune.tracking.local import runs_of_lost
 from tfprune.tracking.names import check_model_name, check_run_name
 from tfprune.tracking.store import check_store
-from tfprune.tracking.store_problem import StoreProblem, refill
-from tfprune.training.precision import is_slow_here
+from tfprune.tracking.store_problem import refill
 
 if TYPE_CHECKING:
-    from tfprune.experiment.events import Event, Watch
+    from tfprune.experiment.events import Watch
     from tfprune.experiment.plan import Plan
     from tfprune.experiment.workbench import DryRun
-    from tfprune.tracking import Delivery, Store, StoreLocation
+    from tfprune.tracking import StoreLocation
 
 
 #: keywords of `run` that are no settings, for the hint at a misspelt one
@@ -105,7 +102,7 @@ def run(
         _own_data(config, train, test, class_names) as whole,
         shown(watch, progress) as watching,
     ):
-        return _run(
+        return run_checked(
             whole, name=name, experiment=experiment, tracking_uri=tracking_uri, folder=folder,
             watch=watching, tell=tell, checkpoint_every=checkpoint_every, fresh=fresh,
             register=register, deterministic=deterministic,
@@ -123,35 +120,45 @@ def _own_data(
     if train is None:
         if test is not None or class_names is not None:
             raise InputError(
-                "test and class_names belong to images that are handed over as train, and there is "
-                "no train. Give train=(images, labels) too."
+                "test and class_names belong to images passed as train, but train is missing. "
+                "Give train=(images, labels) too."
             )
         yield config
         return
     if config.data.dataset != DataConfig().dataset:
         raise InputError(
-            f"train was handed over, and the configuration names the data set "
+            "train was passed, but the configuration also names the data set "
             f"{config.data.dataset!r} too. Leave one of the two out."
         )
     with given_data(train, test, class_names=class_names, limit=MEMORY_LIMIT) as name:
         yield dataclasses.replace(config, data=dataclasses.replace(config.data, dataset=name))
 
 
-def _run(
+def run_checked(
     config: RunConfig,
     *,
-    name: str | None,
-    experiment: str | None,
-    tracking_uri: str | None,
-    folder: str | Path,
-    watch: Watch,
-    tell: Callable[[str], None],
-    checkpoint_every: int,
-    fresh: bool,
-    register: str | None,
-    deterministic: bool,
+    name: str | None = None,
+    experiment: str | None = None,
+    tracking_uri: str | None = None,
+    folder: str | Path = ".",
+    watch: Watch = lambda event: None,
+    tell: Callable[[str], None] = _tell_on_stderr,
+    checkpoint_every: int = 1,
+    fresh: bool = False,
+    register: str | None = None,
+    deterministic: bool = False,
+    key: str | None = None,
+    among: Sequence[str] | None = None,
+    sweep: str | None = None,
+    dense: Mapping[int, Path] | None = None,
 ) -> FinishedRun:
-    root = Path(folder)
+    """Return what `run` returns of a whole configuration; shows no progress of its own.
+
+    key: that of the run if it is a new one. among: keys of the runs among which an interrupted one
+    is looked for. sweep: key of the sweep that the run is a cell of, under whose run MLflow shows
+    it. dense: seed -> folder of `train_dense`, where its dense network was trained already.
+    """
+    root, given = Path(folder), config_hash(config)
     plan, location = _checked(
         config,
         name=name,
@@ -168,7 +175,7 @@ def _run(
     if lost:
         tell(
             f"A new MLflow store was made at {location.database}: the one to which runs of this "
-            f"folder were delivered ({len(lost)} of them) is gone. Fill the new one from the "
+            f"folder were uploaded ({len(lost)} of them) is gone. Fill the new one from the "
             f"folder of each: {refill(lost[0])}"
         )
     store = workspaces.store_facts(location, root)
@@ -176,30 +183,37 @@ def _run(
         None
         if fresh
         else workspaces.find_interrupted(
-            root, config, store=store, deterministic=deterministic, tell=tell
+            root,
+            config,
+            store=store,
+            deterministic=deterministic,
+            is_same=lambda found: _is_same(found, plan, tell),
+            tell=tell,
+            among=among,
         )
     )
-    if workspace is not None and workspace.facts["data"] != plan.data_digest:
-        workspace.close()
-        workspace = None
     if workspace is not None:
         plan = _with_names(plan, workspace, location)
-        tell(f"Going on with the interrupted run {workspace.key}; --fresh starts anew.")
-        _tell_other_machine(workspace, tell)
+        tell(f"Resuming the interrupted run {workspace.key}; --fresh starts a new run.")
+        tell_other_machine(workspace, tell)
     else:
         workspace = workspaces.create(
             root,
-            uuid.uuid4().hex[:12],
+            key or workspaces.new_key(),
             config,
             name=name or run_name(config),
             store=store,
             data=plan.data_digest,
             layers=plan.layer_names,
+            model=plan.model.as_dict() if plan.model is not None else None,
             register=register,
             deterministic=deterministic,
-            machine=_machine(),
+            machine=machine(),
+            given_hash=given,
+            **({"sweep": sweep} if sweep else {}),
         )
-    return _carry_out(plan, workspace, opened, watch, tell, checkpoint_every)
+    phases = DensePhases(dense, tell=tell) if dense else None
+    return carry_out(plan, workspace, opened, watch, tell, checkpoint_every, phases)
 
 
 def resume(
@@ -215,8 +229,8 @@ def resume(
 
     `reference` is its key, its MLflow id, or its name. The result is what the uninterrupted run
     would have given, bit for bit. Raises InputError when there is no such run, when it has
-    finished, and when code, libraries or data are no longer what they were. `progress` is as of
-    `run`.
+    finished, and when code, libraries, data or model are no longer what they were.
+    `progress` is as of `run`.
 
     A run that has finished has nothing to go on with:
 
@@ -224,25 +238,30 @@ def resume(
     >>> tfprune.resume("example")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    tfprune.errors.InputError: run ... (example) has finished; there is nothing to go on with. ...
+    tfprune.errors.InputError: run ... (example) has finished; there is nothing to resume. ...
     """
     root = Path(folder)
-    workspace = workspaces.open_run(root, reference)
+    workspace = open_run(root, reference)
     try:
-        workspaces.check_journal(workspace.folder)
-        location = _store_of(workspace.folder, workspace.facts["store"], root)
-        unchanged = {"environment": workspaces.environment(), "data": workspace.facts["data"]}
+        check_journal(workspace.folder)
+        location = store_of(workspace.folder, workspace.facts["store"], root)
+        unchanged = {"environment": workspaces.environment(), "data": workspace.facts.get("data")}
         workspace.check_unchanged(unchanged)
         _start_tensorflow(workspace.config, workspace.facts.get("deterministic", False))
+        if workspace.config.model.trust:
+            given = workspace.config.model.name
+            check_trusted_file(given, workspace.model, whose=f"run {workspace.key}")
         plan = _plan(workspace.config, location, layer_names=workspace.facts.get("layers"))
-        workspace.check_unchanged(unchanged | {"data": plan.data_digest})
-        opened = _open_again(workspace.folder, location)
+        if not plan.has_data(workspace.facts.get("data")):
+            workspace.check_unchanged(unchanged | {"data": plan.data_digest})
+        workspace.check_model(plan.model)
+        opened = open_again(workspace.folder, location)
     except BaseException:
         workspace.close()
         raise
-    _tell_other_machine(workspace, tell)
+    tell_other_machine(workspace, tell)
     with shown(watch, progress) as watching:
-        return _carry_out(plan, workspace, opened, watching, tell, checkpoint_every)
+        return carry_out(plan, workspace, opened, watching, tell, checkpoint_every)
 
 
 def dry_run(
@@ -273,6 +292,26 @@ def dry_run(
     )
     check_store(location)
     return timed(plan)
+
+
+def planned(
+    config: RunConfig,
+    *,
+    tracking_uri: str | None = None,
+    experiment: str | None = None,
+    folder: str | Path = ".",
+    deterministic: bool = False,
+) -> Plan:
+    """Return the plan that `run` would carry out; raises what it refuses, writes nothing."""
+    return _checked(
+        config,
+        name=None,
+        experiment=experiment,
+        tracking_uri=tracking_uri,
+        root=Path(folder),
+        register=None,
+        deterministic=deterministic,
+    )[0]
 
 
 def _checked(
@@ -313,27 +352,16 @@ def _start_tensorflow(config: RunConfig, deterministic: bool) -> None:
     moment_device(config.comparison.compare_on)  # raises where it asks for a GPU that isn't there
 
 
-def _machine() -> dict[str, str]:
-    """Return what the last bits of a result depend on beside code and libraries."""
-    from tfprune.training.backend import gpu, n_threads
-
-    device = gpu()
-    return {
-        "threads": str(n_threads()),
-        "processor": workspaces.processor(),
-        "device": device.name if device else "CPU",
-    }
-
-
-def _tell_other_machine(workspace: Workspace, tell: Callable[[str], None]) -> None:
-    """Say so where a run goes on under conditions in which the last bits may differ."""
-    then, now = workspace.facts.get("machine", {}), _machine()
-    changed = [f"{what} {then[what]}, now {now[what]}" for what in then if then[what] != now[what]]
-    if changed:
-        tell(
-            f"The run began with {'; '.join(changed)}: from here on its last bits may differ from "
-            "an uninterrupted run's."
-        )
+def _is_same(workspace: Workspace, plan: Plan, tell: Callable[[str], None]) -> bool:
+    """Whether an interrupted run of the plan's configuration has its data and its model too."""
+    if not plan.has_data(workspace.facts.get("data")):
+        return False
+    try:
+        workspace.check_model(plan.model)
+    except InputError as error:
+        tell(f"A new run begins: {error}")
+        return False
+    return True
 
 
 def _with_names(plan: Plan, workspace: Workspace, location: StoreLocation) -> Plan:
@@ -350,179 +378,9 @@ def _plan(
     """Return the plan of an experiment, with the ticket it names fetched from the store."""
     if config.pruning.ticket is None:
         return make_plan(config, layer_names=layer_names)
-    from tfprune.experiment.tickets import with_ticket
+    from tfprune.experiment.tickets import check_trusted, with_ticket
     from tfprune.runs.networks import ticket_from
 
     ticket = ticket_from(open_store(location, create=False), config.pruning.ticket)
+    check_trusted(ticket)
     return make_plan(with_ticket(config, ticket), ticket=ticket, layer_names=layer_names)
-
-
-def sync(
-    reference: str,
-    *,
-    to: str | None = None,
-    experiment: str | None = None,
-    folder: str | Path = ".",
-) -> Delivery:
-    """Deliver what a run could not log; return how many records went, are left, were refused.
-
-    `to` is the URI of a store that shall have all that the run logged, a new one or one that has
-    it already: from then on it is the store of the run. `experiment` is the one in it, by default
-    that of before. Raises InputError when there is no such run, while it is still going, and
-    without `to` when the store to which it was delivered is gone.
-    """
-    root = Path(folder)
-    run_folder, facts = workspaces.find_run(root, reference)
-    workspaces.check_journal(run_folder)
-    if to is None:
-        opened = _open_again(run_folder, _store_of(run_folder, facts["store"], root))
-        delivery = opened.sync(run_folder)
-    else:
-        location = resolve_store(to, experiment or facts["store"]["experiment"], folder=root)
-        opened = open_store(location)
-        workspace = workspaces.move(run_folder, facts, workspaces.store_facts(location, root))
-        try:
-            delivery = opened.sync(run_folder, anew=True)
-            workspace.note(run_id=workspaces.store_id(run_folder))
-        finally:
-            workspace.close()
-    if facts.get("finished"):
-        workspaces.free_disk(run_folder)  # what is left where it was killed in its last moment
-    return delivery
-
-
-def _open_again(run_folder: Path, location: StoreLocation) -> Store:
-    """Return the store of a run that has begun; InputError where what it had of it is gone."""
-    key = run_folder.name
-    try:
-        return open_store(location, create=workspaces.store_id(run_folder) is None)
-    except StoreProblem as error:
-        if error.is_missing:
-            raise InputError(
-                f"{error.what}; run {key} was delivered to it. Put it back, or fill a new one "
-                f"from the folder of the run: {refill(key)}"
-            ) from error
-        if error.is_silent:
-            raise InputError(
-                f"{error.what}. Start it, or deliver all of the run to another one: "
-                f"{refill(key, 'URI')}"
-            ) from error
-        raise
-
-
-def _store_of(run_folder: Path, given: Mapping[str, str | None], root: Path) -> StoreLocation:
-    """Return the store a run was started with; the environment says it where it holds a secret."""
-    uri = None if given["uri"] and MASK in given["uri"] else given["uri"]
-    location = resolve_store(uri, given["experiment"], folder=root)
-    if workspaces.store_facts(location, root) != given:
-        raise InputError(
-            f"run {run_folder.name} logs to {given['uri'] or 'the store in mlruns'}, but "
-            f"MLFLOW_TRACKING_URI leads to {location.shown}. Set it to what it was."
-        )
-    return location
-
-
-def _register(
-    workspace: Workspace,
-    store: Store,
-    run_id: str,
-    models: Sequence[tuple[Path, Mapping[str, Any]]],
-    tell: Callable[[str], None],
-) -> None:
-    """Register the last level's network under the name the run was started with, if any."""
-    name = workspace.facts.get("register")
-    if not name:
-        return
-    if not has_mlflow_model(models):
-        tell(f"Not registered as {name}: there is no MLflow model of this network.")
-        return
-    folder, facts = models[-1]
-    tags = {"sparsity": f"{facts['sparsity']:.6f}", "level": str(facts["level"])}
-    version = store.register_model(name, run_id, folder.name, tags=tags)
-    tell(f"Registered as {name} version {version}.")
-
-
-def _carry_out(
-    plan: Plan,
-    workspace: Workspace,
-    store: Store,
-    watch: Watch,
-    tell: Callable[[str], None],
-    checkpoint_every: int,
-) -> FinishedRun:
-    name = workspace.facts["name"]
-    if is_slow_here(plan.config.training.precision):
-        tell(
-            "What trains has no instructions for bfloat16 (a processor: avx512_bf16, amx_bf16; a "
-            "GPU: compute capability 8.0): it is slower than with --precision float32."
-        )
-    if plan.left_out:
-        tell(f"Not pruned, for tfmot can't wrap them: {', '.join(plan.left_out)}.")
-    for note in plan.notes:
-        tell(note)
-    try:
-        with (
-            store.record(workspace.folder, on_gap=tell) as recorder,
-            refusals_told("used", more="What was logged is kept."),
-        ):
-            record = RunRecord(
-                recorder, plan.config, name=name, key=workspace.key, computed=computed_on(plan)
-            )
-            reporter = Reporter(workspace.folder, name=name, tell=tell)
-            models = ModelKeeper(workspace.folder / "models", tell=tell)
-            checkpoints = workspace.checkpoints if checkpoint_every else None
-
-            def say_what_is_lost(event: Event) -> None:
-                if not isinstance(event, RunStarted):
-                    return
-                logged = recorder.journal.logged_steps(EPOCH_METRIC)
-                damaged = checkpoints.damaged if checkpoints else []
-                if lost := cost_of_lost(workspace.key, damaged, event.ledger, logged):
-                    tell(lost)
-
-            ledger = execute(
-                plan,
-                say_what_is_lost,
-                reporter,
-                models,
-                record,
-                watch,
-                checkpoints=checkpoints,
-                checkpoint_every=checkpoint_every,
-                before_checkpoint=recorder.journal.sync_to_disk,
-            )
-            watch(StageStarted("report"))
-            page = reporter.write(record.parent.id or workspace.key)
-            watch(StageStarted("networks"))
-            written = models.write()
-            watch(StageStarted("store"))
-            record.finish(page, written)
-            recorder.flush()
-        standing, run_id = recorder.standing, record.parent.id
-        with refusals_told("used", more="What was logged is kept."):
-            workspace.note(run_id=run_id)
-        _register(workspace, store, run_id or workspace.key, written, tell)
-        if standing.left:
-            tell(waiting_message(standing, workspace.key))
-        workspace.finish()
-        watch(RunFinished())
-    except BaseException:  # whatever ended the run, it can go on
-        size = workspace.checkpoints.size()
-        moment = f"from the last checkpoint ({size / 1e6:.1f} MB)" if size else "from its start"
-        tell(f"Go on {moment} with: tfprune resume {workspace.key}")
-        raise
-    finally:
-        workspace.close()
-    return FinishedRun(
-        name=name,
-        run_id=run_id,
-        key=workspace.key,
-        levels=tuple(ledger.levels),
-        similarities=tuple(ledger.similarities),
-        epochs=tuple(ledger.epochs),
-        controls=tuple(ledger.controls),
-        overlaps=tuple(ledger.overlaps),
-        report=str(page),
-        undelivered=standing.left,
-        location=store.location,
-    )

@@ -31,17 +31,21 @@ def cost_of_lost(
     if damaged:
         names = ", ".join(path.name for path in damaged)
         said.append(
-            f"Of the checkpoints in {damaged[0].parent} some can't be used, being damaged, of "
-            f"another run, or without a file that they count on; they are kept there as {names}."
+            f"Of the checkpoints in {damaged[0].parent} some cannot be used: they are damaged, "
+            "belong to another run, or lack a file that they need; they are kept there as "
+            f"{names}."
         )
     if known:
         last = ledger.epochs[-1]
         said.append(
-            f"The run goes on from the end of epoch {last.epoch + 1} of level {last.level} of seed "
-            f"{last.seed}:"
+            f"The run resumes from the end of epoch {last.epoch + 1} of level {last.level} of "
+            f"seed {last.seed}:"
         )
     else:
-        said.append(f"There is no {'other ' if damaged else ''}checkpoint: the run starts over,")
+        said.append(
+            f"There is no {'other ' if damaged else ''}checkpoint: the run starts from "
+            "the beginning,"
+        )
     n_levels = len({key for key, _ in again})
     epochs = f"{len(again)} epoch{'' if len(again) == 1 else 's'}"
     levels = f"{n_levels} level{'' if n_levels == 1 else 's'}"

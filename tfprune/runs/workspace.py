@@ -8,22 +8,23 @@ import json
 import os
 import platform
 import shutil
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tfprune.config import ConfigError, RunConfig, config_hash, flatten, from_dict, to_dict
-from tfprune.disk import Kinds, check_facts, read_facts, write_whole
-from tfprune.errors import DamagedError, InputError, RunError, unknown_name
+from tfprune.config import ConfigError, RunConfig, config_hash, from_dict, to_dict
+from tfprune.disk import write_facts
+from tfprune.errors import DamagedError, InputError, RunError
 from tfprune.experiment.checkpoint import CheckpointFolder
+from tfprune.models.identity import ModelIdentity
 from tfprune.refused import refusal
-from tfprune.tracking.candidates import Candidate, several, without_latest
+from tfprune.runs.run_file import has_ended, is_experiment, read_run
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
-from tfprune.tracking.records import first_run
 
 RUNS = Path("mlruns") / "runs"
 
@@ -60,8 +61,8 @@ def processor() -> str:
 class Workspace:
     """The folder `mlruns/runs/<key>` of a run, held by one process at a time.
 
-    `facts` is what `run.json` says: name, configuration, store, environment, data, whether it
-    has finished.
+    `facts` is what `run.json` says: name, configuration, store, environment, data, when it began
+    and for how long it has computed, whether it has finished.
     """
 
     def __init__(self, folder: Path, facts: dict[str, Any], lock: FileLock) -> None:
@@ -92,7 +93,7 @@ class Workspace:
     def note(self, **facts: Any) -> None:
         """Add to what `run.json` says."""
         self.facts |= {"key": self.key, **facts}
-        write_whole(self.folder / "run.json", json.dumps(self.facts, indent=1).encode())
+        write_facts(self.folder / "run.json", self.facts)
 
     def finish(self) -> None:
         """Note that the run is done; free the disk of its checkpoints and of what was logged."""
@@ -111,28 +112,47 @@ class Workspace:
                 if then.get(name) != found.get(name)
             ]
             raise InputError(
-                f"run {self.key} can't go on as the same run, its {what} changed: "
-                f"{'; '.join(pairs)}. Bring that back, or start anew with 'tfprune run'."
+                f"run {self.key} cannot be resumed as the same run: its {what} changed: "
+                f"{'; '.join(pairs)}. Restore that, or start a new run with 'tfprune run'."
             )
         written, found = self.facts["config_hash"], config_hash(self.config)
         if written != found:
             raise InputError(
-                f"run {self.key} can't go on as the same run, its configuration changed in "
-                f"run.json (hash {found}, was {written}). Bring that back, or start anew with "
+                f"run {self.key} cannot be resumed as the same run: its configuration changed in "
+                f"run.json (hash {found}, was {written}). Restore that, or start a new run with "
                 "'tfprune run'."
+            )
+
+    @property
+    def model(self) -> ModelIdentity | None:
+        """What was known of the user's model when the run began; None for built-in ones."""
+        return ModelIdentity.from_dict(self.facts.get("model"))
+
+    def check_model(self, now: ModelIdentity | None) -> None:
+        """Raise InputError where the user's model is another one than when the run began."""
+        then = self.model
+        changes = then.changes(now) if then is not None and now is not None else ()
+        if changes:
+            raise InputError(
+                f"run {self.key} can't go on as the same run, its model "
+                f"{self.config.model.name!r} changed: {', '.join(changes)}. Bring that back, or "
+                "start anew with 'tfprune run'."
             )
 
     def close(self) -> None:
         """Let another process open the folder."""
         self._lock.release()
 
-    def remove(self) -> None:
-        """Delete the folder, and those above it as far as they are empty."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.close()
-        with contextlib.suppress(OSError):  # other runs lie there
-            self.folder.parent.rmdir()
-            self.folder.parent.parent.rmdir()
+
+def environment_digest(**facts: Any) -> str:
+    """Return 8 hex digits that change with code, libraries and `facts`."""
+    told = json.dumps({**environment(), **facts}, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+
+def drop(folder: Path) -> None:
+    """Delete a folder that is of no more use, as far as that goes."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_disk(folder: Path) -> None:
@@ -171,20 +191,46 @@ def create(root: Path, key: str, config: RunConfig, **facts: Any) -> Workspace:
         config_hash=config_hash(config),
         environment=environment(),
         finished=False,
+        began=round(time.time(), 3),
         **facts,
     )
     return workspace
 
 
-def create_comparison(root: Path, *, name: str, store: Mapping[str, str | None]) -> Workspace:
-    """Make and lock the folder that keeps what a comparison logs until MLflow has it.
+def create_logged(
+    root: Path,
+    *,
+    kind: str,
+    name: str,
+    store: Mapping[str, str | None],
+    key: str | None = None,
+    **facts: Any,
+) -> Workspace:
+    """Make and lock the folder that keeps what is logged of a comparison or of one pruned network.
 
-    It counts as finished: there is nothing to resume, but `tfprune sync` finds it. Raises
-    RunError when the disk refuses.
+    kind: 'comparison', 'prune' or 'sweep', as in MLflow. It counts as finished: there is nothing
+    to resume, but `tfprune sync` finds it. Raises RunError when the disk refuses.
     """
-    workspace = _new_folder(root, uuid.uuid4().hex[:12])
-    workspace.note(kind="comparison", name=name, store=dict(store), finished=True)
+    drop_unlogged(root)
+    workspace = _new_folder(root, key or new_key())
+    workspace.note(kind=kind, name=name, store=dict(store), finished=True, **facts)
     return workspace
+
+
+def reopen_logged(folder: Path) -> Workspace:
+    """Return the folder of `create_logged`, locked, to log more.
+
+    Raises InputError when another process is working on it.
+    """
+    lock = lock_of(folder)
+    if lock is None:
+        raise still_running(folder)
+    return Workspace(folder, read_run(folder), lock)
+
+
+def new_key() -> str:
+    """Return a key that no run has."""
+    return uuid.uuid4().hex[:12]
 
 
 def _new_folder(root: Path, key: str) -> Workspace:
@@ -198,56 +244,60 @@ def _new_folder(root: Path, key: str) -> Workspace:
     return Workspace(folder, {}, lock)
 
 
-_NEEDED: Kinds = {"name": str, "store": dict, "finished": bool}
-_NEEDED_TO_GO_ON: Kinds = {"config": dict, "config_hash": str}
+def all_folders(
+    root: Path, among: Iterable[str] | None = None
+) -> tuple[list[tuple[Path, dict[str, Any]]], dict[Path, DamagedError]]:
+    """Return the folders of all runs with their facts, newest first, and those that are damaged.
 
-
-def _read(folder: Path) -> dict[str, Any]:
-    """Return what `run.json` says; raises DamagedError, which names it."""
-    path = folder / "run.json"
-    facts = read_facts(path, _NEEDED)
-    check_facts(path, facts["store"], {"uri": (str, type(None)), "experiment": (str, type(None))})
-    if facts.get("kind") != "comparison":
-        check_facts(path, facts, _NEEDED_TO_GO_ON)
-    if facts.get("key", folder.name) != folder.name:  # runs of before have none
-        raise DamagedError(path, f"it is that of run {facts['key']}")
-    return facts
-
-
-def check_journal(folder: Path) -> None:
-    """Raise DamagedError where a run's journal is that of another run."""
-    path = folder / "records.jsonl"
-    whose = first_run(path)
-    if whose is not None and not whose.startswith(folder.name):
-        raise DamagedError(path, f"it is that of run {whose}")
-
-
-def _folders(root: Path) -> tuple[list[tuple[Path, dict[str, Any]]], dict[Path, DamagedError]]:
-    """Return the folders of all runs with their facts, newest first, and those that are damaged."""
+    Of all, or of those whose keys are given.
+    """
     found, damaged = [], {}
-    folders = [path for path in (root / RUNS).glob("*") if path.is_dir()]
+    named = (root / RUNS).glob("*") if among is None else ((root / RUNS / key) for key in among)
+    folders = [path for path in named if path.is_dir()]
     for folder in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
         if not any(path.name != "run.lock" for path in folder.iterdir()):
             continue  # killed before it wrote anything
         try:
-            found.append((folder, _read(folder)))
+            facts = read_run(folder)
         except DamagedError as error:
             damaged[folder] = error
+        else:
+            if not _logged_nothing(folder, facts):
+                found.append((folder, facts))
     return found, damaged
 
 
-def _lock(folder: Path) -> FileLock | None:
+def _logged_nothing(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a folder is that of a result that was never logged, as its process was ended."""
+    files = {path.name for path in folder.iterdir()}
+    return not is_experiment(facts) and files <= {"run.json", "run.lock"}
+
+
+def drop_unlogged(root: Path) -> None:
+    """Delete the folders of results that were never logged, as their processes were ended."""
+    for path in (root / RUNS).glob("*/run.json"):
+        with contextlib.suppress(DamagedError, OSError):
+            if _logged_nothing(path.parent, read_run(path.parent)) and not is_held(path.parent):
+                shutil.rmtree(path.parent)
+
+
+def lock_of(folder: Path) -> FileLock | None:
     lock = FileLock(folder / "run.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         return None
+    except OSError as error:
+        raise RunError(refusal(error, "written", place=folder / "run.lock")) from error
     return lock
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process is working on the run of this folder."""
-    lock = _lock(folder)
+    """Whether a process is working on a run; also not where its folder can't be written."""
+    try:
+        lock = lock_of(folder)
+    except RunError:
+        return False
     if lock is not None:
         lock.release()
     return lock is None
@@ -259,12 +309,15 @@ def find_interrupted(
     *,
     store: Mapping[str, str | None],
     deterministic: bool = False,
+    is_same: Callable[[Workspace], bool] = lambda workspace: True,
     tell: Callable[[str], None] = lambda message: None,
+    among: Iterable[str] | None = None,
 ) -> Workspace | None:
     """Return the interrupted run of this configuration in this store, locked; None without one.
 
-    Runs that another process is working on, and runs of other code, are passed by; so is what
-    can't be read, of which `tell` hears.
+    It is looked for among all runs, or the keys of some. Runs that another process is working on,
+    runs of other code, and those that `is_same` is not true of are passed by; so is what can't be
+    read, of which `tell` hears.
     """
     wanted = {"config_hash": config_hash(config), "finished": False, "store": dict(store),
               "environment": environment(), "deterministic": deterministic}  # fmt: skip
@@ -272,71 +325,21 @@ def find_interrupted(
     def is_wanted(facts: Mapping[str, Any]) -> bool:
         return all(facts.get(name) == value for name, value in wanted.items())
 
-    found, damaged = _folders(root)
+    found, damaged = all_folders(root, among)
     for folder, error in damaged.items():
         tell(f"{error} Whether run {folder.name} is of this configuration can't be told.")
     for folder, facts in found:
-        if facts.get("finished") and (folder / "checkpoint").exists():
+        if facts["finished"] and (folder / "checkpoint").exists() and has_ended(folder):
             free_disk(folder)  # it was killed in its last moment
-        lock = _lock(folder) if is_wanted(facts) else None
+        lock = lock_of(folder) if is_wanted(facts) else None
         if lock is None:
             continue
-        now = _read(folder)  # its process may have finished it just before it let go
-        if is_wanted(now):
-            return Workspace(folder, now, lock)
+        now = read_run(folder)  # its process may have finished it just before it let go
+        workspace = Workspace(folder, now, lock)
+        if is_wanted(now) and is_same(workspace):
+            return workspace
         lock.release()
     return None
-
-
-def store_id(folder: Path) -> str | None:
-    """Return MLflow's id of a run as its journal knows it; None where it was not delivered yet."""
-    try:
-        delivered = json.loads((folder / "delivered.json").read_text(encoding="utf-8"))
-        found: str | None = delivered["runs"].get(folder.name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return found
-
-
-def find_run(root: Path, reference: str) -> tuple[Path, dict[str, Any]]:
-    """Return the folder and facts of the run meant by its key, MLflow id or name.
-
-    Four letters of a key or id are enough, and NAME@latest is the newest of those called NAME.
-    Raises InputError when none or several are meant,
-    DamagedError when a run is meant whose `run.json` can't be read.
-    """
-    runs, damaged = _folders(root)
-    wanted, latest = without_latest(reference)
-    if any(facts.get("name") == reference for _, facts in runs):
-        wanted, latest = reference, False
-
-    def is_meant(folder: Path, facts: Mapping[str, Any]) -> bool:
-        ids = (folder.name, str(facts.get("run_id") or store_id(folder)))
-        return facts.get("name") == wanted or (
-            len(wanted) >= 4 and any(known.startswith(wanted) for known in ids)
-        )
-
-    found = [(folder, facts) for folder, facts in runs if is_meant(folder, facts)]
-    if not found:
-        for folder, error in damaged.items():
-            if len(reference) >= 4 and folder.name.startswith(reference):
-                whose = f"run {reference!r} can't be read: {error.path}"
-                raise DamagedError(whose, error.reason) from error
-        known = [folder.name for folder, _ in runs]
-        where = f"Runs are looked for in {RUNS} of this folder."
-        if damaged:
-            where += f" Passed over: {' '.join(str(error) for error in damaged.values())}"
-        raise unknown_name("run", reference, known, where=where)
-    if len(found) > 1 and not latest:
-        raise several(wanted, [_candidate(*one) for one in found], give="a key")
-    return found[0]
-
-
-def _candidate(folder: Path, facts: Mapping[str, Any]) -> Candidate:
-    """Return what tells a run from others of its name: when it was written last, its settings."""
-    settings = {name: str(value) for name, value in flatten(facts.get("config", {})).items()}
-    name, seconds = str(facts.get("name")), folder.stat().st_mtime
-    return Candidate(folder.name, name, seconds, settings)
 
 
 def move(folder: Path, facts: dict[str, Any], store: Mapping[str, str | None]) -> Workspace:
@@ -344,33 +347,16 @@ def move(folder: Path, facts: dict[str, Any], store: Mapping[str, str | None]) -
 
     Raises InputError when another process is working on it.
     """
-    lock = _lock(folder)
+    lock = lock_of(folder)
     if lock is None:
-        raise _still_running(folder)
+        raise still_running(folder)
     workspace = Workspace(folder, facts, lock)
     workspace.note(store=dict(store), run_id=None)
     return workspace
 
 
-def _still_running(folder: Path) -> InputError:
+def still_running(folder: Path) -> InputError:
+    """Return the error for a run that another process is working on."""
     return InputError(
         f"run {folder.name} is still running in another process. Wait for it, or stop it."
     )
-
-
-def open_run(root: Path, reference: str) -> Workspace:
-    """Return the interrupted run that `find_run` finds, locked.
-
-    Raises InputError when it has finished, and when another process is working on it.
-    """
-    folder, facts = find_run(root, reference)
-    if facts.get("finished"):
-        free_disk(folder)  # what is left where it was killed in its last moment
-        raise InputError(
-            f"run {folder.name} ({facts.get('name')}) has finished; there is nothing to go on "
-            "with. See it with 'tfprune ui'."
-        )
-    lock = _lock(folder)
-    if lock is None:
-        raise _still_running(folder)
-    return Workspace(folder, _read(folder), lock)

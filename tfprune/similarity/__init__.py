@@ -1,4 +1,4 @@
-"""How alike two layers are: CCA, SVCCA, PWCCA, CKA and relatives, exact and in one pass.
+"""How similar two layers are: CCA, SVCCA, PWCCA, CKA and relatives, exact and in one pass.
 
 Importing this package imports nothing: each name is fetched when it is first used, so that the
 command line can read the registry of measures without paying for numpy.

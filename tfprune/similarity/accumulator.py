@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from tfprune.similarity.arrays import (
     exponent_of_span,
     rank_tolerance,
 )
+from tfprune.similarity.budget import Budget
 from tfprune.similarity.copies import ImageSketch
 from tfprune.similarity.factorizations import StreamingR, ill_conditioned
 from tfprune.similarity.measure import Measure
@@ -28,7 +30,6 @@ from tfprune.similarity.streaming import (
     KeyPair,
     Piece,
     StreamedMoments,
-    blocks_that_fit,
     pieces_of,
     run_length,
 )
@@ -88,6 +89,7 @@ class Accumulator:
         }
         self._batches: list[tuple[dict[Key, Array], dict[Key, int], int]] = []
         self._bytes = 0
+        self._scratch = threading.local()
 
     def add(self, rows: Mapping[Key, Array], per_image: Mapping[Key, int], n: int) -> None:
         """Add one checked batch of n images."""
@@ -109,7 +111,7 @@ class Accumulator:
             self._stream(rows, per_image, self.settings.first_image + self.n_images, n)
             self.n_images += n
             return
-        fits = self._bytes + size <= self.settings.memory
+        fits = self._bytes + size <= self.budget(self._narrowest(rows)).rows
         kept = {key: values.copy() if fits else values for key, values in rows.items()}
         self._batches.append((kept, dict(per_image), n))
         self._bytes += size
@@ -146,20 +148,40 @@ class Accumulator:
             return
         settings = self.settings
         widths = {k: v.shape[1] for k, v in self._batches[0][0].items()} if self._batches else {}
-        blocks = blocks_that_fit(self.pairs, widths, settings.blocks, settings.memory)
+        blocks = self.budget(widths).blocks(settings.blocks, self._bytes) if widths else 1
         whitening = any(m.whitens for m in self.measures)
         for pair in self.pairs if whitening and self._batches else ():
             x, y = (self._batches[0][0][k] for k in pair)
             if ill_conditioned(x) or ill_conditioned(y):
                 self.factors[pair] = StreamingR(first_shift(x), first_shift(y))
-        self.store = StreamedMoments(self.pairs, n_blocks=blocks)
-        n_nulls = min(settings.permutations, STREAMED_PERMUTATIONS)
-        self.nulls = [StreamedMoments(self.pairs, cross_only=True) for _ in range(n_nulls)]
+        scratch = self._scratch
+        self.store = StreamedMoments(self.pairs, n_blocks=blocks, scratch=scratch)
+        self.nulls = [
+            StreamedMoments(self.pairs, cross_only=True, scratch=scratch)
+            for _ in range(min(settings.permutations, STREAMED_PERMUTATIONS))
+        ]
         first = settings.first_image
-        for rows, per_image, n in self._batches:
+        while self._batches:
+            rows, per_image, n = self._batches.pop(0)  # its rows are let go
             self._stream(rows, per_image, first, n)
             first += n
-        self._batches, self._bytes = [], 0
+        self._bytes = 0
+
+    def _narrowest(self, rows: Mapping[Key, Array]) -> dict[Key, int]:
+        """Return the layers' widths, or numbers of rows so far where Gram coordinates suffice."""
+        if all(measure.is_basis_free for measure in self.measures):
+            return {key: min(v.shape[1], self.n_rows[key]) for key, v in rows.items()}
+        return {key: values.shape[1] for key, values in rows.items()}
+
+    def budget(self, widths: Mapping[Key, int]) -> Budget:
+        """Return how the bound on memory is shared out among layers of these widths."""
+        pairings = min(self.settings.permutations, STREAMED_PERMUTATIONS)
+        return Budget(self.pairs, widths, pairings, self.settings.memory)
+
+    def held(self) -> int:
+        """Return the bytes of the rows or moments that are held."""
+        stores = [] if self.store is None else [self.store, *self.nulls]
+        return self._bytes + sum(store.nbytes for store in stores)
 
     def _stream(
         self, rows: Mapping[Key, Array], per_image: Mapping[Key, int], first: int, n: int
@@ -232,7 +254,7 @@ class Accumulator:
                 self.factors = {}  # only one side found the layers ill-conditioned
             for pair, factor in self.factors.items():
                 factor.merge(other.factors[pair])
-        elif self._bytes > self.settings.memory:
+        elif self._batches and self._bytes > self.budget(self._narrowest(self._batches[0][0])).rows:
             self.spill()
 
     def restore_rows(self, rows: dict[Key, Array]) -> None:
@@ -242,11 +264,14 @@ class Accumulator:
 
     def kept_rows(self) -> dict[Key, Array] | None:
         """Return key -> all rows (n, d) where they are still kept, else None."""
+        vars(self._scratch).clear()
         if self.store is not None:
             return None
-        keys = self._batches[0][0]
         if len(self._batches) > 1:  # join once, so that the next call is free
-            joined = {k: np.concatenate([rows[k] for rows, _, _ in self._batches]) for k in keys}
+            keys = list(self._batches[0][0])  # layer by layer: the parts are let go
+            joined = {
+                k: np.concatenate([rows.pop(k) for rows, _, _ in self._batches]) for k in keys
+            }
             self._batches = [(joined, self._batches[0][1], self.n_images)]
         return self._batches[0][0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from tfprune.similarity.streaming import (
 )
 
 #: blocks are worked on so many numbers at a time: a few copies of them stay in cache
-_AT_A_TIME = 1 << 18
+AT_A_TIME = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def blocks_of(
         move_shift(total, -left, -right) for total, (left, right) in zip(totals, about, strict=True)
     )
     widest = max(len(total) for total in totals)
-    step = max(1, _AT_A_TIME // widest**2)
+    step = max(1, AT_A_TIME // widest**2)
     for start in range(0, len(groups), step):
         some = groups[start : start + step]
         parts = (np.stack([each[group].sum(axis=0) for group in some]) for each in sums)
@@ -125,6 +125,13 @@ class Moments:
             shift = self.store.shifts[key]
             self._sides[key] = side_from_moments(self._total(key), shift, self._tolerance[key])
         return self._sides[key]
+
+    def let_go(self, keys: KeyPair, layers: Iterable[Key]) -> None:
+        """Forget what was computed of a pair and of some layers."""
+        self._totals.pop(keys, None)
+        for key in layers:
+            self._totals.pop(key, None)
+            self._sides.pop(key, None)
 
     def cross(self, keys: KeyPair) -> Centred:
         """Return a pair's centred cross-moments over all blocks."""

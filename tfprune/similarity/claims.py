@@ -28,7 +28,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from scipy.stats import t as student
+from scipy import special
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
@@ -142,7 +142,7 @@ def mean_p_value(own: Array, floor: Array) -> float:
     difference = float(own.mean() - floor[kept].mean())
     if error == 0:
         return 1.0 if difference == 0 else 0.0
-    return float(2 * student.sf(abs(difference) / error, r - 1))
+    return float(2 * special.stdtr(r - 1, -abs(difference) / error))
 
 
 def _apart_from(seed: int, r: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from tfprune.similarity.side import Side
 def expand_mean_correlation(pair: Pair, whole: Pair) -> Expanded:
     """Return the mean of all canonical correlations, expanded."""
     if pair is not whole and _ranks(pair) != _ranks(whole):
-        raise InputError("directions that live on all images are silent on half of them")
+        raise InputError("directions that are active on all images are silent on half of them")
     whitened = pair.y.whitening.apply(pair.x.whitening.apply(pair.cross).T).T
     rotation, rho, other = np.linalg.svd(whitened)
     left = pair.x.whitening.directions(rotation, pair.x.width)
@@ -62,7 +62,7 @@ def expand_kept_correlation(pair: Pair, whole: Pair, *, variance: float) -> Expa
     dropped = x.dropped.T @ pair.cross @ y.dropped
     swapped = [
         float(np.linalg.svd(left.T @ pair.cross @ right, compute_uv=False).mean() - rho.mean())
-        for left, right in ((x.swapped, y.kept), (x.kept, y.swapped))
+        for left, right in ((x.swapped(), y.kept), (x.kept, y.swapped()))
     ]
 
     def at(blocks: BlockMoments) -> Derivatives:
@@ -116,7 +116,6 @@ class _Cut:
     def rotated(self, rotation: Array) -> _Cut:
         return _Cut(self.side, self.k, rotation)
 
-    @cached_property
     def swapped(self) -> Array:
         """Return the kept directions with the first dropped one in place of the last kept one."""
         values, vectors = self.side.spectrum

@@ -10,8 +10,9 @@ from scipy import special
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array, clipped
+from tfprune.similarity.lost import unresolved
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.null import with_rows
+from tfprune.similarity.null import permuted_pairs, with_rows
 from tfprune.similarity.pair import Pair
 from tfprune.similarity.resampling import (
     MIN_BLOCKS,
@@ -74,8 +75,8 @@ def interval_of(
     copies = statistics.copies
     if copies is not None and copies.n_images > WORTH * copies.worth:
         return _no_interval(
-            f"{copies.copied} of {copies.n_images} images are all but copies of another one, and "
-            f"all together worth {copies.worth:.0f} independent images; leave copies out of the "
+            f"{copies.copied} of {copies.n_images} images are near-copies of another one, and all "
+            f"together are worth {copies.worth:.0f} independent images; leave copies out of the "
             "probe set"
         )
     if measure.source == "rows":
@@ -94,9 +95,9 @@ def why_never(measure: Measure) -> str | None:
     if measure.is_costly:
         return f"{measure.name} is too costly to repeat"
     if not measure.is_smooth:
-        return f"{measure.name} counts, and a count moves in steps"
+        return f"{measure.name} counts, and a count changes in steps"
     if measure.is_biased_on_rows:
-        return f"{measure.name} is too high on few data points, and by how much is not known"
+        return f"{measure.name} is too high on few data points, by an unknown amount"
     return None
 
 
@@ -203,15 +204,59 @@ def above_chance(found: IntervalAndBias, null: float, measure: Measure) -> Inter
     There a sum of absolute values bends: the true value may be its lowest, which no expansion
     reaches, and the corrected value would stay above it however many images there are.
     """
-    if found.interval is None or not measure.bends_at_chance:
+    if found.interval is None or measure.bend is None:
         return found
     low, high = (end + (found.bias or 0.0) for end in found.interval)
     if (low > null) if measure.larger_is_more_similar else (high < null):
         return found
     return _no_interval(
-        f"the value can't be told from that of unrelated layers ({null:.2f}), and there "
+        f"the value cannot be distinguished from that of unrelated layers ({null:.2f}), and there "
         f"{measure.name} can't be corrected for bias"
     )
+
+
+#: share by which weights of directions change that are turned among themselves, and the share of
+#: all weights that is too much to be turned
+TURNED, MUCH = 0.25, 0.2
+
+
+def down_to_lost(
+    found: IntervalAndBias, statistics: Statistics, keys: KeyPair, measure: Measure, value: float
+) -> IntervalAndBias:
+    """Return what was found, the interval reaching to where directions that may be lost are lost.
+
+    Of directions that are lost, bias falls as the root of 1 / n, and the correction takes about
+    half of it off; so the interval is widened by all that they add to the number, and by what is
+    left of the bias of the others. Weights of several directions without a correlation depend on
+    how these are turned, which the images don't decide: where that would move the number by more
+    than the interval reaches, or they are a fifth of all, there is none.
+    """
+    if found.interval is None or measure.bend is None:
+        return found
+    pair = statistics.pair(keys, measure)
+    drawn = permuted_pairs(statistics, keys, measure, statistics.accumulator.settings.permutations)
+    noises = [measure.bend(other, **measure.options).matrix for other in drawn]
+    lost = unresolved(measure.bend(pair, **measure.options), noises)
+    if not lost.lost:
+        return found
+    turned = TURNED * lost.weight * abs(value)
+    reach = (found.interval[1] - found.interval[0]) / 2
+    if lost.lost > 1 and (turned > reach or lost.weight > MUCH):
+        return _no_interval(
+            f"{lost.lost} of {lost.total} directions can't be told from lost ones, and among equal "
+            f"correlations the weights of {measure.name} are not defined"
+        )
+    (low, high), bias = found.interval, found.bias or 0.0
+    sign = 1.0 if measure.larger_is_more_similar else -1.0
+    added = sign * (value - lost.value)
+    end = lost.value - sign * ((high - low) / 2 + max(0.0, sign * bias - added / 2))
+    end = clipped(end, *measure.value_range)
+    ends = (min(low, end), high) if sign > 0 else (low, max(high, end))
+    note = (
+        f"{lost.lost} of {lost.total} directions can't be told from lost ones on these images; "
+        f"the interval reaches to where they are lost ({lost.value:.2f})"
+    )
+    return IntervalAndBias(ends, found.bias, [*found.notes, note])
 
 
 def _jackknife(

@@ -16,6 +16,7 @@ from tfprune.registry import Registry
 
 if TYPE_CHECKING:
     from tfprune.similarity.derivatives import Expanded
+    from tfprune.similarity.lost import Bend
     from tfprune.similarity.pair import Pair
 
 
@@ -26,7 +27,7 @@ _SUMMARIES = {
     "cca": {
         "cca": "mean canonical correlation over the live directions",
         "svcca": "mean canonical correlation of the directions that hold 99% of the variance",
-        "pwcca": "canonical correlations weighted by how much of x each one carries",
+        "pwcca": "canonical correlations weighted by how much of x each one accounts for",
         "pwcca-symmetric": "mean of the two one-sided PWCCAs",
         "linear-regression": "share of x's variance that is linear in y (R2)",
     },
@@ -38,12 +39,14 @@ _SUMMARIES = {
     },
     "geometry": {
         "procrustes": "similarity after the best rotation, from 0 to 1",
-        "procrustes-distance": "angle that the best rotation leaves, in radians",
+        "procrustes-distance": "angle after the best rotation, in radians",
         "rsa": "rank correlation of the two dissimilarity matrices, on a bounded sample",
     },
     "matches": {
         "maximum-match": "share of neurons in the maximum match of Wang et al.",
-        "simple-match": "how small the simple matches of Wang et al. are: 1 when neuron for neuron",
+        "simple-match": (
+            "how small the simple matches of Wang et al. are: 1 if neurons match one to one"
+        ),
     },
 }
 #: one line on each
@@ -111,8 +114,9 @@ class Measure:
     is_costly: bool = False
     #: a count that moves in steps has no derivative, and so no interval of this kind
     is_smooth: bool = True
-    #: a sum of absolute values: it bends where nothing is related, and can't be corrected there
-    bends_at_chance: bool = False
+    #: (pair, **options) -> the number as a sum of singular values: it bends where a direction is
+    #: lost, and can't be corrected there (`similarity.lost`)
+    bend: Callable[..., Bend] | None = None
     #: too high on few data points, by an amount that leaving rows out does not show
     is_biased_on_rows: bool = False
     #: (pair, the pair over all images, **options) -> the number and its derivatives in the
@@ -170,6 +174,8 @@ def check_probe_size(
     *,
     layout: str = "pixels",
     map_sizes: Mapping[str, int | tuple[int, ...]] | None = None,
+    available: int | None = None,
+    larger: str = "Give a larger one",
 ) -> None:
     """Raise InputError when a measure would mean nothing for a layer with that many images.
 
@@ -178,6 +184,9 @@ def check_probe_size(
     more than 2 x width data points, linear regression more than width + 1, the matches more than
     width. SVCCA keeps fewer directions than there are channels, but how many is not known
     beforehand: it is checked when the data are there.
+
+    available: how many images there are to probe with in all; where these are too few, `larger` is
+    what the message says instead of asking for a larger probe set.
 
     >>> check_probe_size(["cca"], {"conv1": 32}, 10, map_sizes={"conv1": (28, 28)})
     >>> check_probe_size(["cca"], {"fc": 100}, 150)  # doctest: +ELLIPSIS
@@ -191,7 +200,7 @@ def check_probe_size(
     if n_images < 4:
         raise InputError(
             f"the probe set has {n_images} images, but a similarity needs at least 4. "
-            "Raise --probe-size."
+            f"{_remedy('Raise --probe-size', 4, available, larger)}."
         )
     for measure in map(find_measure, measures):
         if measure.samples not in _NEEDS:
@@ -204,7 +213,20 @@ def check_probe_size(
             n = n_images * positions if checked == "pixels" else n_images
             needed = per_width * features + more + 1
             if n < needed:
-                raise InputError(_refusal(measure, layer, features, n, needed, positions, checked))
+                images = -(-needed // positions) if checked == "pixels" else needed
+                remedy = _remedy(
+                    f"Raise --probe-size to {images} or more", images, available, larger
+                )
+                raise InputError(
+                    _refusal(measure, layer, features, n, needed, positions, checked, remedy)
+                )
+
+
+def _remedy(ask: str, images: int, available: int | None, larger: str) -> str:
+    """Return what to do for so many images: to ask for them, or where they may come from."""
+    if available is None or images <= available:
+        return ask
+    return f"There are {available} images to probe with in all, and {images} are needed: {larger}"
 
 
 def _refusal(
@@ -215,8 +237,8 @@ def _refusal(
     needed: int,
     positions: int,
     layout: str,
+    remedy: str,
 ) -> str:
-    images = -(-needed // positions) if layout == "pixels" else needed
     unit = "pixels" if layout == "pixels" and positions > 1 else "images"
     other = ", or another layout (pixels, mean)" if layout == "flatten" else ""
     if layout == "mean" and positions > 1:
@@ -224,6 +246,6 @@ def _refusal(
     return (
         f"{measure.name} needs more samples than directions: layer {layer!r} has {features} "
         f"{'features' if layout == 'flatten' else 'channels'}, which takes at least {needed} "
-        f"{unit}, and the probe set gives {n}. Raise --probe-size to {images} or more, choose a "
+        f"{unit}, and the probe set gives {n}. {remedy}, choose a "
         f"measure without this limit (--measure cka-debiased){other}."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy import special
 
 from tfprune.similarity.accumulator import permuted_images
 from tfprune.similarity.arrays import Array
@@ -47,7 +47,7 @@ def null_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: floa
     if measure.is_costly:
         n = min(n, 3)
     if n and measure.source == "moments":
-        values = [measure(pair) for pair in _permuted_pairs(statistics, keys, measure, n)]
+        values = [measure(pair) for pair in permuted_pairs(statistics, keys, measure, n)]
     elif n and measure.source == "rows":
         values = _sampled(statistics, keys, measure, n)
     elif n and measure.source == "minibatches":
@@ -72,40 +72,42 @@ def p_of_pairings(value: float, pairings: Sequence[float], larger_is_closer: boo
 
     One-sided. K pairings alone know no p-value below 1 / (K + 1) (Phipson and Smyth 2010), too
     coarse for many layers. So it is that of Student's t for one more draw from what the pairings
-    are drawn from; of similarities above 0, which are skewed like a chi-square where few directions
-    rule, after Wilson and Hilferty's (1931) cube root. Degrees of freedom are (K - 1) / 2, about
-    those that a variance of K draws has where their excess kurtosis is 2: what is left of heavy
-    tails; at least 2, so that three pairings can tell anything. `python -m benchmarks.claims
-    --unrelated` shows how often it errs.
+    are drawn from; of similarities above 0, which are skewed where few directions or few images
+    rule, of their logarithms. Degrees of freedom are (K - 1) / 2, about those that a variance of
+    K draws has where their excess kurtosis is 2: what is left of heavy tails; at least 2, so that
+    three pairings can tell anything. Of distances and of similarities that may be below 0 no
+    logarithm is taken, and degrees of freedom are 2: their tails may be as heavy.
+    `python -m benchmarks.claims --unrelated` shows how often it errs.
 
     >>> round(p_of_pairings(0.5, [0.1, 0.12, 0.09, 0.11], True), 3)
-    0.002
+    0.004
     >>> p_of_pairings(0.1, [0.1, 0.1], True)
     1.0
     """
     drawn, found = np.asarray(pairings, dtype=float), float(value)
     if len(drawn) < 2 or not np.isfinite([found, *drawn]).all():
         return 1.0
+    freedom = 2.0
     if larger_is_closer and found > 0 and (drawn > 0).all():
-        drawn, found = np.cbrt(drawn), float(np.cbrt(found))
+        drawn, found = np.log(drawn), math.log(found)
+        freedom = max(freedom, (len(drawn) - 1) / 2)
     above = (found - drawn.mean()) * (1 if larger_is_closer else -1)
     spread = drawn.std(ddof=1) * math.sqrt(1 + 1 / len(drawn))
     if spread == 0:
         return 1.0 if above <= 0 else 1 / (len(drawn) + 1)
-    freedom = min(len(drawn) - 1, max(2.0, (len(drawn) - 1) / 2))
-    return float(student.sf(above / spread, freedom))
+    return float(special.stdtr(min(freedom, len(drawn) - 1), -above / spread))
 
 
-def _permuted_pairs(statistics: Statistics, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:
+def permuted_pairs(
+    statistics: Statistics, keys: KeyPair, measure: Measure, n: int
+) -> Iterator[Pair]:
+    """Yield the pair with its images paired at random, up to n times."""
     moments = statistics.moments(measure)
     sides = [moments.side(k) for k in keys]
-    pairs = []
     for store in _null_stores(statistics, keys, measure, n):
         offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
         cross = centre(store.between[keys].sum(axis=0), *offsets)
-        pair = Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
-        pairs.append(pair)
-    return pairs
+        yield Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
 
 
 def _null_stores(

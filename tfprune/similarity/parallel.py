@@ -33,6 +33,16 @@ def chunk_rows(width: int) -> int:
     return int(np.clip(budget // (8 * width), 256, 16384))
 
 
+def n_cores() -> int:
+    """Return among how many cores work is shared: those of the machine, or OMP_NUM_THREADS.
+
+    Who runs several processes side by side says by that variable how many each of them gets.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    cores = os.cpu_count() or 1
+    return min(cores, int(told)) if told.isdigit() and int(told) > 0 else cores
+
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -63,7 +73,7 @@ def run_tasks(
     """
     if not threaded or len(tasks) < 2:
         return [work(task) for task in tasks]
-    workers = max(1, min(os.cpu_count() or 1, len(tasks), at_most))
+    workers = max(1, min(n_cores(), len(tasks), at_most))
     with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, tasks))
 

@@ -61,13 +61,16 @@ def _by_expansion(moments: Moments, keys: KeyPair, measure: Measure, used: Array
     expanded = _expand(measure, whole, whole)
     narrow = max(whole.x.width, whole.y.width) <= NARROW
     groups = _split(used, min(used.size, used.size if narrow else GROUPS))
+    value = expanded.value
     bias, error = _by_derivatives(moments, keys, expanded, groups)
+    del expanded  # the halves take its room
     by_half = []
     for half in (groups[0::2], groups[1::2]):
         part = _expand(measure, moments.part(keys, np.concatenate(half)), whole)
         by_half.append(part.value - _by_derivatives(moments, keys, part, half)[0])
-    change = float(np.mean(by_half)) - (expanded.value - bias)
-    return ErrorEstimate(expanded.value - bias - change / 3, error, change, len(groups) - 1)
+        del part
+    change = float(np.mean(by_half)) - (value - bias)
+    return ErrorEstimate(value - bias - change / 3, error, change, len(groups) - 1)
 
 
 def _by_parts(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:

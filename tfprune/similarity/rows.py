@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache, cached_property
 from typing import Any
 
@@ -12,7 +11,7 @@ from tfprune.similarity.arrays import Array, rank_tolerance
 from tfprune.similarity.factorizations import gram_coordinates, stand_in_rows
 from tfprune.similarity.moments import ROWS, Centred, centre, first_shift, joint_moments
 from tfprune.similarity.pair import Pair, side_from_moments
-from tfprune.similarity.parallel import run_tasks
+from tfprune.similarity.parallel import n_cores, run_tasks
 from tfprune.similarity.side import Side
 
 #: up to so many rows, products of float32 are taken in one piece: float32 sums of more lose digits
@@ -75,7 +74,7 @@ def _sides_of_float32(
 
     # two cores do two sides faster than they share one; more share better
     work_to_do = min(x.shape[0] * rows.shape[1] ** 2 for rows in (x, y))
-    run_tasks([0, 1], work, threaded=os.cpu_count() == 2 and work_to_do >= _WORTH_A_THREAD)
+    run_tasks([0, 1], work, threaded=n_cores() == 2 and work_to_do >= _WORTH_A_THREAD)
     side_x, side_y = (Side(own[k], own[k].left.mean, tolerances[k]) for k in (0, 1))
     return side_x, side_y, _Products(own[0].left, own[1].left)
 

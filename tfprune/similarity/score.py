@@ -10,7 +10,7 @@ import numpy as np
 
 from tfprune.similarity.accumulator import Accumulator
 from tfprune.similarity.arrays import Array
-from tfprune.similarity.intervals import above_chance, interval_of
+from tfprune.similarity.intervals import above_chance, down_to_lost, interval_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import Null, null_of
 from tfprune.similarity.pair import Pair
@@ -21,7 +21,7 @@ from tfprune.similarity.streaming import KeyPair
 
 @dataclass(frozen=True)
 class Score:
-    """How alike two layers are by one measure; `float(score)` is the number.
+    """How similar two layers are by one measure; `float(score)` is the number.
 
     `value` is the measure's own number; for the CCA family it is the mean over *live* directions
     (`live`), beside which `nominal` divides by the smaller of the full widths, dead channels
@@ -36,8 +36,10 @@ class Score:
     because pruning removed all their weights: the three don't overlap. `duplicate` channels
     are copies of an earlier one up to shift and scale.
 
-    `dense_share`, of the CCA family, is sum(rho) / rank_a: how much of side a's directions (the
-    dense network's, in a run) is found in side b. A mean over the smaller rank can rise while b
+    `dense_share`, of the CCA family, is value * min(rank_a, rank_b) / rank_a: how much of side a's
+    directions (the dense network's, in a run) is found in side b. For CCA and SVCCA it is
+    sum(rho) / rank_a; PWCCA's weights know only directions that have a partner, so the others
+    count as much as these do on average. A mean over the smaller rank can rise while b
     loses directions; this can't. It is 0 where nothing of b is left. `bias` is how far `value`
     lies above what all images of the population would give, as far as these images tell, and
     `corrected` is `value - bias`; None where no interval was asked for or can be had.
@@ -97,9 +99,6 @@ class Score:
 #: fewer images than this per direction, and CCA's own bias is no longer small
 IMAGES_PER_DIRECTION = 10
 
-_MEMORY = 2 * 2**30  # bytes that pairs worked on at the same time may take
-_MATRICES = 12  # about as many (width, width) matrices are held for a pair
-
 
 def assess(
     accumulator: Accumulator,
@@ -111,12 +110,13 @@ def assess(
 
     def work(keys: KeyPair) -> list[Score]:
         counts = tuple(statistics.channels(k, masked[k.side].get(k.layer)) for k in keys)
-        return [_score(statistics, keys, measure, counts) for measure in measures]
+        scores = [_score(statistics, keys, measure, counts) for measure in measures]
+        statistics.let_go(keys)
+        return scores
 
     # one thread of BLAS each: its own would make the last bits depend on their number
     with single_threaded_blas():
-        width = statistics.prepare(measures)
-        at_most = max(1, _MEMORY // (_MATRICES * 8 * width**2))
+        at_most = statistics.prepare(measures)
         found = run_tasks(accumulator.pairs, work, threaded=True, at_most=at_most)
     return {
         (keys[0].layer, keys[1].layer, score.measure): score
@@ -137,7 +137,7 @@ def _score(
     if silent:
         named = " and ".join(f"{k.layer!r} of network {k.side}" for k in silent)
         warnings.append(f"no similarity: all channels of layer {named} are dead or constant")
-        directions = (0, 0)
+        directions = _directions(pair, measure, of_rows=False)
         if _averages_correlations(measure) and pair.x.live.size:
             dense_share = 0.0
     else:
@@ -146,13 +146,13 @@ def _score(
         if measure.whitens and measure.samples == "n > d1 + d2":
             total = float(pair.correlations.sum())
             live, nominal = total / min(directions), total / min(side.width for side in counts)
-            dense_share = total / directions[0]
-        elif _averages_correlations(measure):
+        if _averages_correlations(measure):
             dense_share = value * min(directions) / directions[0]
         found = interval_of(statistics, keys, measure, value, sum(directions))
         null = null_of(statistics, keys, measure, value)
         if null.mean is not None:
             found = above_chance(found, null.mean, measure)
+        found = down_to_lost(found, statistics, keys, measure, value)
         interval, bias, notes = found
         warnings += notes
         warnings += _sample_warnings(statistics, keys, measure, pair, directions)
@@ -192,11 +192,14 @@ def _averages_correlations(measure: Measure) -> bool:
     return whole or measure.samples == "n > k1 + k2"
 
 
-def _directions(pair: Pair, measure: Measure) -> tuple[int, int]:
-    """Return how many directions of each side enter the measure."""
+def _directions(pair: Pair, measure: Measure, *, of_rows: bool = True) -> tuple[int, int]:
+    """Return how many directions of each side enter the measure; 0 of a silent side.
+
+    Those of ill-conditioned layers are counted on their rows, unless one is silent.
+    """
     if measure.directions is not None:
         return measure.directions(pair, **measure.options)
-    if measure.whitens:
+    if measure.whitens and of_rows:
         return pair.ranks
     return pair.x.whitening.rank, pair.y.whitening.rank
 
@@ -218,9 +221,10 @@ def _sample_warnings(
     n_images, needed = accumulator.n_images, sum(directions)
     if measure.samples != "any" and n_images < IMAGES_PER_DIRECTION * needed:
         notes.append(
-            f"{n_images / needed:.1f} images per direction ({n_images} images, "
-            f"{directions[0]} + {directions[1]} directions): below {IMAGES_PER_DIRECTION}, "
-            "unrelated layers look alike; raise the probe size and read the value beside its null"
+            f"{n_images / needed:.1f} images per direction ({n_images} images, {directions[0]} + "
+            f"{directions[1]} directions): below {IMAGES_PER_DIRECTION}, unrelated layers look "
+            "similar; compare the value with its null, and give more probe images (where "
+            "--probe-size takes the whole split, a larger split)"
         )
     if measure.source == "rows" and accumulator.n_rows[keys[0]] > accumulator.settings.sample_size:
         sample = accumulator.samples[keys]
@@ -233,7 +237,7 @@ def _sample_warnings(
         )
     if measure.whitens and pair.is_coarse:
         notes.append(
-            "channels are so nearly dependent that float64 moments lose digits; raise the memory "
-            "bound so that rows are kept, or compare on fewer images"
+            "channels are so close to dependent that float64 moments lose precision; raise the "
+            "memory bound so that rows are kept, or compare on fewer images"
         )
     return notes

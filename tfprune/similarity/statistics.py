@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,7 +22,6 @@ from tfprune.similarity.streaming import (
     Key,
     KeyPair,
     StreamedMoments,
-    blocks_that_fit,
     pieces_of,
     run_length,
 )
@@ -35,17 +37,38 @@ class Statistics:
         self.nulls: dict[tuple[KeyPair, bool], list[StreamedMoments]] = {}
         self._pairs: dict[tuple[KeyPair, bool], Pair] = {}
         self._channels: dict[Key, tuple[Array, Array, int]] = {}
+        self._uses = Counter(key for pair in accumulator.pairs for key in pair)
+        self._lock = threading.Lock()
 
     def prepare(self, measures: list[Measure]) -> int:
-        """Take the moments that the measures need, on all cores; return the widest layer."""
+        """Take the moments that the measures need, on all cores.
+
+        Returns how many pairs may be worked on at a time within the bound on memory.
+        """
         _ = self.copies  # looked for once, before pairs are worked on side by side
-        widths = [
-            self.moments(m).store.widths[k]
-            for m in measures
-            for pair in self.accumulator.pairs
-            for k in pair
-        ]
-        return max(widths)
+        stores = {id(moments): moments.store for moments in map(self.moments, measures)}
+        own = [store for store in stores.values() if store is not self.accumulator.store]
+        held = self.accumulator.held() + sum(store.nbytes for store in own)
+        widest = max(stores.values(), key=lambda store: max(store.widths.values()))
+        widths = {key: width - 2 for key, width in widest.widths.items()}
+        each = of_pairings(self.rows, self.accumulator) if self.rows is not None else 0
+        return self.accumulator.budget(widths).at_a_time(held, each)
+
+    def let_go(self, keys: KeyPair) -> None:
+        """Forget what was computed of a pair, and of its layers where no other pair has them.
+
+        To be called once for every pair, when it is done with.
+        """
+        with self._lock:
+            for key in keys:
+                self._uses[key] -= 1
+            done = [key for key in keys if self._uses[key] == 0]
+            for compact in (False, True):
+                self._pairs.pop((keys, compact), None)
+                self.nulls.pop((keys, compact), None)
+        for name in ("plain", "compact"):
+            if name in vars(self):
+                getattr(self, name).let_go(keys, done)
 
     @cached_property
     def copies(self) -> Copies | None:
@@ -132,11 +155,21 @@ def moments_of_rows(rows: dict[Key, Array], accumulator: Accumulator) -> Moments
     """Return the moments of kept rows, in as many blocks of images as were asked for and fit."""
     settings = accumulator.settings
     widths = {k: v.shape[1] for k, v in rows.items()}
-    blocks = blocks_that_fit(accumulator.pairs, widths, settings.blocks, settings.memory)
+    room = accumulator.budget(widths)
+    held = sum(values.nbytes for values in rows.values()) + of_pairings(rows, accumulator)
+    blocks = room.blocks(settings.blocks, held + room.scratch)
     store = StreamedMoments(accumulator.pairs, n_blocks=blocks)
     run = run_length(accumulator.n_images, blocks)
     store.add(rows, accumulator.per_image, pieces_of(0, accumulator.n_images, run, blocks))
     return Moments(store, accumulator.tolerance)
+
+
+def of_pairings(rows: Mapping[Key, Array], accumulator: Accumulator) -> int:
+    """Return the bytes that random pairings of kept rows take for one pair, the widest."""
+    n = accumulator.settings.permutations
+    cross = max(rows[a].shape[1] * rows[b].shape[1] for a, b in accumulator.pairs)
+    shuffled = max(rows[b].nbytes for _, b in accumulator.pairs)
+    return int(8 * n * cross + (shuffled if n else 0))
 
 
 class ChannelCounts(NamedTuple):

@@ -57,11 +57,17 @@ class StreamedMoments:
 
     `within[key]` is (n_blocks, d+2, d+2), `between[pair]` (n_blocks, d1+2, d2+2), both about
     `shifts[key]`, a point near the mean that the first rows decide. Stores of disjoint images
-    merge exactly. With `cross_only` the layers' own moments are left out.
+    merge exactly. With `cross_only` the layers' own moments are left out. Stores that are filled
+    in turn may share `scratch`, which outlives a batch: memory touched before is quicker.
     """
 
     def __init__(
-        self, pairs: Iterable[KeyPair], *, n_blocks: int = 1, cross_only: bool = False
+        self,
+        pairs: Iterable[KeyPair],
+        *,
+        n_blocks: int = 1,
+        cross_only: bool = False,
+        scratch: threading.local | None = None,
     ) -> None:
         self.pairs = list(dict.fromkeys(pairs))
         self.n_blocks = n_blocks
@@ -70,12 +76,22 @@ class StreamedMoments:
         self.widths: dict[Key, int] = {}
         self.within: dict[Key, Array] = {}
         self.between: dict[KeyPair, Array] = {}
-        self._scratch = threading.local()
+        self._shared = scratch
+        self._scratch = scratch or threading.local()
 
     def add(
         self, rows: Mapping[Key, Array], per_image: Mapping[Key, int], pieces: list[Piece]
     ) -> None:
         """Add one batch: rows[key] is (n_images * per_image[key], d), split into `pieces`."""
+        self._scratch = self._shared or threading.local()
+        try:
+            self._add(rows, per_image, pieces)
+        finally:
+            self._scratch = self._shared or threading.local()  # its own is let go
+
+    def _add(
+        self, rows: Mapping[Key, Array], per_image: Mapping[Key, int], pieces: list[Piece]
+    ) -> None:
         for key, values in rows.items():
             if key not in self.shifts:
                 self._open(key, values)
@@ -97,6 +113,11 @@ class StreamedMoments:
         partial = run_tasks(parts, lambda part: self._partial_sums(rows, part), threaded=True)
         for part, sums in zip(parts, partial, strict=True):  # in order: the bits stay the same
             _add(sums, to=self._block(part))
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of all moments."""
+        return sum(part.nbytes for part in (*self.within.values(), *self.between.values()))
 
     def _block(self, task: Task) -> Sums:
         """Return the sums of the task's block, to be added to in place."""
@@ -167,7 +188,7 @@ class StreamedMoments:
             _add(Sums(own, crosses), to=to)
 
     def _buffer(self, rows: int, width: int) -> Array:
-        """Return this thread's (rows, width) scratch: memory touched before is quicker."""
+        """Return this thread's (rows, width) scratch."""
         buffer: Array | None = getattr(self._scratch, "buffer", None)
         if buffer is None or buffer.size < rows * width:
             buffer = self._scratch.buffer = np.empty(rows * width)
@@ -242,10 +263,6 @@ def _chunks(stretches: list[tuple[int, int]], length: int) -> list[tuple[int, in
 RUN = 16
 
 
-#: bytes that block moments may always take
-_BLOCK_MEMORY = 64 * 2**20
-
-
 def run_length(n_images: int | None, n_blocks: int) -> int:
     """Return how many consecutive images go to one block before the next one's turn."""
     return RUN if n_images is None else max(1, -(-n_images // max(n_blocks, 1)))
@@ -257,15 +274,3 @@ def pieces_of(first: int, n: int, run: int, n_blocks: int) -> list[Piece]:
         return [Piece(0, n, 0)]
     edges = [first, *range((first // run + 1) * run, first + n, run), first + n]
     return [Piece(a - first, b - first, a // run % n_blocks) for a, b in pairwise(edges)]
-
-
-def blocks_that_fit(
-    pairs: list[KeyPair], widths: Mapping[Key, int], blocks: int, memory: int
-) -> int:
-    """Return the number of blocks whose moments fit in `memory` bytes: `blocks` or fewer.
-
-    A small bound on kept rows still leaves `_BLOCK_MEMORY` for blocks.
-    """
-    own = sum((widths[k] + 2) ** 2 for k in {k for pair in pairs for k in pair})
-    cross = sum((widths[a] + 2) * (widths[b] + 2) for a, b in pairs)
-    return max(1, min(blocks, max(memory, _BLOCK_MEMORY) // (8 * (own + cross))))

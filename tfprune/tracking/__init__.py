@@ -9,8 +9,8 @@ with store.record(folder, on_gap=print) as recorder:
     child.finish("FINISHED")
 """
 
-from tfprune.tracking.client import Point, RunInfo
 from tfprune.tracking.delivery import Delivery
+from tfprune.tracking.entities import Point, RunInfo
 from tfprune.tracking.location import StoreLocation, resolve_store
 from tfprune.tracking.names import (
     control_color,
@@ -23,8 +23,10 @@ from tfprune.tracking.names import (
 )
 from tfprune.tracking.recorder import Recorder, Run
 from tfprune.tracking.store import Store, open_store
+from tfprune.tracking.verify import Check
 
 __all__ = [
+    "Check",
     "Delivery",
     "Point",
     "Recorder",

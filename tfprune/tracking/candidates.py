@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tfprune.errors import InputError
+from tfprune.errors import InputError, check_kind
+from tfprune.tracking.entities import RunInfo
 
 LATEST = "@latest"
 
@@ -21,6 +22,17 @@ class Candidate:
     name: str
     seconds: float  # since 1970
     settings: Mapping[str, str]
+
+
+def candidate_of_run(run: RunInfo) -> Candidate:
+    """Return what tells a run from others of its name: when it began, and its settings."""
+    settings = {name: value for name, value in run.params.items() if name[:1].islower()}
+    return Candidate(run.id, run.name, run.start_time / 1000, settings)
+
+
+def check_reference(reference: object) -> None:
+    """Raise InputError where a reference to a run is no text."""
+    check_kind(reference, str, "a run's name, MLflow id or key as text ('tfprune runs' lists them)")
 
 
 def without_latest(reference: str) -> tuple[str, bool]:

@@ -7,22 +7,24 @@ is not available now, or it refused for good.
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tfprune.masking import masked
+from tfprune.tracking.answers import ForeignError, bounded
 from tfprune.tracking.artifacts import listed, place_of
+from tfprune.tracking.entities import KEY_TAG, Point, RunInfo
 from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.kept_files import make_way
-from tfprune.tracking.logged_models import LoggedModels, ModelInfo, info
+from tfprune.tracking.logged_models import LoggedModels, ModelInfo, info, settle_folder
 
-KEY_TAG = "tfprune.key"
 DIGEST_TAG = "tfprune.sha256."  # and an artifact's name
 
 # MLflow's own values let one call take 245 s; what can't be delivered waits in the journal.
@@ -30,6 +32,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "PGCONNECT_TIMEOUT": "10",  # of a PostgreSQL server; the driver's own is 130 s
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
@@ -38,47 +41,6 @@ _FINAL = frozenset(
     {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS",
      "ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"}
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric; `time` in ms since 1970, fixed when the point was logged."""
-
-    key: str
-    value: float
-    time: int
-    step: int
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """A run as the store knows it; `key` is tfprune's own id of it (tag `tfprune.key`)."""
-
-    id: str
-    name: str
-    status: str
-    experiment_id: str
-    start_time: int
-    end_time: int | None
-    artifact_uri: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str | None:
-        """The id that tfprune gave the run when it began, before the store gave its own."""
-        return self.tags.get(KEY_TAG)
-
-    @property
-    def kind(self) -> str | None:
-        """`experiment` for a parent, `level` for a child; None where tfprune did not make it."""
-        return self.tags.get("tfprune.kind")
-
-    @property
-    def parent_id(self) -> str | None:
-        """The store's id of the parent run, None for a parent."""
-        return self.tags.get("mlflow.parentRunId")
 
 
 def import_mlflow() -> Any:
@@ -96,7 +58,34 @@ def import_mlflow() -> Any:
             logging.getLogger("mlflow").setLevel(logging.CRITICAL)
             logging.getLogger("alembic").setLevel(logging.ERROR)
             logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+            logging.getLogger("psycopg").setLevel(logging.ERROR)
+    # whoever imported MLflow before: it logs what it raises, some 60 kB for a full disk
+    if "MLFLOW_LOGGING_LEVEL" not in os.environ:
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    _bound_answers()
     return mlflow
+
+
+def _bound_answers() -> None:
+    """Have the answers of servers read within bounds; see `tracking.answers`."""
+    from mlflow.utils import request_utils
+
+    made = getattr(request_utils, "_get_request_session", None)
+    if made is None or hasattr(made, "__wrapped__"):  # another version of MLflow, or done
+        return
+
+    @functools.wraps(made)
+    def session(*arguments: Any, **named: Any) -> Any:
+        return bounded(made(*arguments, **named))
+
+    request_utils._get_request_session = session
+
+
+def _bound_connecting() -> None:
+    """Have MLflow ask a database that refuses a connection three times (0.4 s), not ten (102 s)."""
+    from mlflow.store.db import utils
+
+    utils.MAX_RETRY_COUNT = 3
 
 
 @contextlib.contextmanager
@@ -120,7 +109,11 @@ def _store_errors() -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    """Return the line of an error's message that says what happened, its secrets masked."""
+    # masked before it is cut: half a secret can't be told
+    lines = masked(str(error)).strip().splitlines()
+    # what SQLAlchemy says first of a write that something else has brought about
+    lines = [line for line in lines if not line.startswith("(raised as a result of ")] or lines
     return lines[0][:300] if lines else ""
 
 
@@ -171,36 +164,38 @@ def save_keras_model(
 
         signature = infer_signature(example, model.predict(example, verbose=0))
         pins = [f"{name}=={version(name)}" for name in ("keras", "tensorflow", "numpy")]
-        mlflow.keras.save_model(
-            model,
-            str(folder),
-            save_exported_model=False,
-            signature=signature,
-            input_example=example,
-            pip_requirements=pins,
-            metadata=dict(metadata),
-        )
-    _settle(folder, without_clock(folder / "data" / "model.keras"))
+        with _pins_unchecked():
+            mlflow.keras.save_model(
+                model,
+                str(folder),
+                save_exported_model=False,
+                signature=signature,
+                input_example=example,
+                pip_requirements=pins,
+                metadata=dict(metadata),
+            )
+    settle_folder(folder, without_clock(folder / "data" / "model.keras"))
 
 
-def _settle(folder: Path, network: Path) -> None:
-    """Write a model folder's MLmodel anew, without the time and the random id that MLflow gives.
+@contextlib.contextmanager
+def _pins_unchecked() -> Iterator[None]:
+    """Keep MLflow from comparing pinned requirements with what is installed, in the block.
 
-    The id follows from the network and what is said of it. MLflow reads a model without a time
-    like any other.
+    It only warns of a difference, and there is none: the pins are what is installed. To look
+    them up it lists every file of every installed package, which takes seconds.
     """
-    import hashlib
-    import uuid
+    from mlflow.utils import environment
 
-    import yaml
-
-    path = folder / "MLmodel"
-    facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    del facts["utc_time_created"], facts["model_uuid"]
-    text = yaml.safe_dump(facts, allow_unicode=True)
-    digest = hashlib.sha256(network.read_bytes() + text.encode()).hexdigest()
-    facts["model_uuid"] = uuid.uuid5(uuid.NAMESPACE_OID, digest).hex
-    path.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
+    name = "warn_dependency_requirement_mismatches"
+    check = getattr(environment, name, None)
+    if check is None:  # another version of MLflow: it checks, and takes its time
+        yield
+        return
+    setattr(environment, name, lambda requirements: None)
+    try:
+        yield
+    finally:
+        setattr(environment, name, check)
 
 
 class MlflowClient:
@@ -216,6 +211,8 @@ class MlflowClient:
         except (MemoryError, ImportError, RuntimeError) as error:  # as under 'ulimit -v'
             raise UnavailableError(_first_line(error) or type(error).__name__) from error
         with _store_errors():
+            if not uri.startswith("http"):
+                _bound_connecting()
             self._client = self._mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._uri = uri
         self._artifact_root = artifact_root
@@ -232,15 +229,21 @@ class MlflowClient:
             found = self._client.get_experiment_by_name(name)
         if found is None and create:
             location = str(self._artifact_root) if self._artifact_root is not None else None
+            refused = None
             try:
                 with _store_errors():
                     self._client.create_experiment(name, location)
-            except RejectedError:  # another process made it in the meantime
-                pass
+            except RejectedError as error:  # another process may have made it in the meantime
+                refused = error
             with _store_errors():
                 found = self._client.get_experiment_by_name(name)
+            if found is None and refused is not None:
+                raise refused
         if found is None:
             return "missing"
+        if not found.experiment_id or not found.name:
+            why = "it answers with an experiment that has no name"
+            raise UnavailableError(why) from ForeignError(why)
         if found.lifecycle_stage != "active":
             return f"deleted {found.experiment_id}"
         self.experiment_id = found.experiment_id
@@ -306,6 +309,13 @@ class MlflowClient:
             )
         return str(runs[0].info.run_id) if runs else None
 
+    def key_of(self, run_id: str) -> str | None:
+        """Return the tag `tfprune.key` of a run, empty without one; None where no run is there."""
+        try:
+            return self.get_run(run_id).key or ""
+        except RejectedError:
+            return None
+
     def create_run(self, key: str, name: str, tags: Mapping[str, str], time: int) -> str:
         """Create a run that began at `time` (ms since 1970) and return its id."""
         full = {
@@ -355,7 +365,7 @@ class MlflowClient:
                 self._sweep(run_id)
             root = self._roots[run_id]
             place = root / (folder or "") / path.name if root.is_absolute() else None
-            if place is not None and path.is_dir():
+            if place is not None:
                 make_way(path, place)
             self._client.log_artifact(run_id, str(path), folder)
         return place

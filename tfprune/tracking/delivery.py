@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from tfprune.tracking.client import Point
+from tfprune.tracking.entities import Point
 from tfprune.tracking.errors import RejectedError, UnavailableError
 from tfprune.tracking.journal import Journal
 from tfprune.tracking.names import metric_value
@@ -32,6 +32,7 @@ class Client(Protocol):
     identity: str
 
     def find_key(self, key: str) -> str | None: ...
+    def key_of(self, run_id: str) -> str | None: ...
     def create_run(self, key: str, name: str, tags: Mapping[str, str], time: int) -> str: ...
     def reopen_run(self, run_id: str) -> None: ...
     def log_batch(
@@ -129,8 +130,8 @@ def _deliver_singly(
         n_refused += 1
     if n_refused:
         tell(
-            f"MLflow refused {n_refused} record(s) of run {records[0]['run']} for good: {reason} "
-            f"They are kept in {journal.folder / 'rejected.jsonl'}."
+            f"MLflow refused {n_refused} record(s) of run {records[0]['run']} permanently: "
+            f"{reason} They are kept in {journal.folder / 'rejected.jsonl'}."
         )
     return n_refused
 
@@ -140,6 +141,7 @@ def _deliver_group(journal: Journal, client: Client, records: list[Record]) -> N
     op = record["op"]
     if op == "start":
         journal.run_ids[record["run"]] = _start(journal, client, record)
+        journal.unchecked.discard(record["run"])
         return
     run_id = _run_id(journal, client, record["run"])
     if op == "metrics":
@@ -188,23 +190,38 @@ def _deliver_model(journal: Journal, client: Client, record: Record, run_id: str
 
 
 def _start(journal: Journal, client: Client, record: Record) -> str:
-    run_id = (
-        record["run_id"] or journal.run_ids.get(record["run"]) or client.find_key(record["run"])
-    )
+    key = record["run"]
+    run_id = record["run_id"] or _noted(journal, client, key) or client.find_key(key)
     if run_id is not None:
         client.reopen_run(run_id)
         return str(run_id)
     tags = dict(record["tags"])
     if record["parent"] is not None:
         tags["mlflow.parentRunId"] = _run_id(journal, client, record["parent"])
+    elif record.get("within") is not None:
+        whole = client.find_key(record["within"])  # None: the run stands by itself in this store
+        tags |= {"mlflow.parentRunId": whole} if whole is not None else {}
     try:
         return client.create_run(record["run"], record["name"], tags, record["time"])
     except RejectedError as error:  # the experiment was deleted: all waits until it is restored
         raise UnavailableError(str(error)) from error
 
 
-def _run_id(journal: Journal, client: Client, key: str) -> str:
+def _noted(journal: Journal, client: Client, key: str) -> str | None:
+    """Return the id that the journal's note gives a run, once the store says that it is that run.
+
+    Nothing is ever written to a run that has another key, whatever the note says.
+    """
     known = journal.run_ids.get(key)
+    if known is not None and key in journal.unchecked:
+        if client.key_of(known) not in (key, ""):  # one that is not tfprune's has no key yet
+            return None
+        journal.unchecked.discard(key)
+    return known
+
+
+def _run_id(journal: Journal, client: Client, key: str) -> str:
+    known = _noted(journal, client, key)
     if known is None:
         known = client.find_key(key)
         if known is None and journal.damage:
@@ -212,6 +229,7 @@ def _run_id(journal: Journal, client: Client, key: str) -> str:
         if known is None:
             raise RejectedError(f"the store has no run with the key {key}.")
         journal.run_ids[key] = known
+        journal.unchecked.discard(key)
     return known
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from tfprune.errors import masked
+from tfprune.errors import legible
+from tfprune.masking import masked
 
 
 class _StoreError(Exception):
     """What a store's library said, with the secrets masked that it may have quoted."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(masked(str(message)))
+        super().__init__(legible(masked(str(message))))
 
 
 class UnavailableError(_StoreError):

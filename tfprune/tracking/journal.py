@@ -27,10 +27,9 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +39,15 @@ from tfprune.disk import flush, set_aside, write_whole
 from tfprune.errors import InputError, RunError
 from tfprune.interrupts import finishing_first
 from tfprune.refused import refusal
+from tfprune.tracking.damage import Damage
 from tfprune.tracking.kept_files import KeptFiles
 from tfprune.tracking.records import (
     FILED,
+    Lines,
     Record,
     line_of,
     lines_of,
-    parsed,
+    note_sum,
     plain,
     read_note,
     read_record,
@@ -84,7 +85,7 @@ class Journal:
         self._seq = 0
         self._syncing = threading.Lock()
         self._unsynced: list[Path] = []  # files of artifacts that a power cut could still take
-        self._damage: list[str] = []
+        self._damage = Damage(self._path)
         self._lost: list[str] = []  # what is wrong with the copies of artifacts
         self._files = KeptFiles(folder)
         try:
@@ -109,7 +110,7 @@ class Journal:
     @property
     def damage(self) -> str:
         """What can't be read of the journal, empty where all can."""
-        return " ".join([*self._damage, *([self.lost_files] if self._lost else [])])
+        return " ".join([*self._damage.texts, *([self.lost_files] if self._lost else [])])
 
     @property
     def lost_files(self) -> str:
@@ -118,8 +119,9 @@ class Journal:
             return ""
         more = f", and {len(self._lost) - 5} more" if len(self._lost) > 5 else ""
         return (
-            f"{len(self._lost)} of the run's files could not be delivered: "
-            f"{'; '.join(self._lost[:5])}{more}. The store has them only if it had them before."
+            f"{len(self._lost)} of the run's files could not be uploaded: "
+            f"{'; '.join(self._lost[:5])}{more}. They are in the store only if they were there "
+            "before."
         )
 
     def _read_delivered(self) -> None:
@@ -136,44 +138,38 @@ class Journal:
             self._note(state)
         elif state["store"] != self._store:
             raise InputError(
-                f"what {self.folder} holds was delivered to another MLflow store or experiment "
-                f"({state['store']}) than the one that is there now ({self._store}). Put that "
-                f"store back, or deliver all of it to a new one: tfprune sync {self.folder.name} "
-                "--to URI"
+                f"what {self.folder} holds was uploaded to another MLflow store or experiment "
+                f"({state['store']}) than the present one ({self._store}). Restore that store, or "
+                f"upload everything to a new one: tfprune sync {self.folder.name} --to URI"
             )
         self.delivered_seq: int = state["seq"]
         self._offset: int = state["offset"]
         self.run_ids: dict[str, str] = state["runs"]
+        self.unchecked = set(self.run_ids)  # which the store was not asked about yet
 
     def _read_all(self) -> None:
         """Learn what was logged so far, cut a torn end off, drop files without a record."""
-        self._end = self._n_lines = 0
-        self._unreadable: dict[int, int] = {}  # where a line that can't be read begins -> ends
-        ends, lines, n_missing = {0}, [], 0
+        self._end = 0
+        self._unreadable: dict[int, int] = {}  # where a line that is not delivered begins -> ends
+        ends, found = {0}, Lines()
         content = self._path.read_bytes() if self._path.exists() else b""
-        has_sums = False
         for line in lines_of(content):
             if not line.endswith(b"\n"):  # the write that a kill stopped
                 break
             begin, self._end = self._end, self._end + len(line)
             ends.add(self._end)
-            record = parsed(line, must_have_sum=has_sums)
-            self._n_lines += 1
+            record = found.add(line)
             if record is None:
                 self._unreadable[begin] = self._end
-                lines.append(self._n_lines)
-                continue
-            has_sums = has_sums or "n" in record
-            missing = record.get("n", self._n_lines - 1) - (self._n_lines - 1)
-            if missing > 0:
-                n_missing += missing
-                self._n_lines += missing
-            self._remember(record)
+            else:
+                self._remember(record)
+        self._n_lines = found.n_records
         if self._offset > self._end:
             raise InputError(
-                f"{self._path} ends before what was delivered from it: it holds {self._n_lines} "
-                f"records in {self._end} bytes, and {self._offset} bytes of it were delivered. Put "
-                "back the file as it was; what MLflow has stays there."
+                f"{self._path} ends before what was uploaded from it: it holds {self._n_lines} "
+                f"records in {self._end} bytes, and {self._offset} bytes of it were uploaded. Put "
+                "back the file as it was, or upload what it holds to a new store, where the run "
+                f"can go on: tfprune sync {self.folder.name} --to URI"
             )
         if self._offset not in ends:
             self._offset = self.delivered_seq = 0
@@ -182,52 +178,24 @@ class Journal:
         self._seq = max(self._seq, self._files.highest())
         shorter = self._anew and self._delivered_before > self._end
         cut = n_later > 1 and not shorter  # a kill leaves one copy without its record, at most
-        if shorter:
-            self._keep_copy()
         if cut:
-            self._keep_copy()
-            self._damage.append(
-                f"{self._path} is damaged: it ends before {n_later} files that were logged after "
-                f"its last record. What it holds is delivered; the damaged file is kept as "
-                f"{self._kept}."
-            )
+            self._damage.say_cut(n_later)
+        elif shorter:
+            self._damage.keep_copy()
         if len(content) > self._end:
             os.truncate(self._path, self._end)
         if cut:
             return
         if shorter:
-            self._damage.append(
-                f"{self._path} is damaged: it ends before what was delivered from it (it holds "
-                f"{self._n_lines} records in {self._end} bytes, and {self._delivered_before} bytes "
-                "of it were delivered). What it holds is delivered."
+            self._damage.say_shorter(
+                n_records=self._n_lines, size=self._end, n_delivered=self._delivered_before
             )
-        elif lines or n_missing:
-            self._keep_damaged(lines, n_missing)
-        elif not self._kept.exists():  # what was damaged once may have lost a file's record
+        elif found.problems:  # every file is kept too: a damaged record may speak of it
+            self._damage.say_lines(self._n_lines, found.problems)
+        elif self._damage.kept.exists():  # what was damaged once may have lost a file's record
+            self._damage.say_before()
+        else:
             self._files.clean(self.delivered_seq)
-
-    def _keep_damaged(self, lines: list[int], n_missing: int) -> None:
-        """Keep a copy of damaged records, and every file that one of them may speak of."""
-        self._keep_copy()
-        parts = []
-        if lines:
-            shown = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
-            parts.append(f"{len(lines)} can't be read (line {shown})")
-        if n_missing:
-            parts.append(f"{n_missing} are missing")
-        self._damage.append(
-            f"{self._path} is damaged: of {self._n_lines} records {' and '.join(parts)}. What is "
-            f"readable is delivered; the damaged file is kept as {self._kept}."
-        )
-
-    @property
-    def _kept(self) -> Path:
-        return self._path.with_name(self._path.name + ".damaged")
-
-    def _keep_copy(self) -> None:
-        if not self._kept.exists():
-            shutil.copyfile(self._path, self._kept)
-            flush(self._kept)
 
     def _past_unreadable(self, offset: int) -> int:
         while offset in self._unreadable:
@@ -260,10 +228,20 @@ class Journal:
         """Return a param's value as logged, None where it was not."""
         return self._params.get((run, key))
 
-    def finish_open_runs(self, status: str) -> None:
-        """Note that the runs that began and did not end have ended now with this status."""
-        for run in [run for run, last in self._last_status.items() if last == "RUNNING"]:
-            self.append(run, "finish", status=status)
+    def finish_open_runs(
+        self, status: str, *, finished: Callable[[str], bool] | None = None
+    ) -> None:
+        """Note that the runs that began and did not end have ended now with this status.
+
+        Those of which `finished` (key -> bool) knows better have FINISHED, and that their ends
+        are not in the journal is `damage`.
+        """
+        opened = [run for run, last in self._last_status.items() if last == "RUNNING"]
+        ended = [run for run in opened if finished is not None and finished(run)]
+        if ended and not self._damage.texts:
+            self._damage.say_open_ends(ended)
+        for run in opened:
+            self.append(run, "finish", status="FINISHED" if run in ended else status)
 
     def next_file(self, source: Path, name: str) -> tuple[int, str]:
         """Copy an artifact into the journal; return its sequence number and its path in there."""
@@ -339,7 +317,7 @@ class Journal:
         with self.changed:
             self.delivered_seq, self._offset = last["seq"], offset
             for record, _ in records:
-                if record["op"] in FILED and not self._damage:
+                if record["op"] in FILED and not self._damage.texts:
                     self._files.drop_earlier(record)
             self.changed.notify_all()
 
@@ -348,6 +326,7 @@ class Journal:
         if path.is_dir():
             set_aside(path)  # it was read as a note that is damaged
         named = {"journal": self.folder.name, **state}
+        named["sum"] = note_sum(named)
         write_whole(path, json.dumps(named).encode(), durable=False)
 
     def artifact(self, record: Record) -> Path | None:

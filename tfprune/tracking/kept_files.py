@@ -2,9 +2,12 @@
 
 `files/<seq>/` holds one artifact, a file or a folder. It stays after delivery: MLflow's database
 may be lost, and the run's folder alone must suffice to fill a new one. The room is bounded: of an
-artifact that is logged again under its name only the last copy stays, and where the store lies on
-the same file system, the copy and the store's file are one file with two names (a hard link),
-made once both have been read back and found equal.
+artifact that is logged again under its name only the last copy stays. Where the store lies on the
+same file system, the copy and the store's file share their room, once both have been read back and
+found equal: as a clone where the file system makes those (Btrfs, XFS), in which a byte that is
+changed on one side stays what it was on the other. Elsewhere two files stay two, since one wrong
+byte would spoil both of a hard link's names, and only files above 32 MiB become one file with two
+names.
 
 A record carries the SHA-256 of its artifact, so that what was damaged since is not delivered as
 if it were what was logged.
@@ -13,16 +16,22 @@ if it were what was logged.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import filecmp
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tfprune.disk import flush
+from tfprune.disk import flush, set_aside
 from tfprune.refused import refusal
 from tfprune.tracking.records import Record
 
+#: bytes from which a copy and the store's file are one file where no clones are made
+LINKED_FROM = 32 << 20
+_FICLONE = 0x40049409  # Linux' ioctl
 _BLOCK = 1 << 20
 _Name = tuple[str, str | None, str]
 
@@ -82,7 +91,7 @@ class KeptFiles:
         files = [target] if target.is_file() else [p for p in target.rglob("*") if p.is_file()]
         return str(target.relative_to(self._journal)), files
 
-    def problem(self, record: Record) -> str:
+    def problem(self, record: Mapping[str, Any]) -> str:
         """Return what is wrong with an artifact's copy, empty where it is what was logged."""
         path = self._journal / record["file"]
         if not path.exists():
@@ -129,17 +138,36 @@ def _name(record: Record) -> _Name:
 def _share(kept: Path, stored: Path, part: Path) -> None:
     if os.path.samefile(kept, stored) or not filecmp.cmp(kept, stored, shallow=False):
         return
-    flush(stored)  # the copy is past a power cut, MLflow's file may not be
-    os.link(stored, part)
+    if not _clone(stored, part):
+        if stored.stat().st_size < LINKED_FROM:
+            return
+        flush(stored)  # the copy is past a power cut, MLflow's file may not be
+        os.link(stored, part)
     os.replace(part, kept)
 
 
-def make_way(folder: Path, place: Path) -> None:
-    """Delete a stored folder's files that have a second name: MLflow would write into them.
+def _clone(source: Path, target: Path) -> bool:
+    """Return whether the file system has made a file that shares the room of another."""
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        except OSError:
+            target.unlink()
+            return False
+        os.fsync(new.fileno())
+    return True
 
-    A single file it replaces whole. The second name is a journal's.
+
+def make_way(path: Path, place: Path) -> None:
+    """Move away what hinders MLflow from storing a file, or a folder, in its place.
+
+    A folder where a file belongs, or a file where a folder does, gets another name. Of a folder,
+    stored files that have a second name, a journal's, are deleted: MLflow would write into them; a
+    single file it replaces whole.
     """
-    for inner in folder.rglob("*"):
-        stored = place / inner.relative_to(folder)
+    if place.exists() and place.is_dir() != path.is_dir():
+        set_aside(place)
+    for inner in path.rglob("*") if path.is_dir() else ():
+        stored = place / inner.relative_to(path)
         if stored.is_file() and stored.stat().st_nlink > 1:
             stored.unlink()

@@ -3,20 +3,26 @@
 MLflow migrates a new SQLite file for 1 to 2 s without a lock: of several processes that open one
 at once most crash, and a kill in the middle leaves a file that never opens again. So the tables
 are made in a temporary file beside it, under a file lock, and `os.replace` shows the whole at
-once. MLflow stores artifact locations as absolute paths: after the folder has moved its listings
-are silently empty. So every open looks whether the stored paths are still the right ones.
+once. The empty database is kept in the user's cache folder for new stores that follow: the same
+versions of MLflow and its libraries make the same tables. MLflow stores artifact locations as
+absolute paths: after the folder has moved its listings are silently empty. So every open looks
+whether the stored paths are still the right ones.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tfprune.errors import InputError
+from tfprune.cache import kept
+from tfprune.disk import read_facts
+from tfprune.errors import DamagedError, InputError
 from tfprune.tracking.client import migrate_new_database
 from tfprune.tracking.location import StoreLocation
 from tfprune.tracking.store_problem import StoreProblem, refill, store_problem
@@ -46,8 +52,8 @@ def require_database(location: StoreLocation) -> None:
         raise StoreProblem(
             what,
             is_missing=True,
-            more=f", to which runs of this folder were delivered ({len(runs)} of them)",
-            remedy=f"Put it back, or fill a new one from the folder of each run: {refill(runs[0])}",
+            more=f", to which runs of this folder were uploaded ({len(runs)} of them)",
+            remedy=f"Restore it, or fill a new one from the folder of each run: {refill(runs[0])}",
         )
     raise StoreProblem(
         what, remedy="Run 'tfprune run' first, or give --tracking-uri.", is_missing=True
@@ -64,14 +70,65 @@ def runs_of_lost(location: StoreLocation) -> list[str]:
     return [note.parent.name for note in notes]
 
 
+def run_here(location: StoreLocation, wanted: str) -> str | None:
+    """Return the key of the run in this store's folder that has the name or key; None without one.
+
+    It may be there and not in the store, for as long as it was not delivered.
+    """
+    if location.database is None or location.artifact_root is None:
+        return None
+    for path in sorted((location.database.parent / "runs").glob("*/run.json")):
+        key, name = path.parent.name, _said_here(path, "name")
+        if wanted == name or (len(wanted) >= 4 and key.startswith(wanted)):
+            return key
+    return None
+
+
+def folder_here(location: StoreLocation, key: str) -> Path | None:
+    """Return the folder, beside this store, of the experiment to which a run belongs.
+
+    `key` is that of any run of it; None where there is no such folder.
+    """
+    if location.database is None or location.artifact_root is None:
+        return None
+    for path in sorted((location.database.parent / "runs").glob("*/records.jsonl")):
+        folder = path.parent
+        if key == folder.name or key.startswith(f"{folder.name}-"):
+            return folder
+    return None
+
+
+def has_finished_here(location: StoreLocation, key: str) -> bool:
+    """Return whether the folder of a run beside this store says that it has finished.
+
+    The store may say otherwise, for as long as it has not got all of it.
+    """
+    if location.database is None or location.artifact_root is None:
+        return False
+    path = location.database.parent / "runs" / key / "run.json"
+    return _said_here(path, "finished") is True
+
+
+def _said_here(path: Path, name: str) -> object:
+    """Return what a `run.json` says by this name, None where it is damaged."""
+    try:
+        return read_facts(path, {}).get(name)
+    except DamagedError:
+        return None
+
+
 def prepare(location: StoreLocation) -> None:
     """Make the location's SQLite store exist and its artifact paths true; safe from any process.
 
-    Nothing happens for a store that is not a local SQLite file. Raises InputError when the
-    folder can't be written or another process holds the lock for two minutes.
+    Nothing happens for a store that is not a local SQLite file, and for another user's, which can
+    be read alone. Raises InputError when the folder can't be written, another process holds the
+    lock for two minutes, or paths that can't be mended are wrong.
     """
     database = location.database
     if database is None:
+        return
+    if database.exists() and not all(os.access(p, os.W_OK) for p in (database, database.parent)):
+        _check_paths(database, location.artifact_root)
         return
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +146,52 @@ def prepare(location: StoreLocation) -> None:
         raise store_problem(error, location) from error
 
 
+def _check_paths(database: Path, artifact_root: Path | None) -> None:
+    """Raise InputError where a store that can't be written says other artifact paths."""
+    if artifact_root is None:
+        return
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            old = _stored_root(connection, artifact_root)
+        except sqlite3.Error:  # MLflow says it when it opens it
+            return
+    if old not in (None, str(artifact_root)):
+        raise InputError(
+            f"the MLflow store {database} was made in another folder, and its paths can't be "
+            f"corrected, for it is read-only: files are looked for in {old}. Copy it to a folder "
+            "of your own, or let its owner run 'tfprune runs' there."
+        )
+
+
 def _create(database: Path, artifact_root: Path | None) -> None:
     temporary = database.with_name(f".{database.name}.new")
     for left in (temporary, *(Path(f"{temporary}{end}") for end in ("-journal", "-wal", "-shm"))):
         left.unlink(missing_ok=True)  # of a process that was killed here
-    migrate_new_database(temporary, str(artifact_root or database.parent / "artifacts"))
+    root = str(artifact_root or database.parent / "artifacts")
+
+    def migrated() -> bytes:
+        migrate_new_database(temporary, root)
+        return temporary.read_bytes()
+
+    made_by = "-".join(f"{name}-{version(name)}" for name in ("mlflow", "sqlalchemy", "alembic"))
+    empty = kept(f"{made_by}.db", migrated)
+    if not temporary.exists():
+        temporary.write_bytes(empty)
+        _begin_at(temporary, root)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(temporary, database)
+
+
+def _begin_at(database: Path, root: str) -> None:
+    """Make a copy of an empty database what it would be, had it been made here and now."""
+    now = int(time.time() * 1000)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("PRAGMA synchronous = OFF")  # a crash leaves the file without its name
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?",
+            (f"{root}/0", now, now),
+        )
 
 
 def relocate(database: Path, artifact_root: Path) -> int:
@@ -119,7 +214,8 @@ def relocate(database: Path, artifact_root: Path) -> int:
             for table, column in _LOCATION_COLUMNS:
                 n_mended += _mend(connection, table, column, old, str(artifact_root))
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # SQLite ends it itself where the disk is full
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         return n_mended

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprune.errors import InputError, check_writable, masked, remember
+from tfprune.errors import InputError, check_writable
+from tfprune.masking import masked, remember
 
 DEFAULT_EXPERIMENT = "tfprune"
 DEFAULT_FOLDER = "mlruns"
@@ -51,6 +52,7 @@ def resolve_store(
     experiment: str | None = None,
     *,
     folder: Path | str | None = None,
+    writes: bool = True,
 ) -> StoreLocation:
     """Return the store to use: an argument wins over the environment, that over the default.
 
@@ -59,14 +61,15 @@ def resolve_store(
     the experiment `tfprune`. A SQLite URI with a relative path is taken from `folder` too.
 
     Raises InputError for a plain folder as a store (MLflow no longer keeps one), for a store
-    that can't be written, and for an impossible experiment name. Nothing is created.
+    that can't be written unless it is there and only to be read (`writes=False`), and for an
+    impossible experiment name. Nothing is created.
     """
     base = Path(folder) if folder is not None else Path.cwd()
     base = Path(os.path.abspath(base))
     name = _experiment_name(experiment)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
     if not uri:
-        return _sqlite_location(base / DEFAULT_FOLDER / DATABASE_NAME, name)
+        return _sqlite_location(base / DEFAULT_FOLDER / DATABASE_NAME, name, writes=writes)
     remember(uri)
     check_writable(uri, "the tracking URI")
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.\-]*(?=:)", uri)
@@ -79,7 +82,7 @@ def resolve_store(
                 f"tracking URI {uri!r}: expected sqlite:///FILE, a database file. "
                 "A store in memory would end with the process."
             )
-        return _sqlite_location(base / path, name)
+        return _sqlite_location(base / path, name, writes=writes)
     if "://" not in uri and scheme.group() not in _BARE_SCHEMES:
         raise InputError(
             f"tracking URI {uri!r}: expected a scheme in front, such as http://HOST:PORT for a "
@@ -111,7 +114,7 @@ def _file_store(uri: str, experiment: str) -> StoreLocation:
     )
 
 
-def _sqlite_location(path: Path, experiment: str) -> StoreLocation:
+def _sqlite_location(path: Path, experiment: str, *, writes: bool) -> StoreLocation:
     database = Path(os.path.abspath(path))
     check_writable(str(database), "the path of the MLflow store")
     if odd := {"?", "%"} & set(str(database)):
@@ -119,7 +122,8 @@ def _sqlite_location(path: Path, experiment: str) -> StoreLocation:
             f"the MLflow store would be {database}, and a SQLite URI can't hold "
             f"the {min(odd)!r} in that path. Rename the folder or give another --tracking-uri."
         )
-    _check_writable(database)
+    if writes or not database.is_file():
+        _check_writable(database)
     ours = (database.parent.name, database.name) == (DEFAULT_FOLDER, DATABASE_NAME)
     return StoreLocation(
         f"sqlite:///{database}",

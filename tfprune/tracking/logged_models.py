@@ -150,3 +150,23 @@ def info(model: Any) -> ModelInfo:
         metrics={m.key: m.value for m in metrics},
         datasets={m.key: m.dataset_digest for m in metrics if m.dataset_digest},
     )
+
+
+def settle_folder(folder: Path, network: Path) -> None:
+    """Write a model folder's MLmodel anew, without the time and the random id that MLflow gives.
+
+    The id follows from the network and what is said of it. MLflow reads a model without a time
+    like any other.
+    """
+    import hashlib
+    import uuid
+
+    import yaml
+
+    path = folder / "MLmodel"
+    facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del facts["utc_time_created"], facts["model_uuid"]
+    text = yaml.safe_dump(facts, allow_unicode=True)
+    digest = hashlib.sha256(network.read_bytes() + text.encode()).hexdigest()
+    facts["model_uuid"] = uuid.uuid5(uuid.NAMESPACE_OID, digest).hex
+    path.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")

@@ -11,10 +11,12 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal
 
-from tfprune.errors import InputError, RunError, masked_form
+from tfprune.errors import InputError, RunError
 from tfprune.interrupts import cleaning_up
-from tfprune.tracking.client import DIGEST_TAG, KEY_TAG
+from tfprune.masking import masked
+from tfprune.tracking.client import DIGEST_TAG
 from tfprune.tracking.delivery import Client, Delivery
+from tfprune.tracking.entities import KEY_TAG
 from tfprune.tracking.journal import Journal
 from tfprune.tracking.kept_files import digest
 from tfprune.tracking.names import MAX_PARAM, MAX_TAG, cut, metric_key, param_value
@@ -24,7 +26,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 def _tags(given: Mapping[str, Any]) -> dict[str, str]:
-    return {metric_key(k): cut(masked_form(str(v)), MAX_TAG) for k, v in given.items()}
+    return {metric_key(k): cut(masked(str(v)), MAX_TAG) for k, v in given.items()}
 
 
 class Run:
@@ -60,7 +62,7 @@ class Run:
         """Log params; a param that was logged keeps its first value, and a change is told."""
         new: dict[str, str] = {}
         for key, value in params.items():
-            name, text = metric_key(key), masked_form(param_value(value))
+            name, text = metric_key(key), masked(param_value(value))
             logged = self._journal.param(self.key, name)
             if logged is None:
                 new[name] = text
@@ -125,7 +127,7 @@ class Run:
         self._journal.append(
             self.key, "model", seq=seq, file=kept, folder=None, name=folder.name,
             digest=digest(self._journal.folder / kept), trained_by=trained_by,
-            params={k: cut(masked_form(param_value(v)), MAX_PARAM) for k, v in params.items()},
+            params={k: cut(masked(param_value(v)), MAX_PARAM) for k, v in params.items()},
             tags=_tags(tags), metrics=dict(metrics), step=step,
         )  # fmt: skip
 
@@ -135,7 +137,7 @@ class Run:
         Each has `name`, `digest` (at most 36 characters), `source_type`, `source`, `schema`,
         `profile` (JSON) and `context`, such as `training`.
         """
-        given = [{name: masked_form(text) for name, text in one.items()} for one in datasets]
+        given = [{name: masked(text) for name, text in one.items()} for one in datasets]
         self._journal.append(self.key, "inputs", datasets=given)
 
     def log_text(self, text: str, path: str, *, checked: bool = False) -> None:
@@ -195,13 +197,17 @@ class Recorder:
         tags: Mapping[str, Any] | None = None,
         parent: Run | None = None,
         run_id: str | None = None,
+        within: str | None = None,
     ) -> Run:
         """Begin a run, or go on with it: at once, whether MLflow answers or not.
 
         `key` says which run it is: where the store has a run with that key, the same one goes on
         (so give a resumed run's children the keys they had); by default a new, random one.
         `run_id` goes on with a run by MLflow's id. MLflow's UI shows the children under `parent`.
+        `within` is the key of a run that another recorder began, such as a sweep's, and stands for
+        a parent where the store has it.
         """
+        more: dict[str, Any] = {} if within is None else {"within": within}
         run = Run(self.journal, key or uuid.uuid4().hex, self._tell)
         if "'" in run.key or "`" in run.key:
             raise InputError(f"run key {run.key!r} must not hold quotes.")
@@ -212,6 +218,7 @@ class Recorder:
             parent=parent.key if parent is not None else None,
             run_id=run_id,
             tags=_tags(tags or {}),
+            **more,
         )
         if run_id is not None:
             run.set_tags({KEY_TAG: run.key})

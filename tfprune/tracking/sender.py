@@ -9,7 +9,8 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tfprune.errors import TfpruneError, masked
+from tfprune.errors import TfpruneError
+from tfprune.masking import masked
 from tfprune.tracking.delivery import Client, Delivery, deliver_some
 from tfprune.tracking.errors import UnavailableError
 from tfprune.tracking.journal import Journal
@@ -152,8 +153,8 @@ class Sender:
             kept.write_text(text, encoding="utf-8", errors="backslashreplace")
         self._fault = masked(f"{type(error).__name__}: {error}")
         self._tell(
-            f"Delivery to MLflow has ended by an error that nobody foresaw ({self._fault}). The "
-            f"run goes on, its records stay in the journal, and the whole error is in {kept}."
+            f"Uploading to MLflow has stopped because of an unexpected error ({self._fault}). The "
+            f"run continues, its records stay in the journal, and the full error is in {kept}."
         )
 
     def _deliver(self) -> None:
@@ -177,8 +178,9 @@ class Sender:
                 if lasting and not told:
                     told = True
                     self._tell(
-                        f"MLflow does not take records at the moment ({error}). The run goes on; "
-                        "they wait in the journal and are delivered when it answers again."
+                        f"MLflow is not accepting records at the moment ({error}). The run "
+                        "continues; the records wait in the journal and are uploaded when MLflow "
+                        "responds again."
                     )
                 self._count(
                     failures=1
@@ -188,7 +190,9 @@ class Sender:
                 continue
             self._count(done)
             if told:
-                self._tell("MLflow takes records again; the waiting ones are being delivered.")
+                self._tell(
+                    "MLflow is accepting records again; the waiting records are being uploaded."
+                )
             failed, told = 0, False
 
     def _count(self, done: Delivery = _NONE, *, failures: int = 0) -> None:

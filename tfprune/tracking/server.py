@@ -183,7 +183,7 @@ def _wait_until_it_answers(
 
 def _ended_by_itself(server: subprocess.Popen[bytes], log: Path | None) -> str:
     where = f"; its output is in {log}" if log is not None else ""
-    return f"MLflow's server ended by itself with status {server.returncode}{where}."
+    return f"MLflow's server stopped with status {server.returncode}{where}."
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

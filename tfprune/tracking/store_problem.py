@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 from tfprune.errors import InputError
 from tfprune.refused import remedy
+from tfprune.tracking.answers import DeniedError, ForeignError
 from tfprune.tracking.location import DATABASE_NAME, DEFAULT_FOLDER, StoreLocation
 
 
@@ -43,10 +47,10 @@ _MEMORY = _system(errno.ENOMEM)
 #: what SQLite, SQLAlchemy, Alembic and MLflow say of a database file
 _DATABASE = {
     "database or disk is full": _system(errno.ENOSPC),
-    "readonly database": "Give yourself the right to write to it and to its folder.",
+    "readonly database": "Get write permission for it and its folder.",
     "disk i/o error": _system(errno.EIO),
-    "unable to open database file": "Give yourself the right to read and write it and its folder, "
-    "and see that not too many files are open ('ulimit -n').",
+    "unable to open database file": "Get read and write permission for it and its folder, and "
+    "check that not too many files are open ('ulimit -n').",
     "is locked": _system(errno.EBUSY),
     "not a database": "",
     "malformed": "",
@@ -58,16 +62,79 @@ _DATABASE = {
     "out of memory": _MEMORY,
 }
 _DAMAGED = (
-    f"It is damaged: move it away, and fill a new one from the folder of each run: {refill('RUN')}"
+    "It is damaged: move it elsewhere, and fill a new one from the folder of each run: "
+    f"{refill('RUN')}"
 )
 #: what a loader says when memory for a library is missing
 _NO_MEMORY = ("cannot allocate memory", "failed to map segment", "can't start new thread")
+
+
+_CORRECT = "correct --tracking-uri (or MLFLOW_TRACKING_URI)"
+_CREDENTIALS = (
+    "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to "
+    "what it accepts."
+)
+_DATABASE_LOGIN = "Correct the user and the password in the tracking URI."
+#: what is to be installed for a module that a database needs, where it has another name
+_PACKAGES = {
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "'psycopg[binary]'",
+    "MySQLdb": "mysqlclient",
+    "databricks": "databricks-sdk",
+}
+_MAY_ADD = 2**20  # bytes by which one write may make a database larger
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _is_at_limit(database: Path) -> bool:
+    """Whether a file is as large as this process may make one; SQLite says 'disk I/O error'."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY or not database.exists():
+        return False
+    return database.stat().st_size + _MAY_ADD > limit
+
+
+def _of_server(text: str, chain: list[BaseException], store: str) -> StoreProblem:
+    """Return what is wrong with a server, or a database that is one."""
+    said = text.lower()
+    if any(sign in said for sign in ("can't load plugin", "could not parse", "unsupported uri")):
+        return StoreProblem(
+            f"{store} is of no kind that MLflow knows: {text}",
+            remedy="Give http://HOST:PORT for a server or sqlite:///FILE for a database.",
+        )
+    for one in chain:
+        if isinstance(one, ModuleNotFoundError) and one.name:
+            return StoreProblem(
+                f"{store} needs the package {one.name}, which is not installed",
+                remedy=f"Install it with: pip install {_PACKAGES.get(one.name, one.name)}",
+            )
+        if isinstance(one, DeniedError):
+            return StoreProblem(f"{store} refuses access: {one}", remedy=_CREDENTIALS)
+        is_nonsense = isinstance(one, AttributeError | KeyError | TypeError)
+        is_nonsense = is_nonsense or "not in a valid json format" in said
+        if isinstance(one, ForeignError) or is_nonsense or type(one).__name__ == "ParseError":
+            why = one if isinstance(one, ForeignError) else f"its answer can't be read ({text})"
+            return StoreProblem(
+                f"{store} is no MLflow server: {why}",
+                remedy=f"C{_CORRECT[1:]}: something else is at that address.",
+            )
+    if any(sign in said for sign in ("authentication failed", "access denied", "no password")):
+        return StoreProblem(f"{store} refuses access: {text}", remedy=_DATABASE_LOGIN)
+    if re.search(r"too many 5\d\d error|failed with error code 5\d\d", said):
+        return StoreProblem(
+            f"{store} reports an error of its own: {text}",
+            remedy=f"See its log, {_CORRECT}, or leave both out to use the folder mlruns/ here.",
+        )
+    return StoreProblem(
+        f"{store} does not respond: {text}",
+        remedy=f"Start it, {_CORRECT}, or leave both out to use the folder mlruns/ here.",
+        is_silent=True,
+    )
 
 
 def store_problem(error: Exception, location: StoreLocation) -> StoreProblem:
@@ -88,15 +155,15 @@ def store_problem(error: Exception, location: StoreLocation) -> StoreProblem:
         return StoreProblem(f"the MLflow store {location.shown} can't be used: {text}",
                             remedy=_MEMORY)  # fmt: skip
     if database is None:
-        return StoreProblem(
-            f"the MLflow store {location.shown} does not answer: {text}",
-            remedy="Start it, correct --tracking-uri (or MLFLOW_TRACKING_URI), or leave both out "
-            "to use the folder mlruns/ here.",
-            is_silent=True,
-        )
-    helps = next((found for sign, found in _DATABASE.items() if sign in text.lower()), None)
+        return _of_server(text, chain, f"the MLflow store {location.shown}")
+    at_limit = any("disk i/o error" in str(one).lower() for one in chain) and _is_at_limit(database)
+    helps = (
+        _system(errno.EFBIG)
+        if at_limit
+        else next((found for sign, found in _DATABASE.items() if sign in text.lower()), None)
+    )
     if helps is None:
-        helps = "Look what is wrong with that file."
+        helps = "Check what is wrong with that file."
     return StoreProblem(
         f"the MLflow store {database} can't be used: {text}", remedy=helps or _DAMAGED
     )

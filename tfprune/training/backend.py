@@ -58,12 +58,18 @@ def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> No
         taken as it is needed. Raises InputError where it is not there, or where the process
         already uses TensorFlow on another.
     """
-    from tfprune.models.libraries import choose_backend, imported, keras2, settle_keras
+    from tfprune.models.libraries import (
+        choose_backend,
+        imported,
+        keras2,
+        keras3_left_out,
+        settle_keras,
+    )
 
     if "tensorflow_model_optimization" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         choose_backend()
-        with hushed_stderr():
+        with hushed_stderr(), keras3_left_out():
             tf = imported("tensorflow")
             # a RuntimeError says that TensorFlow is already running in this process
             with contextlib.suppress(RuntimeError):
@@ -105,7 +111,9 @@ def n_threads() -> int:
     """Return the number of threads among which TensorFlow divides an operator's work."""
     tf = importlib.import_module("tensorflow")
     chosen = int(tf.config.threading.get_intra_op_parallelism_threads())
-    return chosen or len(os.sched_getaffinity(0))
+    told = os.environ.get("TF_NUM_INTRAOP_THREADS", "")  # which TensorFlow obeys where it is free
+    given = int(told) if told.isdigit() else 0
+    return chosen or given or len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager
@@ -161,8 +169,8 @@ def use_device(choice: str) -> None:
     elif choice != "auto" and not chosen:
         raise InputError(
             f"device {choice!r} is not there: TensorFlow sees {len(there) or 'no'} "
-            f"GPU{'' if len(there) == 1 else 's'}. 'tfprune doctor' says why; --device cpu does "
-            "without."
+            f"GPU{'' if len(there) == 1 else 's'}. 'tfprune doctor' says why; use --device cpu to "
+            "train without one."
         )
     if tf.config.get_visible_devices("GPU") != chosen:
         tf.config.set_visible_devices(chosen, "GPU")
@@ -202,7 +210,7 @@ def moment_device(choice: str) -> str | None:
     if choice == "gpu":
         raise InputError(
             "layers can't be compared on a GPU: TensorFlow sees none. 'tfprune doctor' says why; "
-            "--compare-on cpu or auto does without."
+            "use --compare-on cpu or auto."
         )
     return None
 

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfprune.data.dataset import stratified_batches
 from tfprune.errors import InputError
 from tfprune.models.flow import Followers, norms_after
 from tfprune.pruning.kernels import Arrays, Masks
 from tfprune.pruning.strategy import MaskHook, PruningContext
 from tfprune.training.backend import unrewritten_graphs
+from tfprune.training.examined import Examined
 from tfprune.training.state import lent_network, reset_generators
 from tfprune.training.synflow import synflow
 
 if TYPE_CHECKING:
     from tfprune.training.state import TrainingState
-    from tfprune.training.trainer import Trainer
 
 
 N_EXAMPLES = 1000  # training images that the data-driven hooks look at
@@ -33,7 +32,7 @@ _Products = dict[str, np.ndarray]
 
 
 def gradients(
-    trainer: Trainer,
+    trainer: Examined,
     *,
     seed: int = 0,
     n_examples: int = N_EXAMPLES,
@@ -61,7 +60,7 @@ def gradients(
 
 
 def hessian_gradient(
-    trainer: Trainer,
+    trainer: Examined,
     *,
     seed: int = 0,
     n_examples: int = N_EXAMPLES,
@@ -109,7 +108,7 @@ def hessian_gradient(
 
 
 def activations(
-    trainer: Trainer,
+    trainer: Examined,
     masks: Masks,
     *,
     seed: int = 0,
@@ -148,7 +147,7 @@ def activations(
     return hook
 
 
-def norm_scales(trainer: Trainer, *, state: TrainingState | None = None) -> _Products:
+def norm_scales(trainer: Examined, *, state: TrainingState | None = None) -> _Products:
     """Return layer -> |gamma| of the batch norm that follows it, (n_filters,), where one does.
 
     A layer has one where a batch norm with scales is the only reader of its output. Others,
@@ -163,7 +162,7 @@ def norm_scales(trainer: Trainer, *, state: TrainingState | None = None) -> _Pro
         }
 
 
-def accumulated_movement(trainer: Trainer) -> _Products:
+def accumulated_movement(trainer: Examined) -> _Products:
     """Return layer -> -sum_t w_t * dL/dw_t since the level's start, float32.
 
     The trainer must have been made with `track_movement=True`; raises InputError otherwise.
@@ -181,7 +180,7 @@ def _variables(state: TrainingState | None) -> Sequence[np.ndarray] | None:
     return None if state is None else state.variables
 
 
-def _named(trainer: Trainer, arrays: Sequence[np.ndarray]) -> _Products:
+def _named(trainer: Examined, arrays: Sequence[np.ndarray]) -> _Products:
     names = trainer.prunable.kernels()
     return {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
 
@@ -197,18 +196,14 @@ def _mean(batches: Iterator[Sequence[Any]]) -> list[np.ndarray]:
     return [part / n_batches for part in total]
 
 
-def _batches(trainer: Trainer, *, seed: int, n_examples: int) -> Iterator[tuple[Any, Any]]:
+def _batches(trainer: Examined, *, seed: int, n_examples: int) -> Iterator[tuple[Any, Any]]:
     """Yield (images, labels) of each batch, with random layers set to what that batch draws."""
-    import tensorflow as tf
-
-    train = trainer.dataset.train
-    chosen = stratified_batches(train, size=n_examples, batch_size=trainer.batch_size, seed=seed)
-    for index, positions in enumerate(chosen):
+    for index, batch in enumerate(trainer.example_batches(n_examples=n_examples, seed=seed)):
         reset_generators(trainer.prunable.network, seed=seed, epoch=0, step=index)
-        yield tf.constant(train.images[positions]), tf.constant(train.labels[positions])
+        yield batch
 
 
-def _loss(trainer: Trainer, temperature: float) -> Callable[[Any, Any], Any]:
+def _loss(trainer: Examined, temperature: float) -> Callable[[Any, Any], Any]:
     """Return the function (images, labels) -> mean cross-entropy of logits / temperature."""
     import tensorflow as tf
 
@@ -228,7 +223,7 @@ def _loss(trainer: Trainer, temperature: float) -> Callable[[Any, Any], Any]:
 
 
 def _mean_gradient(
-    trainer: Trainer, *, seed: int, n_examples: int, temperature: float
+    trainer: Examined, *, seed: int, n_examples: int, temperature: float
 ) -> Callable[[], list[np.ndarray]]:
     import tensorflow as tf
 
@@ -250,7 +245,7 @@ def _mean_gradient(
 
 
 def make_context(
-    trainer: Trainer,
+    trainer: Examined,
     *,
     needs: Collection[str],
     masks: Masks,
@@ -292,7 +287,7 @@ def make_context(
     )
 
 
-def _weights(trainer: Trainer, masks: Masks, state: TrainingState | None) -> dict[str, np.ndarray]:
+def _weights(trainer: Examined, masks: Masks, state: TrainingState | None) -> dict[str, np.ndarray]:
     variables = None if state is None else state.variables
     with lent_network(trainer.prunable, variables=variables, masks=masks):
         return trainer.prunable.weights()

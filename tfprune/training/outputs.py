@@ -29,6 +29,27 @@ class Outputs:
         first = tf.zeros_like(outputs) if self.from_logits else 1.0 - outputs
         return tf.concat([first, outputs], axis=-1)
 
+    def probabilities(self, outputs: Any) -> Any:
+        """Return a probability for each class, (batch, n_classes); rows sum to 1."""
+        import tensorflow as tf
+
+        by_class = self.by_class(outputs)
+        if self.from_logits:
+            return tf.nn.softmax(by_class)
+        return by_class / tf.reduce_sum(by_class, axis=-1, keepdims=True)
+
+    def logits(self, outputs: Any) -> Any:
+        """Return a logit for each class, (batch, n_classes).
+
+        Of a network that puts out probabilities the logarithms of these, which are its logits less
+        a number that is the same for all classes of an image; 0 counts as 1e-30.
+        """
+        if self.from_logits:
+            return self.by_class(outputs)
+        import tensorflow as tf
+
+        return tf.math.log(tf.maximum(self.probabilities(outputs), 1e-30))
+
     def cross_entropy(self, labels: Any, outputs: Any) -> Any:
         """Return the cross-entropy of each example, (batch,), in a graph or outside."""
         outputs = self.by_class(outputs)

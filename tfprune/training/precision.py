@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.config.words import PRECISIONS
 from tfprune.errors import unknown_name
-from tfprune.models.copying import clone
+from tfprune.models.copying import clone, set_weights_of
 from tfprune.models.graph import leaf_layers, maker
 from tfprune.training.backend import gpu
 
@@ -50,7 +50,7 @@ def check_precision(precision: str) -> str:
 def castable_copy(model: tf_keras.Model) -> tf_keras.Model:
     """Return a float32 copy of a model, sharing nothing, whose layers can compute in bfloat16."""
     copy = _with_casting_variables(model)
-    copy.set_weights(model.get_weights())
+    set_weights_of(model, copy)
     for layer in _layers(copy):
         layer._set_dtype_policy("float32")
     return copy

@@ -18,7 +18,8 @@ from tfprune.errors import InputError
 from tfprune.models.copying import plain_copy
 from tfprune.models.flow import NetworkGraph
 from tfprune.models.graph import leaf_layers
-from tfprune.models.weights import is_kernel
+from tfprune.models.layer_names import called
+from tfprune.models.weights import is_frozen, is_kernel
 from tfprune.pruning.kernels import PrunableTensor
 from tfprune.training.precision import castable_copy, check_precision
 
@@ -40,17 +41,26 @@ def is_prunable(layer: tf_keras.layers.Layer) -> bool:
     return ours and kind.__module__.startswith("tf_keras.")
 
 
-def prunable_layers(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
-    """Return the layers that tfprune prunes, by their place in the graph, input side first."""
-    return [layer for layer in leaf_layers(model) if is_prunable(layer)]
+def prunable_layers(
+    model: tf_keras.Model, *, also_frozen: bool = False
+) -> list[tf_keras.layers.Layer]:
+    """Return the layers that tfprune prunes, by their place in the graph, input side first.
+
+    Frozen ones (`trainable=False`) are none of them: no training could make up for what they lose.
+    also_frozen: return them too.
+    """
+    layers = [layer for layer in leaf_layers(model) if is_prunable(layer)]
+    return [layer for layer in layers if also_frozen or not is_frozen(layer)]
 
 
 def left_out(model: tf_keras.Model) -> tuple[str, ...]:
-    """Return 'name (Kind)' of the layers that hold kernels which tfprune does not prune."""
+    """Return 'name (Kind)' of the layers that are trained and hold kernels, but can't be pruned."""
     return tuple(
-        f"{layer.name} ({type(layer).__name__})"
+        f"{called(layer)} ({type(layer).__name__})"
         for layer in leaf_layers(model)
-        if not is_prunable(layer) and any(is_kernel(weight) for weight in layer.weights)
+        if not is_prunable(layer)
+        and not is_frozen(layer)
+        and any(is_kernel(weight) for weight in layer.weights)
     )
 
 
@@ -108,28 +118,30 @@ class PrunableNetwork:
         layers = prunable_layers(network)
         if not layers:
             kinds = sorted({type(layer).__name__ for layer in leaf_layers(network)})
+            frozen = prunable_layers(network, also_frozen=True)
+            why = ", those that there are with trainable=False" if frozen else ""
             raise InputError(
-                f"model {network.name!r} has nothing to prune: expected Dense or Conv layers of "
-                f"Keras, found {', '.join(kinds)}."
+                f"model {called(network)!r} has nothing to prune: expected Dense or Conv layers of "
+                f"Keras, found {', '.join(kinds)}{why}."
             )
-        names = [layer.name for layer in layers]
+        names = [called(layer) for layer in layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(
-                f"model {network.name!r} has several prunable layers named {twice[0]!r} in nested "
-                "models; give every layer a name of its own."
+                f"model {called(network)!r} has several prunable layers named {twice[0]!r} in "
+                "nested models; give every layer a name of its own."
             )
         self.network = network
-        self._layers = {layer.name: layer for layer in layers}
+        self._layers = {called(layer): layer for layer in layers}
         self._wrappers: dict[str, tf_keras.layers.Layer] = {}
         self.trainable = self._wrap(network)
         outputs = output_layers(network)
         self.tensors = tuple(
             PrunableTensor(
-                name=layer.name,
+                name=called(layer),
                 kind=_kind(layer),
                 shape=tuple(int(size) for size in kernel(layer).shape),
-                is_output=layer.name in outputs,
+                is_output=called(layer) in outputs,
             )
             for layer in layers
         )
@@ -141,11 +153,11 @@ class PrunableNetwork:
         def lay_on(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
             if isinstance(layer, tf_keras.Model):
                 return self._wrap(layer)
-            if layer.name not in self._layers:
+            if called(layer) not in self._layers:
                 return layer  # the same object: both graphs share its variables
             never = ConstantSparsity(0.0, begin_step=_NEVER)
             wrapper = _wrapper_class()(layer, pruning_schedule=never)
-            self._wrappers[layer.name] = wrapper
+            self._wrappers[called(layer)] = wrapper
             return wrapper
 
         return tf_keras.models.clone_model(model, clone_function=lay_on)
@@ -189,14 +201,17 @@ class PrunableNetwork:
 
 
 def output_layers(network: tf_keras.Model) -> frozenset[str]:
-    """Return the names of the prunable layers that reach the output without another kernel."""
+    """Return the names of the prunable layers that reach the output without another kernel.
+
+    Where the one that does is frozen there are none.
+    """
     graph = NetworkGraph(network)
     found = {
-        call.layer.name
+        called(call.layer)
         for call in graph.calls
         if is_prunable(call.layer) and not graph.kernel_behind(call)
     }
     nested = any(hasattr(layer, "layers") for layer in network.layers)
     if nested or not found:  # found: what comes last may be of a kind that is not pruned
-        found = {layer.name for layer in prunable_layers(network)[-1:]}
-    return frozenset(found)
+        found = {called(layer) for layer in prunable_layers(network, also_frozen=True)[-1:]}
+    return frozenset(found & {called(layer) for layer in prunable_layers(network)})

@@ -7,6 +7,7 @@ of (seed, epoch, step); a network lent out for a moment, and newly drawn initial
 from __future__ import annotations
 
 import contextlib
+import random
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
+from tfprune.models.alike import holds_own_layers
 from tfprune.models.copying import clone
 from tfprune.models.graph import leaf_layers
+from tfprune.models.layer_names import called
+from tfprune.models.weights import kept_variables
 
 if TYPE_CHECKING:
     import tf_keras
 
-    from tfprune.training.prunable import PrunableNetwork
+    from tfprune.training.examined import HasKernels
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def _stateful(model: tf_keras.Model) -> list[Any]:
 
 @contextlib.contextmanager
 def lent_network(
-    prunable: PrunableNetwork,
+    prunable: HasKernels,
     *,
     variables: Sequence[np.ndarray] | None = None,
     masks: Mapping[str, np.ndarray] | None = None,
@@ -156,8 +160,8 @@ def check_variables(network: tf_keras.Model, variables: Sequence[np.ndarray]) ->
         )
         what = f"shape {expected[index]} for {network.variables[index].name!r}, got {got[index]}"
     raise InputError(
-        f"these weights are not of network {network.name!r}: expected {what}. Give the variables "
-        "of a network of the same architecture, in its order."
+        f"these weights are not of network {called(network)!r}: expected {what}. Give the "
+        "variables of a network of the same architecture, in its order."
     )
 
 
@@ -166,7 +170,10 @@ def fresh_variables(network: tf_keras.Model, *, seed: int) -> tuple[np.ndarray, 
 
     Every layer draws by its own initializers, seeded from (seed, place of the layer among those
     with weights, weight), whatever it is called: Keras may name it otherwise at the next call.
-    What has none (the statistics of an adapted Normalization layer) keeps its values.
+    What layers of the user's own draw by themselves (`add_weight`, layers inside) comes from the
+    generators of Keras, TensorFlow, NumPy and Python, seeded by `seed` meanwhile.
+    Frozen layers (`trainable=False`) and the statistics of an adapted Normalization layer keep
+    their values: training would never make anything of other ones.
     """
     with_weights = [layer.name for layer in network.layers if layer.weights]
     places = {name: place for place, name in enumerate(with_weights)}
@@ -179,11 +186,30 @@ def fresh_variables(network: tf_keras.Model, *, seed: int) -> tuple[np.ndarray, 
         }
         return config | seeded
 
-    fresh = clone(network, redraw)
-    for old, new in zip(network.layers, fresh.layers, strict=True):
-        if type(old).__name__ == "Normalization":
-            new.set_weights(old.get_weights())
-    return tuple(variable.numpy() for variable in fresh.variables)
+    with _drawing_by(seed) if holds_own_layers(network) else contextlib.nullcontext():
+        fresh = clone(network, redraw)
+    kept = {id(variable) for variable in kept_variables(network)}
+    return tuple(
+        (old if id(old) in kept else new).numpy()
+        for old, new in zip(network.variables, fresh.variables, strict=True)
+    )
+
+
+@contextlib.contextmanager
+def _drawing_by(seed: int) -> Iterator[None]:
+    """Seed what draws without a seed of its own; Python, NumPy and Keras go on as before then."""
+    import tf_keras
+    from tf_keras.src import backend
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 users' code draws so
+    keras = getattr(backend._SEED_GENERATOR, "generator", None)
+    try:
+        tf_keras.utils.set_random_seed(seed % 2**32)
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        backend._SEED_GENERATOR.generator = keras
 
 
 def _seeded(initializer: Any, seed: int, weight: str) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from tfprune.models.copying import copied_layer
 from tfprune.models.flow import is_activation
 from tfprune.models.graph import leaf_layers
+from tfprune.models.layer_names import called
 from tfprune.pruning.kernels import Masks
 from tfprune.pruning.strategy import MaskHook
 from tfprune.training.prunable import kernel
@@ -17,11 +18,11 @@ from tfprune.training.state import lent_network
 if TYPE_CHECKING:
     import tf_keras
 
+    from tfprune.training.examined import Examined
     from tfprune.training.state import TrainingState
-    from tfprune.training.trainer import Trainer
 
 
-def synflow(trainer: Trainer, *, state: TrainingState | None = None) -> MaskHook:
+def synflow(trainer: Examined, *, state: TrainingState | None = None) -> MaskHook:
     """Return the hook masks -> layer -> w * dR/dw of the synaptic flow R, float64, at least 0.
 
     R is the sum of the outputs for one image of ones (Tanaka et al. 2020, eq. 2), in a network
@@ -39,7 +40,7 @@ def synflow(trainer: Trainer, *, state: TrainingState | None = None) -> MaskHook
     twin = _linear_twin(network)
     pairs = list(zip(_by_layer(network), _by_layer(twin), strict=True))
     names = list(trainer.prunable.kernels())
-    layers = {layer.name: layer for layer in leaf_layers(twin)}
+    layers = {called(layer): layer for layer in leaf_layers(twin)}
     kernels = [kernel(layers[name]) for name in names]
     ones = tf.ones((1, *network.input_shape[1:]), tf.float64)
 

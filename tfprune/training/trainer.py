@@ -8,7 +8,7 @@ nothing else, and what a step computes is the same in both cases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from tfprune.config import TrainingConfig
 from tfprune.data import Augmentation, Normalization, augment, enlarge, epoch_plan
-from tfprune.data.lazy import LazyImages, chunks
+from tfprune.data.dataset import stratified_batches
+from tfprune.data.lazy import LazyImages
 from tfprune.errors import InputError, RunError
 from tfprune.models.weights import is_kernel
 from tfprune.training.backend import compiles, gpu, resident_images
+from tfprune.training.evaluation import Evaluation, evaluated, predictor
 from tfprune.training.feeding import calls
 from tfprune.training.optimizer import Movement, learning_rates, make_optimizer
 from tfprune.training.outputs import Outputs
@@ -36,7 +38,6 @@ from tfprune.training.state import (
 if TYPE_CHECKING:
     from tfprune.data import Dataset, Examples
     from tfprune.training.optimizer import Pull
-_TOP = 5  # answers that count for top-5 accuracy
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,6 @@ class EpochReport:
     validation_loss: float | None
     validation_accuracy: float | None
     learning_rate: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A network's answers on a set of examples, and their mean loss and accuracy in [0, 1].
-
-    `accuracy_top5`: share of examples whose class is among the network's first five answers.
-    """
-
-    loss: float
-    accuracy: float
-    predictions: np.ndarray  # (n_examples,) class indices
-    accuracy_top5: float = 1.0
 
 
 class Trainer:
@@ -112,7 +100,7 @@ class Trainer:
         self._rates = tf.Variable(self.rates, trainable=False)
         self._run_steps = self._compile_steps(training, tf)
         self._has_run = False
-        self._predict = self._compile_predict(tf)
+        self._predict = predictor(prunable.network, self.outputs)
 
     def _compile_steps(self, training: TrainingConfig, tf: Any) -> Any:
         model, optimizer = self.prunable.trainable, self.optimizer
@@ -232,18 +220,6 @@ class Trainer:
             return totals
 
         return run
-
-    def _compile_predict(self, tf: Any) -> Any:
-        model = self.prunable.network
-
-        @tf.function(jit_compile=False, reduce_retracing=True)
-        def predict(images: Any, labels: Any) -> Any:
-            outputs = model(images, training=False)
-            answers = tf.argmax(self.outputs.by_class(outputs), axis=-1)
-            hits = self.outputs.among_first(labels, outputs, _TOP)
-            return answers, self.outputs.cross_entropy(labels, outputs), hits
-
-        return predict
 
     def movement(self) -> dict[str, np.ndarray] | None:
         """Return layer -> -sum_t w_t * dL/dw_t over the steps since the level's start; or None.
@@ -392,6 +368,14 @@ class Trainer:
             learning_rate=float(self.optimizer.learning_rate.numpy()),
         )
 
+    def example_batches(self, *, n_examples: int, seed: int) -> Iterator[tuple[Any, Any]]:
+        """Yield images and labels of a fixed set of training examples, see `stratified_batches`."""
+        import tensorflow as tf
+
+        train, size = self.dataset.train, self.batch_size
+        for places in stratified_batches(train, size=n_examples, batch_size=size, seed=seed):
+            yield tf.constant(train.images[places]), tf.constant(train.labels[places])
+
     def evaluate(self, examples: Examples, *, batch_size: int = 500) -> Evaluation:
         """Return the network's answers in inference mode, pruned weights at 0."""
         self.prunable.apply_masks()
@@ -408,22 +392,5 @@ class Trainer:
 
         normalization: how the images are prepared, where not as this trainer's.
         """
-        import tensorflow as tf
-
         prepared = self.normalization if normalization is None else normalization
-        predictions, losses, hits = [], [], []
-        for place, images in enumerate(chunks(examples.images, batch_size)):
-            part = slice(place * batch_size, (place + 1) * batch_size)
-            found, loss, among = self._predict(
-                prepared.apply(tf.constant(images)), tf.constant(examples.labels[part])
-            )
-            predictions.append(found.numpy())
-            hits.append(among.numpy())
-            losses.append(loss.numpy().astype(np.float64))
-        classes = np.concatenate(predictions)
-        return Evaluation(
-            loss=float(np.concatenate(losses).mean()),
-            accuracy=float((classes == examples.labels).mean()),
-            predictions=classes,
-            accuracy_top5=float(np.concatenate(hits).mean()),
-        )
+        return evaluated(self._predict, examples, prepared, batch_size=batch_size)

@@ -82,7 +82,7 @@ def test_a_difference_larger_than_roundings_is_found(chaotic, factor):
     """Mutants: one layer of a network that magnifies is off by 100 roundings and more."""
     conversion, kernel = chaotic
     kernel.assign(kernel * factor)
-    with pytest.raises(InputError, match="answers differently in inference"):
+    with pytest.raises(InputError, match="gives different outputs in inference"):
         verify(conversion, training=False)
 
 

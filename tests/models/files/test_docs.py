@@ -24,7 +24,7 @@ def test_the_table_of_layers_that_convert_is_complete() -> None:
 def test_the_table_of_layers_that_do_not_is_complete() -> None:
     refused = {n for n in allowed.REFUSED_LAYERS if not n.startswith("__")}
     refused |= allowed.KERAS2_ONLY_LAYERS | allowed.DIFFERENT_LAYERS.keys()
-    assert named("Layers that don't, and why") == refused - {"QuantizedDTypePolicy"}
+    assert named("Layers that do not convert, and why") == refused - set(allowed.QUANTIZATION)
 
 
 def test_every_layer_of_both_libraries_is_on_one_of_the_lists(keras3: object) -> None:

@@ -12,19 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tfprune.config.words import EXPORT_FORMATS
 from tfprune.errors import InputError, InvariantError, RunError
 from tfprune.models.files import export, export_model, load_with_origin, write
 from tfprune.models.files.verify import allowances
 from tfprune.models.weights import values
+from tfprune.runs.export import format_of
 
-NAMES = {
-    "keras": "out.keras",
-    "keras3": "out3.keras",
-    "tf_keras": "out2.keras",
-    "h5": "out.h5",
-    "savedmodel": "out",
-    "tflite": "out.tflite",
-}
+NAMES = {form: f"{form}{ending}" for form, ending in EXPORT_FORMATS.items()}
 
 
 @pytest.fixture
@@ -59,6 +54,26 @@ def test_an_exported_file_is_as_sparse_and_predicts_the_same(
     libraries = {"keras": "keras", "keras3": "keras", "tflite": "tensorflow"}
     assert report.library == libraries.get(format, "tf_keras")
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]  # no scratch left
+
+
+@pytest.mark.parametrize("name", ["out.keras", "out.h5"])
+def test_a_layer_that_tf_keras_forgets_when_it_loads_is_told_to_it(
+    tmp_path: Path, keras: Any, name: str
+) -> None:
+    inputs = keras.Input((6, 6, 1))
+    x = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3, activation="relu"))(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    form = {"out.keras": "tf_keras", "out.h5": "h5"}[name]
+    report = export_model(model, tmp_path / name, format=form)
+    assert report.load == (
+        f"tf_keras.models.load_model({str(tmp_path / name)!r}, custom_objects="
+        "{'SpectralNormalization': tf_keras.layers.SpectralNormalization})"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again = eval(report.load, {"tf_keras": keras})
+    images = np.random.default_rng(0).random((3, 6, 6, 1), np.float32)
+    np.testing.assert_allclose(again(images), model(images), atol=1e-6)
 
 
 def test_a_tflite_file_runs_in_the_interpreter_and_quantizes(
@@ -134,9 +149,18 @@ def test_bad_names_and_formats_are_refused(pruned: Any, tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             export_model(pruned, tmp_path / name, format=format, quantize=quantize)
         assert str(caught.value).startswith(expected)
+        assert name != "out.h5" or str(caught.value).endswith(" For that file give format 'h5'.")
     with pytest.raises(InputError, match="did you mean 'tflite'"):
         export_model(pruned, tmp_path / "x", format="tflight")
     assert not list(tmp_path.iterdir())
+
+
+def test_without_a_format_the_ending_of_the_file_decides() -> None:
+    endings = {
+        "a.tflite": "tflite", "a.TFLITE": "tflite", "a.h5": "h5", "a.keras": "keras",
+        "folder": "keras", None: "keras",
+    }  # fmt: skip
+    assert {name: format_of(name) for name in endings} == endings
 
 
 def test_a_folder_with_other_work_in_it_is_never_replaced(pruned: Any, tmp_path: Path) -> None:
@@ -203,7 +227,7 @@ def test_a_file_that_lost_its_zeros_is_reported_and_not_kept(
         export_model(pruned, path, format="tf_keras")
     assert str(caught.value) == (
         f"{path} holds kernels of sparsity 0.0000, the model that was exported {real:.4f}: pruned "
-        "weights came back to life on the way."
+        "weights are no longer zero."
     )
     assert path.read_bytes() == b"older"
 
@@ -233,3 +257,44 @@ def test_a_file_may_differ_by_what_rounding_does_to_the_network_itself(
     assert allowed >= 1e-6 * size
     assert (allowed > 2e-6 * size) is wide
     assert allowed <= 1e-2 * size
+
+
+@pytest.mark.parametrize("kind", ["class", "function"])
+def test_code_of_the_users_own_leaves_in_the_formats_that_hold_what_it_computes(
+    keras: Any, tmp_path: Path, kind: str
+) -> None:
+    import tensorflow as tf
+
+    class Doubled(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return tf.abs(x) * 2
+
+    layers = keras.layers
+    image = keras.Input((4, 4, 1))
+    if kind == "class":
+        x, said = Doubled(name="mine")(image), "layer 'mine' (Doubled) is a class of your own"
+    else:
+        x = layers.Conv2D(2, 3, activation=lambda t: tf.abs(t) * 2, name="mine")(image)
+        said = "layer 'mine' (Conv2D) has a function of your own as activation"
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
+    for format, name in (("tf_keras", "x.keras"), ("keras", "x.keras"), ("h5", "x.h5")):
+        with pytest.raises(InputError) as caught:
+            export_model(model, tmp_path / name, format=format)
+        assert str(caught.value) == (
+            f"{name} would hold no more than the name of your own code, so nobody could read it "
+            f"without that: {said}. Formats 'savedmodel' and 'tflite' hold what it computes."
+        )
+    assert not list(tmp_path.iterdir())
+    assert export_model(model, tmp_path / "x.tflite", format="tflite").max_abs_difference < 1e-5
+    assert export_model(model, tmp_path / "x", format="savedmodel").max_abs_difference < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("x.h5", "Give format 'keras', which holds operations too."),
+     ("x.keras", "Choose another format.")],
+)  # fmt: skip
+def test_what_keras_3_can_not_read_back_is_said_with_another_format(name: str, remedy: str) -> None:
+    what = "read back what it wrote to"
+    said = export._unheld(Path(name), "keras", ValueError("Unknown layer: 'Sigmoid'"), None, what)
+    assert str(said) == f"keras can't {what} {name}: Unknown layer: 'Sigmoid'. {remedy}"

@@ -13,6 +13,15 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models.files import from_applications, from_factory
+from tfprune.models.libraries import replaced_settings_told
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_to_tell() -> Iterator[None]:
+    """What these modules set in Keras is told once in a process: not in the tests that follow."""
+    yield
+    replaced_settings_told()
+
 
 MODULE = """
 import keras
@@ -96,7 +105,7 @@ def test_a_function_is_given_only_what_it_takes(here: Path) -> None:
             "no module 'no_such_module' for the model function ",
         ),
         ("my_nets:tow", "unknown function of my_nets 'tow'; did you mean 'two'"),
-        ("my_nets:CONSTANT", "'my_nets:CONSTANT' is a int, not a function."),
+        ("my_nets:CONSTANT", "'my_nets:CONSTANT' is no function but of type int."),
         (
             "my_nets:nothing",
             "the model function 'my_nets:nothing' must return a tf_keras.Model or a keras.Model "
@@ -158,3 +167,19 @@ def test_what_goes_wrong_with_an_application_is_said(tmp_path: Path, keras3: Any
     bad.write_bytes(b"nothing")
     with pytest.raises(InputError, match="is damaged or no HDF5 file"):
         from_applications("applications/VGG16", (32, 32, 3), 7, weights=bad)
+
+
+def test_what_a_module_sets_for_all_layers_when_imported_does_not_reach_its_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sets_channels.py").write_text(
+        "import tf_keras\n"
+        "tf_keras.backend.set_image_data_format('channels_first')\n"
+        "def make(shape, n):\n"
+        "    layers = tf_keras.layers\n"
+        "    conv = layers.Conv2D(4, 3, input_shape=shape)\n"
+        "    return tf_keras.Sequential([conv, layers.Flatten(), layers.Dense(n)])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model, _ = from_factory("sets_channels:make", (8, 8, 1), 10)
+    assert [layer.output_shape for layer in model.layers][-3:-1] == [(None, 6, 6, 4), (None, 144)]

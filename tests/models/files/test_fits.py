@@ -110,8 +110,8 @@ def test_an_answer_in_a_dictionary_is_refused(keras: Any) -> None:
     with pytest.raises(InputError) as caught:
         check_fits(keras.Model(image, found, name="net"), (8, 8, 3), 4)
     assert str(caught.value) == (
-        "model 'net' answers with a dictionary ('scores'); an experiment on image classification "
-        "uses models that answer with one array. Make it one by Model(model.inputs, "
+        "model 'net' returns a dictionary ('scores'); an experiment on image classification "
+        "needs models that return one array. Build one with Model(model.inputs, "
         "model.outputs[0])."
     )
 
@@ -120,7 +120,7 @@ def test_an_output_with_places_is_no_classifier(keras: Any) -> None:
     with pytest.raises(InputError) as caught:
         check_fits(dense(keras, (8, 8, 3)), (8, 8, 3), 4)
     assert str(caught.value) == (
-        "model 'net' puts out (batch, 8, 8, 4); a classifier puts out (batch, 4). Add "
+        "model 'net' outputs (batch, 8, 8, 4); a classifier outputs (batch, 4). Add "
         "GlobalAveragePooling2D or Flatten, and Dense(4)."
     )
 

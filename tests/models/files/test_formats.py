@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tfprune.errors import InputError
 from tfprune.models.files import Origin, load_model, load_with_origin, to_keras3, write_back
+from tfprune.models.files.load import adopt
 from tfprune.models.weights import values
 
 KINDS = ("keras3.keras", "keras3.h5", "keras2.keras", "keras2.h5")
@@ -69,6 +71,19 @@ def test_a_pruned_model_leaves_in_the_form_in_which_it_came(
     ]
     assert (values(again.get_layer("conv2").kernel) == 0).mean() == pytest.approx(0.5, abs=0.01)
     np.testing.assert_allclose(predict(again, images), predict(model, images), atol=1e-6)
+
+
+def test_bare_operations_in_h5_are_refused_with_the_form_that_holds_them(
+    keras3: Any, tmp_path: Path
+) -> None:
+    image = keras3.Input((4, 4, 1))
+    x = keras3.layers.Flatten()(image)
+    model = keras3.Model(image, keras3.layers.Dense(2)(x * 2.0 + x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(tmp_path / "bare.h5")
+    with pytest.raises(InputError, match=r"bare operations such as x \+ y from \.h5: save as \.k"):
+        load_with_origin(tmp_path / "bare.h5")
 
 
 def test_a_nested_keras_3_model_leaves_nested(
@@ -167,6 +182,89 @@ def test_a_file_with_an_activation_of_the_other_library_loads_again(
     np.testing.assert_allclose(predict(again, x), predict(model, x), atol=1e-6)
 
 
+@pytest.mark.slow
+def test_a_saved_model_in_pruning_wrappers_is_refused_with_how_to_take_them_off(
+    keras: Any, tmp_path: Path
+) -> None:
+    from tensorflow_model_optimization.sparsity.keras import prune_low_magnitude
+
+    x = keras.Input((4,))
+    model = prune_low_magnitude(keras.Model(x, keras.layers.Dense(3, name="hidden")(x)))
+    model.save(tmp_path / "wrapped", save_format="tf")
+    with pytest.raises(InputError) as caught:
+        load_model(tmp_path / "wrapped", trust=True)
+    assert str(caught.value) == (
+        f"model file {str(tmp_path / 'wrapped')!r}: layer PruneLowMagnitude "
+        "'prune_low_magnitude_hidden' is refused: it is tfmot's pruning wrapper, not part of the "
+        "network: save the model after tensorflow_model_optimization.sparsity.keras.strip_pruning."
+    )
+
+
+@pytest.mark.parametrize("address", ["https://me:secret@host/m.keras?key=1", "gs://bucket/m.keras"])
+def test_an_address_is_refused_without_what_it_holds(address: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_model(address)
+    assert str(caught.value) == (
+        f"a model at an address ({address.partition('//')[0]}//...) is not fetched; download it "
+        "first and give the path to the file."
+    )
+
+
+def test_lora_weights_are_refused_with_the_way_that_leaves_none(
+    keras3: Any, save: Any, tmp_path: Path, predict: Any
+) -> None:
+    x = keras3.Input((4,))
+    model = keras3.Model(x, keras3.layers.Dense(3, name="hidden")(x))
+    plain = keras3.models.clone_model(model)
+    layer = model.get_layer("hidden")
+    layer.enable_lora(2)
+    layer.lora_kernel_b.assign(np.ones((2, 3)))
+    path = save(model, tmp_path / "lora.keras")
+    with pytest.raises(InputError) as caught:
+        load_model(path)
+    assert str(caught.value) == (
+        "layer 'hidden' (Dense) holds LoRA weights beside its kernel (lora_rank=2), for which "
+        "tf_keras has no place. A .keras file holds the kernel with these added: build the model "
+        "once more without enable_lora(), give it the file's weights by load_weights(), and save "
+        "that."
+    )
+    plain.load_weights(path)  # the way
+    again = load_model(save(plain, tmp_path / "plain.keras"))
+    examples = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    np.testing.assert_allclose(predict(again, examples), predict(model, examples), atol=1e-6)
+
+
+@pytest.mark.parametrize("what", ["int8", "float8"])
+def test_quantized_models_are_refused_whoever_hands_them_over(keras3: Any, what: str) -> None:
+    x = keras3.Input((4,))
+    model = keras3.Model(x, keras3.layers.Dense(3, name="hidden")(x), name="net")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its input layer has nothing to quantize
+        model.quantize(what)
+    with pytest.raises(InputError) as caught:
+        adopt(model, "keras3-object")
+    assert str(caught.value) == (
+        "model 'net' is quantized: quantized weights can't be pruned: save the model before "
+        "quantizing."
+    )
+
+
+def test_a_model_that_takes_a_dictionary_is_called_with_one(
+    keras3: Any, save: Any, tmp_path: Path, predict: Any
+) -> None:
+    x = keras3.Input((4,), name="image")
+    model = keras3.Model({"image": x}, keras3.layers.Dense(3)(x))
+    path = save(model, tmp_path / "dictionary.keras")
+    examples = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again, origin = load_with_origin(path)
+        write_back(again, origin, tmp_path / "again.keras")
+    np.testing.assert_allclose(
+        predict(again, examples), np.asarray(model({"image": examples})), atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("own", ["function", "class"])
 def test_a_saved_model_of_which_only_traced_programs_come_back_is_refused(
     keras: Any, tmp_path: Path, own: str
@@ -188,7 +286,7 @@ def test_a_saved_model_of_which_only_traced_programs_come_back_is_refused(
     with pytest.raises(InputError) as caught:
         load_model(path, trust=True)
     assert str(caught.value) == (
-        f"model file {str(path)!r}: layer 'mine' holds a function or class of your own, so only a "
-        "traced program came back of it, which can't be pruned. Give the function that builds the "
+        f"model file {str(path)!r}: layer 'mine' contains a custom function or class, so only a "
+        "traced program can be loaded, which can't be pruned. Give the function that builds the "
         "model, as package.module:function."
     )

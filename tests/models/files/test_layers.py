@@ -224,3 +224,18 @@ def test_hard_sigmoid_of_keras_2_keeps_its_own_slope_in_keras_3(keras: Any, kera
     np.testing.assert_allclose(answer, [[0.3, 0.5, 0.7]], atol=1e-7)  # Keras 3's own: 1/3, .5, 2/3
     again = convert_to_keras2(conversion.model)
     assert again.model.layers[-1].activation is keras.activations.hard_sigmoid
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "Bidirectional"])
+def test_first_states_that_the_network_computes_convert_both_ways(
+    keras: Any, keras3: Any, kind: str
+) -> None:
+    layers = keras3.layers
+    inputs = keras3.Input(SEQUENCE)
+    states = [layers.Dense(3)(inputs[:, i]) for i in range({"GRU": 1}.get(kind, 2))]
+    both = kind == "Bidirectional"
+    layer = layers.Bidirectional(layers.GRU(3)) if both else getattr(layers, kind)(3)
+    model = keras3.Model(inputs, layers.Dense(2)(layer(inputs, initial_state=states)))
+    there = convert_to_keras2(model)
+    verify(there, training=True)
+    verify(convert_to_keras3(there.model), training=True)

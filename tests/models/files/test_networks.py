@@ -13,6 +13,7 @@ from tfprune.models.copying import unfold
 from tfprune.models.files.convert import convert_to_keras2, convert_to_keras3
 from tfprune.models.files.load import adopt
 from tfprune.models.files.verify import verify
+from tfprune.models.layer_names import called
 from tfprune.models.weights import values
 
 
@@ -67,11 +68,14 @@ def test_several_inputs_and_outputs_keep_their_order(keras3: Any) -> None:
     verify(back)
 
 
-def test_names_that_one_library_refuses_are_cleaned(keras3: Any) -> None:
+def test_names_that_one_library_refuses_are_spelt_and_cleaned_on_the_way_out(keras3: Any) -> None:
     image = keras3.Input((4,), name="my input")
     model = keras3.Model(image, keras3.layers.Dense(2, name="größe 1")(image), name="my model")
     conversion = convert_to_keras2(model)
-    assert [layer.name for layer in conversion.model.layers] == ["my_input", "grosse_1"]
+    assert [called(layer) for layer in conversion.model.layers] == ["my input", "größe 1"]
+    assert called(conversion.model) == "my model"
+    back = convert_to_keras3(conversion.model).model
+    assert [layer.name for layer in back.layers] == ["my_input", "grosse_1"]
 
 
 def test_dropout_and_augmentation_stay_active_in_training_and_off_in_inference(
@@ -84,6 +88,32 @@ def test_dropout_and_augmentation_stay_active_in_training_and_off_in_inference(
     ones = np.ones((4, 8, 8, 3), "float32")
     assert (np.asarray(model(ones, training=True)) == 0).mean() > 0.3
     np.testing.assert_array_equal(model(ones, training=False), ones)
+
+
+def test_a_training_mode_written_into_a_keras_3_graph_is_ignored_as_keras_ignores_it(
+    keras3: Any,
+) -> None:
+    base = keras3.Sequential([keras3.Input((40,)), keras3.layers.Dropout(0.5)])
+    image = keras3.Input((40,))
+    model = keras3.Model(image, base(image, training=False))
+    ones = np.ones((4, 40), "float32")
+    for either in (model, convert_to_keras2(model).model):
+        assert (np.asarray(either(ones, training=True)) == 0).mean() > 0.2
+
+
+def test_moving_variances_differ_by_the_correction_for_the_size_of_the_batch_alone(
+    keras3: Any,
+) -> None:
+    image = keras3.Input((2, 2, 1))
+    norm = keras3.layers.BatchNormalization(momentum=0.0, name="norm")
+    model = keras3.Model(image, norm(image))
+    converted = convert_to_keras2(model).model
+    images = np.random.default_rng(0).random((3, 2, 2, 1), np.float32)
+    model(images, training=True), converted(images, training=True)
+    ours, theirs = converted.get_layer("norm").moving_variance, norm.moving_variance
+    n = images.size
+    np.testing.assert_allclose(ours.numpy(), np.asarray(theirs) * n / (n - 1), rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(theirs), images.var(), rtol=1e-5)
 
 
 def test_frozen_layers_stay_frozen(keras3: Any) -> None:
@@ -122,7 +152,7 @@ def test_a_changed_weight_is_found_at_its_layer(small3: Any) -> None:
     with pytest.raises(InputError) as caught:
         verify(conversion)
     message = str(caught.value)
-    assert message.startswith("the converted model answers differently in inference (largest")
+    assert message.startswith("the converted model gives different outputs in inference (largest")
     assert "; it starts at layer 'conv2' (Conv2D). The converted model can't be used" in message
 
 

@@ -159,5 +159,5 @@ def test_keras_3_gets_a_keras_2_network_of_16_bits_in_32_and_that_is_said(
     report = export_model(model, tmp_path / "out.keras", format="keras", origin=origin)
     assert report.library == "keras"
     assert report.note == (
-        "The network came in float16; the file is in float32. --format tf_keras keeps float16."
+        "The network was given in float16; the file is in float32. --format tf_keras keeps float16."
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tfprune.config.words import EXPORT_FORMATS
 from tfprune.data.images import Normalization
 from tfprune.errors import InputError
 from tfprune.models.files import export_model, load_model, load_with_origin
@@ -19,16 +20,10 @@ from tfprune.models.fits import front_of
 
 MOMENTS = Normalization("standard", (120.0, 60.0, 30.0), (60.0, 20.0, 5.0))
 TO_ONE = Normalization("scale", (0.0,) * 3, (255.0,) * 3)
+AROUND = Normalization("symmetric", (127.5,) * 3, (127.5,) * 3)
 NAMES = ("cat", "dog", "naïve bird", "of two\nlines")
 INPUTS = ImageInputs((8, 8, 3), MOMENTS, NAMES)
-FILES = {
-    "keras": "out.keras",
-    "keras3": "out3.keras",
-    "tf_keras": "out2.keras",
-    "h5": "out.h5",
-    "savedmodel": "out",
-    "tflite": "out.tflite",
-}
+FILES = {form: f"{form}{ending}" for form, ending in EXPORT_FORMATS.items()}
 
 
 @pytest.fixture
@@ -37,7 +32,7 @@ def stored() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (6, 8, 8, 3)).astype("uint8")
 
 
-@pytest.mark.parametrize("scale", [MOMENTS, TO_ONE], ids=["standard", "scale"])
+@pytest.mark.parametrize("scale", [MOMENTS, TO_ONE, AROUND], ids=lambda scale: scale.mode)
 def test_the_network_makes_of_stored_images_what_it_made_of_normalised_ones(
     small2: Any, stored: np.ndarray, predict: Any, scale: Normalization
 ) -> None:
@@ -45,7 +40,7 @@ def test_the_network_makes_of_stored_images_what_it_made_of_normalised_ones(
     expected = predict(small2, scale.apply(stored))
     np.testing.assert_allclose(predict(whole, stored.astype("float32")), expected, atol=1e-6)
     assert np.abs(predict(small2, stored.astype("float32")) - expected).max() > 0.1  # it matters
-    kind = {"standard": "Normalization", "scale": "Rescaling"}[scale.mode]
+    kind = "Normalization" if scale.mode == "standard" else "Rescaling"
     assert [type(layer).__name__ for layer in whole.layers[:2]] == ["InputLayer", kind]
     assert [layer.name for layer in whole.layers[2:]] == [layer.name for layer in small2.layers[1:]]
     assert len(whole.weights) == len(small2.weights)  # it has no weights of its own
@@ -109,12 +104,13 @@ def test_what_a_file_says_is_read_without_tfprune(small2: Any, tmp_path: Path) -
     h5py = pytest.importorskip("h5py")
     for format, name in FILES.items():
         export_model(small2, tmp_path / name, format=format, inputs=INPUTS, preprocessing=True)
-    with zipfile.ZipFile(tmp_path / "out.keras") as archive:
+    with zipfile.ZipFile(tmp_path / FILES["keras"]) as archive:
         found = [json.loads(archive.read("metadata.json"))["tfprune"]]
-    with h5py.File(tmp_path / "out.h5") as file:
+    with h5py.File(tmp_path / FILES["h5"]) as file:
         found.append(json.loads(bytes(file["tfprune"])))
-    found.append(json.loads((tmp_path / "out" / "assets.extra" / "tfprune.json").read_text()))
-    with zipfile.ZipFile(tmp_path / "out.tflite") as archive:
+    beside = tmp_path / FILES["savedmodel"] / "assets.extra" / "tfprune.json"
+    found.append(json.loads(beside.read_text()))
+    with zipfile.ZipFile(tmp_path / FILES["tflite"]) as archive:
         found.append(json.loads(archive.read("tfprune.json")))
         labels = archive.read("labels.txt").decode()
     assert labels.splitlines() == ["cat", "dog", "naïve bird", "of two lines"]
@@ -126,7 +122,7 @@ def test_a_keras_3_model_leaves_as_its_own_object_behind_its_preprocessing(
 ) -> None:
     model, origin = load_with_origin(good["keras3.keras"])
     expected = predict(model, MOMENTS.apply(stored))
-    path = tmp_path / "out.keras"
+    path = tmp_path / "keras.keras"
     export_model(
         model, path, format="keras", origin=origin, inputs=INPUTS, preprocessing=True
     )  # fmt: skip
@@ -152,9 +148,9 @@ def test_a_network_that_keras_3_cannot_hold_leaves_as_tf_keras_and_says_how_to_l
     report = export_model(model, tmp_path / "x.keras", format="keras", inputs=INPUTS)
     assert report.library == "tf_keras"
     assert report.note == (
-        "Keras 3 can't hold this network (layer 'local' (LocallyConnected2D) can't be converted to "
-        "Keras 3: Keras 3 has no such layer), so the file is one of tf_keras, which is installed "
-        "with: pip install tf_keras"
+        "Keras 3 cannot represent this network (layer 'local' (LocallyConnected2D) can't be "
+        "converted to Keras 3: Keras 3 has no such layer), so the file is one of tf_keras, which "
+        "is installed with: pip install tf_keras"
     )
     assert report.load == f"tf_keras.models.load_model({str(tmp_path / 'x.keras')!r})"
     assert load_model(tmp_path / "x.keras").count_params() == model.count_params()
@@ -170,8 +166,9 @@ def test_what_keras_3_drops_is_said(keras: Any, tmp_path: Path) -> None:
     report = export_model(model, tmp_path / "x.keras", format="keras")
     assert report.library == "keras"
     assert report.note == (
-        "A training= that is fixed in the graph is not in the file, for Keras 3 can't express one: "
-        "predictions are the same, training it further is not. --format tf_keras keeps it."
+        "A training= that is fixed in the graph is not in the file, because Keras 3 cannot "
+        "express one: predictions are the same, training it further is not. --format tf_keras "
+        "keeps it."
     )
 
 

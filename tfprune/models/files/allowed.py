@@ -54,10 +54,17 @@ DIFFERENT_LAYERS = {
     "RandomCrop": "in inference Keras 3 and Keras 2 crop to different shapes",
 }
 
-_CODE = "it runs code that the file brings along"
-_TABLE = "it works on words or categories, not on images, and may read a vocabulary file"
+_CODE = "it runs code from the file"
+_TABLE = "it processes words or categories, not images, and may read a vocabulary file"
 _NO_TWIN = "tf_keras has no such layer, so tensorflow-model-optimization can't prune around it"
 _RUNS = "it calls a program outside the model"
+
+# What Keras 3 writes of a layer whose weights `quantize()` has rounded.
+QUANTIZATION = _words("""
+    QuantizedDTypePolicy QuantizedFloat8DTypePolicy GPTQDTypePolicy AWQDTypePolicy
+    Int8QuantizationConfig Int4QuantizationConfig Float8QuantizationConfig GPTQConfig AWQConfig
+""")
+QUANTIZED = "quantized weights can't be pruned: save the model before quantizing"
 
 # Why a layer that exists in one of the libraries is not in the lists above.
 REFUSED_LAYERS: dict[str, str] = {
@@ -87,7 +94,7 @@ REFUSED_LAYERS: dict[str, str] = {
     """),
         _NO_TWIN,
     ),
-    "QuantizedDTypePolicy": "quantized weights can't be pruned: save the model before quantizing",
+    **dict.fromkeys(QUANTIZATION, QUANTIZED),
     "PruneLowMagnitude": (
         "it is tfmot's pruning wrapper, not part of the network: "
         "save the model after tensorflow_model_optimization.sparsity.keras.strip_pruning"
@@ -95,7 +102,7 @@ REFUSED_LAYERS: dict[str, str] = {
 }
 # Refusals that trusting the file would not lift.
 NOT_A_MATTER_OF_TRUST = frozenset(
-    name for name, reason in REFUSED_LAYERS.items() if reason not in (_CODE, _RUNS)
+    name for name, reason in REFUSED_LAYERS.items() if reason != _CODE
 )
 
 MODELS = frozenset({"Functional", "Sequential", "Model"})
@@ -163,8 +170,13 @@ MAX_INTEGER = 1 << 32
 FREE_INTEGERS = frozenset({"seed", "shared_object_id"})
 
 TRUST = (
-    "If you know who made the file, trust=True (--trust-model on the command line) lifts this "
-    "check: the file may then run any code with your rights."
+    "If you trust the source of the file, trust=True (--trust-model on the command line) turns "
+    "this check off: the file can then run any code with your permissions."
+)
+# Trust would not help: Keras would look in vain for the code.
+_OTHERS = (
+    "and of any other a file holds no more than the name. Give the function that builds the model, "
+    "as package.module:function"
 )
 
 _MODULE = re.compile(
@@ -230,7 +242,9 @@ def _check_number(value: float, place: str, file: str) -> None:
     shape = "shape" in key
     limit = MAX_DIMENSION if shape else MAX_INTEGER
     if key not in FREE_INTEGERS and isinstance(value, int) and abs(value) > limit:
-        raise _refuse(file, place, f"{value:.3g} is an absurd size (limit {limit:,})", trust=False)
+        raise _refuse(
+            file, place, f"{value:.3g} is an impossible size (limit {limit:,})", trust=False
+        )
 
 
 def _check_object(value: dict[str, Any], place: str, file: str) -> None:
@@ -248,19 +262,24 @@ def _check_object(value: dict[str, Any], place: str, file: str) -> None:
     if name in REFUSED_LAYERS:
         reason = REFUSED_LAYERS[name]
         lift = name not in NOT_A_MATTER_OF_TRUST
-        raise _refuse(file, place, f"layer {_called(value)} is refused: {reason}", trust=lift)
-    if name not in _CLASSES:
+        kind = "" if name in QUANTIZATION else "layer "
+        raise _refuse(file, place, f"{kind}{_called(value)} is refused: {reason}", trust=lift)
+    module = value.get("module")
+    of_keras = isinstance(module, str) and _MODULE.fullmatch(module) is not None
+    if name not in _CLASSES and of_keras:
         raise _refuse(
             file, place, f"{name!r} is not a layer or function of Keras that is known to be safe"
         )
-    module = value.get("module")
-    if module is not None and not (isinstance(module, str) and _MODULE.fullmatch(module)):
-        at_home = name in VALUES and module == "builtins"
-        if not at_home:
-            raise _refuse(file, place, f"{name!r} is to be imported from module {module!r}")
+    if name not in _CLASSES:
+        raise _refuse(file, place, f"{name!r} is not a class of Keras, {_OTHERS}", trust=False)
+    at_home = of_keras or module is None or (name in VALUES and module == "builtins")
+    if not at_home:
+        what = f"{name!r} is to be imported from module {module!r}, not from Keras"
+        raise _refuse(file, place, f"{what}, {_OTHERS}", trust=False)
     registered = value.get("registered_name")
     if registered is not None and registered not in (name, f"keras>{name}"):
-        raise _refuse(file, place, f"{name!r} stands for the registered object {registered!r}")
+        what = f"{name!r} stands for the registered object {registered!r}, not for a class of Keras"
+        raise _refuse(file, place, f"{what}, {_OTHERS}", trust=False)
     if name in ("TFOpLambda", "SlicingOpLambda"):
         _check_tensorflow_op(value, place, file)
 
@@ -277,7 +296,8 @@ def _check_function(value: dict[str, Any], place: str, file: str) -> None:
         name in ACTIVATIONS or name.removeprefix(_OURS) in OUR_FUNCTIONS
     )
     if not known or not (isinstance(module, str) and _FUNCTION_MODULE.fullmatch(module)):
-        raise _refuse(file, place, f"function {name!r} of module {module!r} is no known activation")
+        what = f"function {name!r} of module {module!r} is not an activation of Keras, {_OTHERS}"
+        raise _refuse(file, place, what, trust=False)
 
 
 def _check_tensorflow_op(value: dict[str, Any], place: str, file: str) -> None:

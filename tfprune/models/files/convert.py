@@ -12,6 +12,7 @@ precision, and the pruned weights go back into it.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from tfprune.errors import InputError
@@ -25,7 +26,7 @@ from tfprune.models.files.layer_config import (
     to_keras3_direction,
 )
 from tfprune.models.graph import functional, leaf_layers, maker, operations_behind, walk
-from tfprune.models.layer_names import clean, unique
+from tfprune.models.layer_names import clean, spell, unique
 from tfprune.models.libraries import is_keras3_model, keras2, keras3
 from tfprune.models.weights import values
 
@@ -35,9 +36,9 @@ OPERATION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 class _Layers:
     """The new layers of one conversion: made once for each source layer, names kept unique."""
 
-    def __init__(self, direction: Direction, taken: set[str]) -> None:
+    def __init__(self, direction: Direction, taken: set[str], spelt: Callable[[str], str]) -> None:
         self.direction = direction
-        self.taken = taken
+        self.taken, self.spelt = taken, spelt
         self.made: dict[int, Any] = {}
         self.pairs: list[tuple[Any, Any]] = []
 
@@ -54,7 +55,7 @@ class _Layers:
         return self.made[id(layer)]
 
     def _rebuilt(self, layer: Any, kind: str) -> Any:
-        name = unique(layer.name, self.taken)
+        name = unique(layer.name, self.taken, self.spelt)
         if kind == "Lambda":  # whoever loaded it trusts its code; verification runs it
             function, arguments = layer.function, layer.arguments
             return self.direction.target.layers.Lambda(function, arguments=arguments, name=name)
@@ -78,6 +79,9 @@ def apply_to_keras2(new_layer: Any, operation: Any, args: list[Any], kwargs: dic
 def apply_to_keras3(new_layer: Any, layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Return what a tf_keras layer or operation gives on Keras 3 tensors, symbolic or not."""
     if new_layer is not None:
+        if isinstance(args[0], list | tuple) and _is_recurrent(layer):
+            (first, *states), *others = args
+            return new_layer(first, *others, **kwargs, initial_state=states)
         return new_layer(*args, **kwargs)
     kind = type(layer).__name__
     symbol = operations.plain(layer.symbol or "")
@@ -89,6 +93,12 @@ def apply_to_keras3(new_layer: Any, layer: Any, args: list[Any], kwargs: dict[st
     if build is None:
         raise _no_operation(f"TensorFlow operation {symbol!r}", layer.name, "Keras 3")
     return build(keras3().ops, *_positional(layer.function, args, kwargs))
+
+
+def _is_recurrent(layer: Any) -> bool:
+    """Whether a layer of tf_keras takes its first states beside its input, in one list."""
+    kinds = keras2().layers
+    return isinstance(layer, kinds.RNN | kinds.Bidirectional)
 
 
 def _no_operation(what: str, name: str, library: str) -> InputError:
@@ -133,7 +143,7 @@ def convert_to_keras2(model: Any) -> Conversion:
         )
         for t in graph.inputs
     ]
-    layers = _Layers(to_keras2_direction(), taken)
+    layers = _Layers(to_keras2_direction(), taken, spell)
 
     def apply(operation: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         is_layer = isinstance(operation, keras3().layers.Layer)
@@ -141,7 +151,7 @@ def convert_to_keras2(model: Any) -> Conversion:
         return apply_to_keras2(new, operation, args, kwargs)
 
     outputs = walk(model, inputs, apply)
-    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=clean(model.name))
+    new = library.Model(one_or_all(inputs), one_or_all(outputs), name=spell(model.name))
     return Conversion.of(model, new, layers.pairs)
 
 
@@ -156,11 +166,11 @@ def convert_to_keras3(model: Any) -> Conversion:
     taken: set[str] = set()
     inputs = [
         library.Input(
-            batch_shape=tuple(t.shape), dtype=t.dtype.name, name=unique(maker(t).name, taken)
+            batch_shape=tuple(t.shape), dtype=t.dtype.name, name=unique(maker(t).name, taken, clean)
         )
         for t in graph.inputs
     ]
-    layers = _Layers(to_keras3_direction(), taken)
+    layers = _Layers(to_keras3_direction(), taken, clean)
 
     def apply(layer: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         new = None if type(layer).__name__ in OPERATION_LAYERS else layers.of(layer)
@@ -177,7 +187,7 @@ def _name_apart(outputs: list[Any], taken: set[str]) -> None:
     """Give Keras 3 operations, which name themselves, names that no layer of the model has."""
     for operation in operations_behind(outputs):
         if not isinstance(operation, keras3().layers.Layer):
-            operation.name = unique(operation.name, taken)
+            operation.name = unique(operation.name, taken, clean)
 
 
 _OTHER = ("float16", "bfloat16", "float64", "half", "double")

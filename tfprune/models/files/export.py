@@ -1,18 +1,13 @@
-"""A pruned network as a file for elsewhere, re-read and held against its source.
-
-And in which forms a network can leave at all, found by trying before anything is trained.
-"""
+"""A pruned network as a file for elsewhere, re-read and held against its source."""
 
 from __future__ import annotations
 
 import dataclasses
 import gzip
 import os
-import re
 import shutil
 import tarfile
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +18,23 @@ import numpy as np
 
 from tfprune.config.words import EXPORT_FORMATS
 from tfprune.data.images import Normalization
-from tfprune.errors import InputError, InvariantError, reason, unknown_name
+from tfprune.errors import InputError, InvariantError, check_path, reason, unknown_name
+from tfprune.models.copying import own_code
 from tfprune.models.files import tflite
-from tfprune.models.files.load import load_model
 from tfprune.models.files.lockstep import difference, random_inputs, scale
 from tfprune.models.files.metadata import ImageInputs, write_metadata
 from tfprune.models.files.origin import Origin
 from tfprune.models.files.preprocessing import around_keras3, with_preprocessing
 from tfprune.models.files.verify import allowances
 from tfprune.models.files.write import in_source, replacing, save, to_keras3
-from tfprune.models.graph import fixes_training
-from tfprune.models.libraries import application_layers, is_keras3_model, keras2, keras3
+from tfprune.models.graph import as_taken, fixes_training, leaf_layers
+from tfprune.models.libraries import (
+    FORGOTTEN_LAYERS,
+    is_keras3_model,
+    keras2,
+    keras3,
+    layers_for_loader,
+)
 from tfprune.models.weights import is_kernel, values
 
 TOLERANCE = 1e-4
@@ -51,7 +52,8 @@ class ExportReport:
     some). max_abs_difference: of the predictions of file and source on
     one random batch. quantized: whether the weights were rounded to 8 bits.
     inputs: which images the file's network takes, as its metadata says too; None where that is
-    not known. note: what is worth knowing of the library that reads it; empty for nothing.
+    not known. note: what is worth knowing of the library that reads it; empty for nothing. to_tell:
+    layers in the file that the library's loader must be told of.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class ExportReport:
     quantized: bool
     inputs: ImageInputs | None = None
     note: str = ""
+    to_tell: tuple[str, ...] = ()
 
     @property
     def load(self) -> str:
@@ -74,7 +77,9 @@ class ExportReport:
             return f"tensorflow.lite.Interpreter({name})"
         if self.format == "savedmodel":
             return f"tensorflow.saved_model.load({name})"
-        return f"{self.library}.models.load_model({name})"
+        known = [f"{one!r}: tf_keras.layers.{one}" for one in self.to_tell]
+        told = f", custom_objects={{{', '.join(known)}}}" if known else ""
+        return f"{self.library}.models.load_model({name}{told})"
 
 
 def export_model(
@@ -126,8 +131,13 @@ def export_model(
             temporary.write_bytes(tflite.convert(written, quantize=quantize))
             library = "tensorflow"
         else:
-            save(written, temporary)
             library = "keras" if is_keras3_model(written) else "tf_keras"
+            try:
+                save(written, temporary)
+            except (InputError, OSError):
+                raise
+            except Exception as error:  # own functions are pickled, and raise anything
+                raise _unheld(temporary, library, error, written, "write") from error
         said = {**about, **(inputs.as_dict() if inputs is not None else {})}
         if said:
             write_metadata(temporary, said)
@@ -136,7 +146,7 @@ def export_model(
         if format == "tflite":
             found, sparsity_found, sparsity_source = tflite.read(temporary, given, kernels(model))
         else:
-            again = _read(temporary, library, trust=trust)
+            again = _read(temporary, library, trust=trust, written=written)
             found, sparsity_found = predict(again, given), sparsity(kernels(again))
             sparsity_source = sparsity(kernels(model))
         taken = images if front is None else [front.apply(given[0])]
@@ -153,6 +163,7 @@ def export_model(
             quantized=quantize,
             inputs=inputs,
             note=note,
+            to_tell=_to_tell(written) if library == "tf_keras" and format != "savedmodel" else (),
         )
         half = origin is not None and "16" in origin.precision and _is_own(format, origin)
         tolerance = HALF_TOLERANCE if half else TOLERANCE
@@ -163,16 +174,25 @@ def export_model(
         return report
 
 
+def _to_tell(model: Any) -> tuple[str, ...]:
+    kinds = {type(layer).__name__ for layer in leaf_layers(model)}
+    return tuple(name for name in FORGOTTEN_LAYERS if name in kinds)
+
+
 def _checked(path: str | os.PathLike[str], format: str, quantize: bool) -> Path:
     if format not in EXPORT_FORMATS:
         raise unknown_name("export format", format, EXPORT_FORMATS)
     if quantize and format != "tflite":
         raise InputError(f"quantize is for format 'tflite'; got format {format!r}.")
+    check_path(path, "the file to write")
     path = Path(path)
     suffix = EXPORT_FORMATS[format]
     if path.suffix != suffix and not (format == "savedmodel" and not path.is_file()):
+        fits = [name for name, ending in EXPORT_FORMATS.items() if ending == path.suffix.lower()]
+        other = f" For that file give format {fits[0]!r}." if fits and path.suffix else ""
         raise InputError(
             f"format {format!r} is written to a name ending in {suffix!r}; got {str(path)!r}."
+            + other
         )
     return path
 
@@ -182,7 +202,7 @@ def _refuse_wrappers(model: Any) -> None:
     if wrapped:
         raise InputError(
             f"the model still has pruning wrappers ({', '.join(wrapped[:3])}, ...): strip them "
-            "before exporting, or the file holds masks and counters beside the weights."
+            "before exporting, or the file contains masks and counters as well as the weights."
         )
 
 
@@ -213,21 +233,21 @@ def _to_write(
     except InputError as error:
         why = reason(error).partition(". ")[0]
         return model, (
-            f"Keras 3 can't hold this network ({why}), so the file is one of tf_keras, which is "
-            "installed with: pip install tf_keras"
+            f"Keras 3 cannot represent this network ({why}), so the file is one of tf_keras, "
+            "which is installed with: pip install tf_keras"
         )
     notes = [_DROPPED] if fixes_training(model) else []
     if origin is not None and origin.precision:
         notes.append(
-            f"The network came in {origin.precision}; the file is in float32. --format tf_keras "
-            f"keeps {origin.precision}."
+            f"The network was given in {origin.precision}; the file is in float32. --format "
+            f"tf_keras keeps {origin.precision}."
         )
     return converted, " ".join(notes)
 
 
 _DROPPED = (
-    "A training= that is fixed in the graph is not in the file, for Keras 3 can't express one: "
-    "predictions are the same, training it further is not. --format tf_keras keeps it."
+    "A training= that is fixed in the graph is not in the file, because Keras 3 cannot express "
+    "one: predictions are the same, training it further is not. --format tf_keras keeps it."
 )
 
 
@@ -244,19 +264,28 @@ def _as_stored(images: np.ndarray, front: Normalization) -> np.ndarray:
     return stored.astype(images.dtype)
 
 
-def _read(path: Path, library: str, *, trust: bool) -> Any:
+def _read(path: Path, library: str, *, trust: bool, written: Any) -> Any:
     # a SavedModel's loader knows no safe mode: what it restores was traced by us
     options = {"safe_mode": not trust} if path.suffix else {}
     package = keras3() if library == "keras" else keras2()
     try:
-        known = application_layers(package)
+        known = layers_for_loader(package)
         return package.models.load_model(path, compile=False, custom_objects=known, **options)
     except Exception as error:  # loaders raise anything; the file is of no use, whatever it is
-        said = reason(error).replace(f"{path.parent}{os.sep}", "")
-        raise InputError(
-            f"{library} can't read back what it wrote to {path.name}: {said}. "
-            "Choose another format."
-        ) from error
+        raise _unheld(path, library, error, written, "read back what it wrote to") from error
+
+
+def _unheld(path: Path, library: str, error: Exception, written: Any, what: str) -> InputError:
+    own = own_code(written) if library == "tf_keras" and path.suffix else None
+    if own is not None:
+        return InputError(
+            f"{path.name} would hold no more than the name of your own code, so nobody could read "
+            f"it without that: {own}. Formats 'savedmodel' and 'tflite' hold what it computes."
+        )
+    said = reason(error).replace(f"{path.parent}{os.sep}", "")
+    bare = library == "keras" and path.suffix == ".h5"  # operations such as x + y, which it drops
+    other = "Give format 'keras', which holds operations too." if bare else "Choose another format."
+    return InputError(f"{library} can't {what} {path.name}: {said}. {other}")
 
 
 def predict(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -264,7 +293,7 @@ def predict(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
     import tensorflow as tf
 
     given = [tf.constant(x) for x in inputs]
-    outputs = model(given[0] if len(given) == 1 else given, training=False)
+    outputs = model(as_taken(model, given), training=False)
     return [np.asarray(y) for y in tf.nest.flatten(outputs)]
 
 
@@ -305,83 +334,10 @@ def _hold(report: ExportReport, allowed: float) -> None:
     if report.sparsity < report.sparsity_source - 1e-9:
         raise InvariantError(
             f"{report.path} holds kernels of sparsity {report.sparsity:.4f}, the model that was "
-            f"exported {report.sparsity_source:.4f}: pruned weights came back to life on the way."
+            f"exported {report.sparsity_source:.4f}: pruned weights are no longer zero."
         )
     if not report.quantized and not report.max_abs_difference <= allowed:
         raise InvariantError(
-            f"{report.path} predicts otherwise than the model that was exported (largest "
+            f"{report.path} makes different predictions from the exported model (largest "
             f"difference {report.max_abs_difference:.3g})."
         )
-
-
-@dataclass(frozen=True)
-class Leaving:
-    """What stands in the way of each form of a network; None where nothing does.
-
-    file: of a tf_keras `.keras` file that loads again without code of its own. keras3: of a
-    Keras 3 model, which MLflow logs. Each is the reason in one line.
-    """
-
-    file: str | None = None
-    keras3: str | None = None
-
-
-def try_leaving(network: Any) -> Leaving:
-    """Return what a tf_keras network can leave as; writes and reads a file in a temporary folder.
-
-    The network itself is left as it was. What a layer may raise when it is written down or read
-    is anything, and each of it is an answer here.
-    """
-    return Leaving(file=_against_file(network), keras3=_against_keras3(network))
-
-
-def _against_file(network: Any) -> str | None:
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what saving has to say is said by the answer
-        path = Path(folder) / "network.keras"
-        try:
-            save(network, path)
-            again = load_model(path)
-            inputs = random_inputs(network)
-            pairs = list(zip(predict(network, inputs), predict(again, inputs), strict=True))
-        except Exception as error:
-            return _said(error, folder)
-    if len(network.variables) != len(again.variables):
-        return f"it has {len(network.variables)} weights, and {len(again.variables)} when read back"
-    worst = max(difference(a, b) / max(1.0, scale(a)) for a, b in pairs)
-    if not worst <= TOLERANCE and not _is_random(network):
-        return f"read back, it answers otherwise (largest difference {worst:.3g})"
-    return None
-
-
-def _against_keras3(network: Any) -> str | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            converted = to_keras3(network)
-            with tempfile.TemporaryDirectory() as folder:
-                save(converted, Path(folder) / "network.keras")
-        except Exception as error:
-            return _said(error)
-    return None
-
-
-def _said(error: Exception, folder: str = "") -> str:
-    """Return why a network can't be written, without the place of our trial and its remedies."""
-    cause = error
-    if isinstance(error, InputError) and isinstance(error.__cause__, Exception):
-        cause = error.__cause__  # what a loader said, not what we made of it
-    text = reason(cause)
-    if folder:
-        text = text.replace(f"{folder}{os.sep}", "")
-        text = re.sub(r"^model file 'network\.keras'( at [\w.\[\]]+)?: ", "", text)
-    if not isinstance(cause, InputError):
-        return f"{type(cause).__name__}: {text}"
-    return text.partition(". ")[0]
-
-
-def _is_random(network: Any) -> bool:
-    """Whether two calls on the same input differ, as by a layer that is random in inference."""
-    inputs = random_inputs(network)
-    pairs = zip(predict(network, inputs), predict(network, inputs), strict=True)
-    return not all(np.array_equal(a, b) for a, b in pairs)

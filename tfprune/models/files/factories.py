@@ -30,6 +30,7 @@ def from_factory(reference: str, input_shape: Sequence[int], n_classes: int) -> 
     what went wrong: no such module or function, an error inside it, or another return value.
     """
     function = find_function(reference, kind="model function")
+    settle_keras()  # its module may have chosen for all layers, and may have brought Keras along
     try:
         model = function(*_arguments(function, (tuple(input_shape), n_classes)))
     except InputError:
@@ -40,7 +41,7 @@ def from_factory(reference: str, input_shape: Sequence[int], n_classes: int) -> 
             f"called with input_shape={tuple(input_shape)} and n_classes={n_classes}."
         ) from error
     finally:
-        settle_keras()  # the function, or its module, may have chosen a precision for all layers
+        settle_keras()  # and so may the function
     if is_keras3_model(model):
         return adopt(model, origin.KERAS3_OBJECT, path=reference)
     if is_keras2_model(model):

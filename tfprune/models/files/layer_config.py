@@ -170,6 +170,7 @@ def rebuild(class_name: str, config: Mapping[str, Any], direction: Direction) ->
     """
     if class_name not in allowed.CONVERTIBLE_LAYERS:
         raise no_counterpart(class_name, config.get("name", ""), direction)
+    _check_no_lora(class_name, config)
     cls = layer_class(direction.target, class_name)
     source_cls = layer_class(direction.source, class_name)
     accepted = _accepted(cls)
@@ -201,12 +202,24 @@ def no_counterpart(class_name: str, name: str, direction: Direction) -> InputErr
     if class_name in allowed.KERAS2_ONLY_LAYERS and not direction.to_keras2:
         reason = "Keras 3 has no such layer"
     reason = reason or allowed.DIFFERENT_LAYERS.get(class_name)
-    reason = reason or "it is a custom layer, of which only its author knows what it computes"
+    reason = reason or "it is a custom layer, and only its author knows what it computes"
     return InputError(
-        f"layer {name!r} ({class_name}) can't be converted to {direction.target_name}: {reason}. "
+        f"layer {name or class_name!r} ({class_name}) can't be converted to "
+        f"{direction.target_name}: {reason}. "
         "Replace it by a built-in layer, or give a function that builds the model in tf_keras, as "
         "package.module:function."
     )
+
+
+def _check_no_lora(class_name: str, config: Mapping[str, Any]) -> None:
+    """Refuse layers of Keras 3 that hold more weights than those they are built with."""
+    if config.get("lora_rank") is not None:
+        raise InputError(
+            f"layer {config.get('name', class_name)!r} ({class_name}) holds LoRA weights "
+            f"beside its kernel (lora_rank={config['lora_rank']}), for which tf_keras has no "
+            "place. A .keras file holds the kernel with these added: build the model once more "
+            "without enable_lora(), give it the file's weights by load_weights(), and save that."
+        )
 
 
 def _special_cases(class_name: str, options: dict[str, Any]) -> None:
@@ -255,7 +268,7 @@ def _dtype(value: Any) -> Any:
     if isinstance(value, dict):
         if "Quantized" in value["class_name"]:
             raise InputError(
-                "the model is quantized, so its weights can't be pruned. Bring it as it was "
+                "the model is quantized, so its weights can't be pruned. Use the model from "
                 "before quantization."
             )
         value = value["config"]["name"]
@@ -295,8 +308,8 @@ def _helper(kind: str, value: Any, direction: Direction) -> Any:
 
 def _own_function(kind: str, direction: Direction) -> InputError:
     return InputError(
-        f"a function of your own as {kind} has no counterpart in {direction.target_name}, so the "
-        f"model can't be converted. Use a built-in {kind}."
+        f"your own function as {kind} has no counterpart in {direction.target_name}, so the model "
+        f"can't be converted. Use a built-in {kind}."
     )
 
 

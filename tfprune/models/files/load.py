@@ -13,6 +13,7 @@ import numpy as np
 from tfprune.errors import InputError, reason
 from tfprune.models.copying import Conversion, unfold
 from tfprune.models.files import origin
+from tfprune.models.files.allowed import QUANTIZED, REFUSED_LAYERS
 from tfprune.models.files.convert import (
     convert_to_keras2,
     in_float32,
@@ -26,13 +27,13 @@ from tfprune.models.files.sandbox import at_most
 from tfprune.models.files.scan import inspect_file
 from tfprune.models.files.verify import verify
 from tfprune.models.graph import functional, has_graph, is_model, leaf_layers
-from tfprune.models.layer_names import is_node_name
+from tfprune.models.layer_names import called, is_node_name
 from tfprune.models.libraries import (
-    application_layers,
     is_keras2_model,
     is_keras3_model,
     keras2,
     keras3,
+    layers_for_loader,
 )
 from tfprune.models.weights import short_name, values
 
@@ -103,12 +104,14 @@ def _names_within(model: Any) -> Iterator[str]:
 
 
 def _in_float32(model: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    if "_from_" in precision_of(model):  # int8_from_float32
+        raise InputError(f"model {called(model)!r} is quantized: {QUANTIZED}.")
     try:
         return in_float32_keras3(model)
     except Exception as error:  # layers raise anything when they are built again
         raise InputError(
-            f"model {model.name!r} computes in {precision_of(model)}, and can't be built again in "
-            f"float32: {reason(error)}. Save it in float32."
+            f"model {called(model)!r} computes in {precision_of(model)}, and can't be built again "
+            f"in float32: {reason(error)}. Save it in float32."
         ) from error
 
 
@@ -129,7 +132,7 @@ def _converted(
         raise
     except Exception as error:  # layers raise anything when they are built or called
         raise InputError(
-            f"model {model.name!r} can't be converted to tf_keras: {reason(error)}. Give a "
+            f"model {called(model)!r} can't be converted to tf_keras: {reason(error)}. Give a "
             "function that builds it in tf_keras, as package.module:function."
         ) from error
     return conversion
@@ -142,7 +145,7 @@ def links(conversion: Conversion) -> tuple[Link, ...]:
 
 def _load(path: Path, kind: str, *, trust: bool) -> Any:
     library = keras3() if kind.startswith("keras3") else keras2()
-    options = {"compile": False, "custom_objects": application_layers(library)}
+    options = {"compile": False, "custom_objects": layers_for_loader(library)}
     if kind != origin.SAVEDMODEL:
         options["safe_mode"] = not trust
     with warnings.catch_warnings():
@@ -168,9 +171,15 @@ def _check_restored(model: Any, file: str) -> None:
         return
     for layer in leaf_layers(model):
         if ".saved_model." in type(layer).__module__:
+            known = REFUSED_LAYERS.get(type(layer).__name__)
+            if known is not None:
+                raise InputError(
+                    f"model file {file!r}: layer {type(layer).__name__} {called(layer)!r} is "
+                    f"refused: {known}."
+                )
             raise InputError(
-                f"model file {file!r}: layer {layer.name!r} holds a function or class of your own, "
-                "so only a traced program came back of it, which can't be pruned. Give the "
+                f"model file {file!r}: layer {called(layer)!r} contains a custom function or "
+                "class, so only a traced program can be loaded, which can't be pruned. Give the "
                 "function that builds the model, as package.module:function."
             )
 

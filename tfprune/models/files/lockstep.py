@@ -20,6 +20,7 @@ from tfprune.errors import InputError
 from tfprune.models.copying import Conversion
 from tfprune.models.files.convert import OPERATION_LAYERS, apply_to_keras2, apply_to_keras3
 from tfprune.models.graph import calls, takes_training, walk
+from tfprune.models.layer_names import called
 from tfprune.models.libraries import is_keras3_model
 
 
@@ -206,15 +207,15 @@ def check_sizes(model: Any) -> None:
     for tensor in model.inputs:
         if _size(tensor.shape) > MAX_INPUT:
             raise InputError(
-                f"model {model.name!r}: one input of shape {tuple(tensor.shape[1:])} has more "
+                f"model {called(model)!r}: one input of shape {tuple(tensor.shape[1:])} has more "
                 f"than {MAX_INPUT:,} values; no image has. Refused."
             )
     for call in calls(model):
         for tensor in call.outputs:
             if _size(tensor.shape) > MAX_ACTIVATION:
                 raise InputError(
-                    f"layer {call.layer.name!r} puts out {tuple(tensor.shape[1:])}, more than "
-                    f"{MAX_ACTIVATION:,} values for one image: absurd. Refused."
+                    f"layer {called(call.layer)!r} puts out {tuple(tensor.shape[1:])}, more than "
+                    f"{MAX_ACTIVATION:,} values for one image: impossible. Refused."
                 )
 
 

@@ -45,6 +45,11 @@ class ImageInputs:
         """Whether images go in as they are stored."""
         return self.included or self.normalization.mode == "none"
 
+    @property
+    def mode(self) -> str:
+        """The normalization that images need before they go in, by its name."""
+        return "none" if self.takes_stored else self.normalization.mode
+
     def sentence(self) -> str:
         """Return in one line what has to be done to an image before the network sees it.
 

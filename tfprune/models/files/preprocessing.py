@@ -14,9 +14,9 @@ from tfprune.models.libraries import keras2, keras3
 def with_preprocessing(model: Any, scale: Normalization) -> Any:
     """Return a tf_keras model as a copy that normalises its images itself; same weights.
 
-    `scale` is what was done to images before `model` saw them. `scale` becomes a Rescaling layer,
-    `standard` a Normalization layer, both without weights, before all others, which keep their
-    names; models within the model come unfolded. For mode `none` it is `model` itself.
+    `scale` is what was done to images before `model` saw them. Modes `scale` and `symmetric` become
+    a Rescaling layer, `standard` a Normalization layer, both without weights, before all others,
+    which keep their names; models within the model come unfolded. For `none` it is `model` itself.
     """
     if scale.mode == "none":
         return model
@@ -39,9 +39,13 @@ def around_keras3(model: Any, scale: Normalization) -> Any:
 
 
 def _layer(library: Any, scale: Normalization, names: set[str]) -> Any:
-    if scale.mode == "scale":
-        name = unique("rescaling", names)
-        return library.layers.Rescaling(1.0 / scale.std[0], dtype="float32", name=name)
+    if scale.mode in ("scale", "symmetric"):  # the same for all channels
+        return library.layers.Rescaling(
+            1.0 / scale.std[0],
+            offset=0.0 - scale.mean[0] / scale.std[0],
+            dtype="float32",
+            name=unique("rescaling", names),
+        )
     return library.layers.Normalization(
         mean=list(scale.mean),
         variance=[std * std for std in scale.std],

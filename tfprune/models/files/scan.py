@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -18,12 +19,13 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprune.errors import InputError, reason
+from tfprune.errors import InputError, check_path, reason
 from tfprune.models.files import origin
 from tfprune.models.files.allowed import check_config
 from tfprune.models.files.sandbox import Examined, examine
 from tfprune.refused import refusal
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_METADATA = 1 << 20
@@ -64,6 +66,12 @@ def detect(path: str | os.PathLike[str]) -> Detected:
     Raises InputError when there is no such file, when it is no model, or when it holds no layers
     (weights alone, or a folder written by `model.export()`).
     """
+    check_path(path, "the path of a Keras model")
+    if address := _ADDRESS.match(os.fspath(path)):
+        raise InputError(
+            f"a model at an address ({address.group()}...) is not fetched; download it first and "
+            "give the path to the file."
+        )
     path = Path(path)
     if path.is_dir():
         return _detect_folder(path)
@@ -106,7 +114,7 @@ def _detect_zip(path: Path) -> Detected:
                     f"{' and '.join(sorted(missing))}. Expected {EXPECTED}."
                 )
             if archive.getinfo("metadata.json").file_size > MAX_METADATA:
-                raise InputError(f"{str(path)!r}: metadata.json is absurdly large; refused.")
+                raise InputError(f"{str(path)!r}: metadata.json is far too large; refused.")
             metadata = json.loads(archive.read("metadata.json"))
     except READ_ERRORS as error:
         raise damaged(path, error) from None
@@ -167,17 +175,17 @@ def inspect_file(path: str | os.PathLike[str], *, trust: bool = False) -> Inspec
         if not trust:
             raise InputError(
                 f"{file!r} is a SavedModel: a TensorFlow program that runs when it is loaded and "
-                "can't be inspected beforehand. If you know who made it, trust=True "
-                "(--trust-model on the command line) loads it: it may then run any code with "
-                "your rights. Or save the model as .keras, which needs no trust."
+                "can't be inspected beforehand. If you trust its source, trust=True "
+                "(--trust-model on the command line) loads it: it can then run any code with "
+                "your permissions. Or save the model as .keras, which needs no trust."
             )
         return Inspected(detected, None)
     suffix = origin.SUFFIXES[detected.kind]
     suffixes = (suffix, ".hdf5") if suffix == ".h5" else (suffix,)
     if Path(path).suffix not in suffixes:
         raise InputError(
-            f"{file!r} is a {suffix} file by its content, and Keras goes by the ending of the "
-            f"name. Rename it to {Path(path).with_suffix(suffix).name!r}."
+            f"{file!r} is a {suffix} file by its content, and Keras goes by the file extension. "
+            f"Rename it to {Path(path).with_suffix(suffix).name!r}."
         )
     try:
         if detected.examined is not None:
@@ -241,7 +249,7 @@ def _check_member(member: zipfile.ZipInfo, seen: set[str], file: str) -> None:
     name = member.filename
     if name.startswith("assets/") and ".." not in name.split("/"):
         raise _refuse(
-            file, f"member {name!r} is a vocabulary or other asset, which image models have none of"
+            file, f"member {name!r} is a vocabulary or other asset, which image models do not have"
         )
     if name not in MEMBERS:
         raise _refuse(file, f"unexpected member {name!r}")

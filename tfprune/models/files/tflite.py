@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tfprune.errors import InputError, reason
+from tfprune.models.graph import as_taken
+from tfprune.models.layer_names import called
 
 
 def convert(model: Any, *, quantize: bool) -> bytes:
@@ -24,7 +26,7 @@ def convert(model: Any, *, quantize: bool) -> bytes:
     ]
 
     def serve(*inputs: Any) -> Any:
-        return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        return model(as_taken(model, inputs), training=False)
 
     traced = tf.function(serve, input_signature=signature).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], model)
@@ -34,7 +36,7 @@ def convert(model: Any, *, quantize: bool) -> bytes:
         content: bytes = converter.convert()
     except Exception as error:  # the converter's own class is private and differs by version
         raise InputError(
-            f"TensorFlow Lite can't express model {model.name!r}: {reason(error)}. Export it as "
+            f"TensorFlow Lite can't express model {called(model)!r}: {reason(error)}. Export it as "
             "'savedmodel' or 'keras3' instead."
         ) from error
     return content

@@ -25,7 +25,7 @@ from tfprune.models.files.lockstep import (
     scale,
     with_mode,
 )
-from tfprune.models.graph import walk
+from tfprune.models.graph import as_taken, walk
 from tfprune.models.libraries import is_keras3_model
 from tfprune.models.weights import short_name, values
 
@@ -91,7 +91,7 @@ def _run(model: Any, inputs: list[np.ndarray], *, training: bool) -> list[Any]:
     import tensorflow as tf
 
     given = [tf.constant(x) for x in inputs]
-    result = model(given[0] if len(given) == 1 else given, training=training)
+    result = model(as_taken(model, given), training=training)
     return list(tf.nest.flatten(result))
 
 
@@ -127,7 +127,7 @@ def _compare_outputs(
         if not found <= limit:
             mode = "in training mode" if training else "in inference"
             raise InputError(
-                f"the converted model answers differently {mode} (largest difference "
+                f"the converted model gives different outputs {mode} (largest difference "
                 f"{found:.3g}); it starts at {_where(conversion, inputs, tolerance, training)}. "
                 f"{REMEDY}"
             )

@@ -26,6 +26,7 @@ from tfprune.models.files.layer_config import register_activations
 from tfprune.models.files.origin import Origin
 from tfprune.models.files.verify import verify
 from tfprune.models.graph import fixes_training
+from tfprune.models.layer_names import called, shown
 from tfprune.models.weights import copy_layer
 from tfprune.refused import refusal
 
@@ -39,13 +40,15 @@ def to_keras3(model: Any) -> Any:
     """
     register_activations()
     try:
-        conversion = convert_to_keras3(model)
+        with warnings.catch_warnings():  # which a refusal says, too
+            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+            conversion = convert_to_keras3(model)
         verify(conversion, training=not fixes_training(model))
     except InputError:
         raise
     except Exception as error:  # layers raise anything when they are built or called
         raise InputError(
-            f"model {model.name!r} can't be converted to Keras 3: {reason(error)}. Write it as "
+            f"model {called(model)!r} can't be converted to Keras 3: {reason(error)}. Write it as "
             "'keras' or 'savedmodel' instead."
         ) from error
     return conversion.model
@@ -64,8 +67,8 @@ def in_source(model: Any, given: Origin) -> Any:
     for link in given.links:
         if link.target_name not in layers:
             raise InputError(
-                f"model {model.name!r} has no layer {link.target_name!r}, which the model from "
-                f"{given.path!r} has: it is not a pruned version of that model."
+                f"model {called(model)!r} has no layer {shown(link.target_name)!r}, which the "
+                f"model from {given.path!r} has: it is not a pruned version of that model."
             )
         copy_layer(layers[link.target_name], link.source)
     return given.source_model
@@ -79,17 +82,37 @@ def write_back(model: Any, given: Origin, path: str | os.PathLike[str]) -> Path:
     Raises InputError when the ending of `path` does not fit the form.
     """
     path = Path(path)
-    suffix = origin.SUFFIXES.get(given.kind)
-    if suffix is None:
-        suffix = "" if given.kind == origin.SAVEDMODEL else ".keras"
-    if path.suffix != suffix:
-        wanted = f"a name ending in {suffix}" if suffix else "the name of a folder, without ending"
-        raise InputError(
-            f"the model came as {given.kind}, so it is written back to {wanted}; got {str(path)!r}."
-        )
+    check_ending(path, given.kind)
     with replacing(path) as temporary:
         save(in_source(model, given), temporary)
     return path
+
+
+def check_ending(path: Path, kind: str) -> None:
+    """Raise InputError where the ending of `path` does not fit the form in which a model came."""
+    suffix = origin.SUFFIXES.get(kind)
+    if suffix is None:
+        suffix = "" if kind == origin.SAVEDMODEL else ".keras"
+    if path.suffix != suffix:
+        wanted = f"a name ending in {suffix}" if suffix else "the name of a folder, without ending"
+        raise InputError(
+            f"the model came as {kind}, so it is written back to {wanted}; got {str(path)!r}."
+        )
+
+
+def check_place(path: Path) -> None:
+    """Raise InputError where `replacing` could not write, before there is anything to lose.
+
+    A folder is made where the first one would be and goes again: permissions do not tell all.
+    """
+    if path.is_dir() and not _is_ours_to_replace(path):
+        raise InputError(f"{str(path)!r} is a folder with other files in it; choose another name.")
+    there = next(one for one in path.absolute().parents if os.path.lexists(one))
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=there)).rmdir()
+    except OSError as error:
+        error.filename = error.filename2 = None  # of the folder that was tried
+        raise InputError(refusal(error, "written", place=path)) from None
 
 
 @contextmanager

@@ -14,16 +14,16 @@ STRATEGIES = Registry("strategy", group="tfprune.strategies")
 _SUMMARIES = {
     "weights": {
         "magnitude": "keep the largest |w| (Han et al. 2015)",
-        "random": "keep weights at random: the strategy to beat",
-        "magnitude-increase": "keep what grew since initialisation (Zhou et al. 2019)",
-        "large-final": "magnitude by its name in Zhou et al. 2019",
-        "large-init": "keep what was large at initialisation (Zhou et al. 2019)",
+        "random": "keep random weights: the baseline",
+        "magnitude-increase": "keep what grew most since initialisation (Zhou et al. 2019)",
+        "large-final": "magnitude, under its name in Zhou et al. 2019",
+        "large-init": "keep what was largest at initialisation (Zhou et al. 2019)",
         "movement": "keep what training moved away from zero (Sanh et al. 2020)",
     },
     "gradients": {
         "snip": "keep the largest |w * gradient| (Lee et al. 2019)",
-        "grasp": "keep what carries the gradient flow (Wang et al. 2020)",
-        "synflow": "keep what carries synaptic flow, no data needed (Tanaka et al. 2020)",
+        "grasp": "keep what preserves the gradient flow (Wang et al. 2020)",
+        "synflow": "keep what carries the synaptic flow; needs no data (Tanaka et al. 2020)",
         "taylor": "keep the largest (w * gradient)^2 (Molchanov et al. 2019)",
     },
     "filters": {

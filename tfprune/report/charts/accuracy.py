@@ -15,24 +15,28 @@ from tfprune.report.charts.chart import (
     FLOOR,
     SOLID,
     Chart,
+    Dashes,
     Row,
     Spec,
+    dashes_of,
     lines_by,
     number,
+    points_of,
     tooltip,
 )
+from tfprune.report.collapse import kept_networks, means_over, not_collapsed
 from tfprune.report.data import ReportData
 from tfprune.report.labels import sparsity_by_level
-from tfprune.report.levels import not_collapsed
+from tfprune.report.shifted import MOST, set_summaries
 from tfprune.results import EpochResult
 
 DENSE_TEST = "dense, test"
 
 
 def dense_accuracy(data: ReportData) -> dict[str, float]:
-    """Return the rule of the dense networks: its name and their mean accuracy on the test set."""
-    dense = [row.accuracy_test for row in data.levels if row.level == 0]
-    return {DENSE_TEST: float(np.mean(dense))} if dense else {}
+    """Return the rule of the dense networks that trained: its name and their median accuracy."""
+    dense = [row.accuracy_test for row in not_collapsed(data.levels, level=0)]
+    return {DENSE_TEST: float(np.median(dense))} if dense else {}
 
 
 def over_sparsity(
@@ -41,7 +45,7 @@ def over_sparsity(
     tip: list[Spec],
     *,
     by: str,
-    dashes: Mapping[str, list[int]] | None = None,
+    dashes: Mapping[str, Dashes] | None = None,
     rules: Mapping[str, float] | None = None,
     entry: int = 115,
 ) -> list[Spec]:
@@ -49,10 +53,10 @@ def over_sparsity(
 
     Rows have `place` (see `sparsity_channel`), `sparsity`, `lowest` and `highest`, between which
     a band is drawn, and the field of the channel `y`. `rules` maps a name to the height of a
-    dashed line across the chart; `dashes` gives a line dashes of its own.
+    dashed line across the chart; `dashes` are those of lines that are not told apart as usual.
     """
     names, rules = list(dict.fromkeys(row[by] for row in rows)), rules or {}
-    styles = dict.fromkeys(names, SOLID) | dict(dashes or {}) | dict.fromkeys(rules, DASHED)
+    styles = dashes_of(names) | dict(dashes or {}) | dict.fromkeys(rules, DASHED)
     colours = [*islice(cycle(CATEGORIES), len(names)), *[FLOOR] * len(rules)]
     channels = lines_by(by, styles, colours, entry=entry)
     x = sparsity_channel([row["sparsity"] for row in rows])
@@ -75,14 +79,17 @@ def over_sparsity(
         },
         *across,
         {
-            "mark": {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 42}},
+            "mark": {"type": "line", "strokeWidth": 2, "point": points_of(by, names, size=42)},
             "encoding": {"x": x, "y": y, **channels, "tooltip": tip},
         },
     ]
 
 
 def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
-    """Return test and validation accuracy against sparsity with the replicates' spread."""
+    """Return the accuracy on every test set, and on validation, against sparsity.
+
+    With the replicates' spread.
+    """
     if not data.levels:
         return None
     rows: list[Row] = []
@@ -102,6 +109,18 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
                     "replicates": len(known),
                 }
             )  # fmt: skip
+    further = set_summaries(data.levels)[1 : MOST + 1]
+    shares = sparsity_by_level(data.levels)
+    for one in further:
+        n_known = len({row.seed for row in data.levels})
+        rows += [
+            {
+                "data": one.name, "level": level, "sparsity": number(shares[level]),
+                "place": number(place(shares[level])), "accuracy": number(middle),
+                "lowest": number(low), "highest": number(high), "replicates": n_known,
+            }
+            for level, (middle, low, high) in one.accuracy.items()
+        ]  # fmt: skip
     y: Spec = {
         "field": "accuracy", "type": "quantitative", "title": "Accuracy",
         "axis": {"format": ".1%"}, "scale": {"zero": False, "padding": 10},
@@ -113,32 +132,40 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
     )  # fmt: skip
     several = max(row["replicates"] for row in rows) > 1
     spread = (
-        "Lines are medians of the replicates that did not collapse, bands reach from the lowest "
-        "to the highest. "
+        "Lines are medians of the seeds that did not collapse; bands span the lowest to the "
+        "highest seed. "
     ) * several
+    also = "Dots and dashes: further test sets. " * bool(further)
+    dashes = {"validation": [3, 3], **{one.name: [6, 2, 1, 2] for one in further}}
     return Chart(
         key=key,
         title="Accuracy against sparsity",
-        caption=f"Dashed: the dense network on the test set. {spread}The axis is even in the "
-        "logarithm of the weights kept.",
+        caption=f"Dashed: the dense network on the test set. {also}{spread}The x-axis is "
+        "logarithmic in the share of weights kept, with a tick at each level.",
         rows=rows,
         spec={
             "height": 280,
             "layer": over_sparsity(
-                rows, y, tip, by="data", dashes={"validation": [3, 3]}, rules=dense_accuracy(data)
+                rows, y, tip, by="data", dashes=dashes, rules=dense_accuracy(data)
             ),
         },
     )
 
 
 def curve_charts(data: ReportData, *, key: str) -> list[Chart]:
-    """Return loss and accuracy over the epochs, one line per level, means over replicates."""
-    if not data.epochs:
+    """Return loss and accuracy over the epochs, one line per level.
+
+    Of several seeds means over those that did not collapse at the level.
+    """
+    known, kept = {(row.level, row.seed) for row in data.levels}, kept_networks(data.levels)
+    left_out = known - kept
+    epochs = [row for row in data.epochs if (row.level, row.seed) not in left_out]
+    if not epochs:
         return []
     sparsity = sparsity_by_level(data.levels)
-    levels = sorted({row.level for row in data.epochs})
+    levels = sorted({row.level for row in epochs})
     return [
-        _curve(data.epochs, metric, levels, sparsity, key=f"{key}-{metric}")
+        _curve(epochs, metric, levels, sparsity, means_over(data.levels), key=f"{key}-{metric}")
         for metric in ("accuracy", "loss")
     ]
 
@@ -148,6 +175,7 @@ def _curve(
     metric: str,
     levels: list[int],
     sparsity: dict[int, float],
+    seeds: str,
     *,
     key: str,
 ) -> Chart:
@@ -170,7 +198,8 @@ def _curve(
         key=key,
         title=f"Training curves: {metric}",
         caption="Solid: validation; dashed: training."
-        + (" Loss per example, without penalties." if metric == "loss" else ""),
+        + (" Loss per example, without penalties." if metric == "loss" else "")
+        + seeds,
         rows=rows,
         spec={
             "height": 240,
@@ -184,7 +213,7 @@ def _curve(
                 "y": {
                     "field": metric, "type": "quantitative",
                     "title": "Accuracy" if metric == "accuracy" else "Loss per example (nats)",
-                    "scale": {"zero": False, "padding": 6}, "axis": axis,
+                    "scale": {"zero": False, "nice": False, "padding": 6}, "axis": axis,
                 },
                 "color": level_colour(levels, sparsity),
                 **lines_by("data", {name: dashes[name] for name in dashes if name in drawn}),

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 Row = dict[str, Any]
@@ -39,10 +40,11 @@ CONFIG: Spec = {
     "view": {"stroke": None},
     "axis": {
         **_TEXT, "domainColor": "var(--faint)", "tickColor": "var(--faint)",
-        "gridColor": "var(--grid)", "labelLimit": 160,
+        "gridColor": "var(--grid)", "labelLimit": 0,
     },
     "axisBand": {"grid": False},
-    "legend": {**_TEXT, "offset": 10, "symbolStrokeColor": FLOOR},
+    "legend": {**_TEXT, "offset": 10, "symbolStrokeColor": FLOOR, "titleLimit": 0,
+               "layout": {"top": {"direction": "vertical", "anchor": "start"}}},
     "point": {"filled": True},
     "line": {"strokeCap": "round"},
 }  # fmt: skip
@@ -54,7 +56,8 @@ class Chart:
 
     `key` is unique in the page and names saved files. `measure` makes the chart one of several
     between which the reader chooses; `levels` gives it a slider that sets the parameter `level`.
-    `is_map`: cells with numbers in them, which need their room.
+    `level_names` are what the slider and saved pictures call its levels. `is_map`: cells with
+    numbers in them, which need their room.
     """
 
     key: str
@@ -64,6 +67,7 @@ class Chart:
     spec: Spec
     measure: str = ""
     levels: Sequence[int] = field(default=())
+    level_names: Sequence[str] = field(default=())
     is_map: bool = False
 
     def document(self) -> dict[str, Any]:
@@ -72,6 +76,7 @@ class Chart:
             "key": self.key,
             "measure": self.measure,
             "levels": list(self.levels),
+            "names": list(self.level_names),
             "columns": columns(self.rows),
             "spec": complete(self.spec, self.title),
         }
@@ -135,11 +140,38 @@ def top_legend(entry: int = 130) -> Spec:
             "columns": legend_columns(entry)}  # fmt: skip
 
 
-SOLID, DASHED = [1, 0], [6, 3]
+Dashes = Sequence[float]
+
+SOLID: Dashes = (1, 0)
+DASHED: Dashes = (6, 3)  # of lines across a chart
+
+#: what tells lines apart beside their colour: dashes, and shapes of the points on them
+_DASHES: tuple[Dashes, ...] = (
+    SOLID, (2, 3), (10, 4), (9, 3, 2, 3), (4, 1.5), (9, 3, 2, 3, 2, 3),
+)  # fmt: skip
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+
+
+def dashes_of(names: Iterable[str]) -> dict[str, Dashes]:
+    """Return the dashes of each line, those of the first six different from one another."""
+    return dict(zip(names, cycle(_DASHES), strict=False))
+
+
+def points_of(field: str, names: Iterable[str], *, size: int) -> Spec:
+    """Return the points of lines, which have a shape of their own for each value of a field.
+
+    The shapes are no channel, whose legend would take the place of that of the dashes.
+    """
+    shapes = json.dumps(dict(zip(names, cycle(_SHAPES), strict=False)))
+    return {"filled": True, "size": size, "shape": {"expr": f"({shapes})[datum['{field}']]"}}
 
 
 def lines_by(
-    field: str, dashes: Mapping[str, list[int]], colours: Sequence[str] = (), *, entry: int = 150
+    field: str,
+    dashes: Mapping[str, Dashes],
+    colours: Sequence[str] = (),
+    *,
+    entry: int = 150,
 ) -> Spec:
     """Return the channels that tell the lines of a nominal field apart, named above the chart.
 
@@ -152,9 +184,9 @@ def lines_by(
     }  # fmt: skip
     by: Spec = {"field": field, "type": "nominal", "legend": legend}
     names = list(dashes)
-    if not colours:  # beside the legend of the colours, which is wide
-        legend["columns"] = 1
-    channels = {"strokeDash": by | {"scale": {"domain": names, "range": list(dashes.values())}}}
+    channels = {
+        "strokeDash": by | {"scale": {"domain": names, "range": [*map(list, dashes.values())]}}
+    }
     if colours:
         channels["color"] = by | {"scale": {"domain": names, "range": list(colours)[: len(names)]}}
     return channels

@@ -14,9 +14,11 @@ from tfprune.report.charts.chart import (
     tooltip,
     top_legend,
 )
+from tfprune.report.collapse import kept_networks, means_over
 from tfprune.report.data import ReportData
 from tfprune.report.depth import layers_of, measures_of
-from tfprune.report.labels import sparsity_by_level
+from tfprune.report.labels import level_name, sparsity_by_level
+from tfprune.report.spoken import spoken
 from tfprune.results import DENSE
 
 _KINDS = ("masked by pruning", "dead by itself", "constant")
@@ -24,10 +26,11 @@ _KIND_COLOURS = ("#d55e00", "#56b4e9", "#009e73")
 
 
 def layer_sparsity_chart(data: ReportData, *, key: str) -> Chart | None:
-    """Return the layer x level map of sparsity, means over replicates."""
+    """Return the layer x level map of sparsity, means over seeds that did not collapse."""
+    kept = kept_networks(data.levels)
     found: dict[tuple[int, str], list[float]] = {}
     for row in data.levels:
-        for layer, share in row.layer_sparsity.items():
+        for layer, share in row.layer_sparsity.items() if (row.level, row.seed) in kept else ():
             if row.level:
                 found.setdefault((row.level, layer), []).append(share)
     if not found:
@@ -43,7 +46,7 @@ def layer_sparsity_chart(data: ReportData, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title="Sparsity of every layer",
-        caption="Share of each layer's prunable weights that are zero.",
+        caption="Share of each layer's prunable weights that are zero." + means_over(data.levels),
         rows=rows,
         spec={
             "height": map_height(len(levels)),
@@ -69,13 +72,14 @@ def dead_chart(data: ReportData, *, key: str) -> Chart | None:
     measures = measures_of(data.similarities)
     taken = [
         row
-        for row in data.similarities
+        for row in spoken(data.levels, data.similarities, by_share=False)
         if row.measure in measures[:1] and row.against == DENSE and row.level
     ]
     if not taken:
         return None
     layers = layers_of(taken)
     levels = sorted({row.level for row in taken})
+    sparsity = sparsity_by_level(data.levels)
     rows: list[Row] = []
     for level in levels:
         for layer in layers:
@@ -96,8 +100,9 @@ def dead_chart(data: ReportData, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title="Channels without signal",
-        caption="Share of each layer's channels that say nothing on the probe set: all incoming "
-        "weights pruned, zero for every image, or one other value for every image.",
+        caption="Share of each layer's channels that carry no information on the probe set: all "
+        "incoming weights pruned, zero for every image, or constant at another value."
+        + means_over(data.levels),
         rows=rows,
         spec={
             "params": [{"name": "level", "value": levels[-1]}],
@@ -123,6 +128,7 @@ def dead_chart(data: ReportData, *, key: str) -> Chart | None:
             },
         },
         levels=levels,
+        level_names=[level_name(level, sparsity) for level in levels],
     )  # fmt: skip
 
 

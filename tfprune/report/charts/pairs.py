@@ -9,9 +9,18 @@ import numpy as np
 from tfprune.report.charts.axes import layer_axis
 from tfprune.report.charts.chart import Chart, Row, Spec, heat_layers, number, range_of, tooltip
 from tfprune.report.data import LayerMatrix, ReportData
-from tfprune.report.labels import is_distance, measure_label, shorten
+from tfprune.report.labels import (
+    LAYOUTS,
+    is_distance,
+    level_name,
+    measure_label,
+    shorten,
+    sparsity_by_level,
+)
 
-MOST_CELLS = 50_000  # per measure; more would make the page too large to send
+_OF_LAYOUT = {"mean": " of spatial means"}
+
+MOST_CELLS = 40_000  # per measure; more would make the page too large to send
 
 
 def thin(matrices: Sequence[LayerMatrix], most: int) -> list[LayerMatrix]:
@@ -50,12 +59,17 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     ]
     first = found[0]
     levels = [m.level for m in found]
+    sparsity = sparsity_by_level(data.levels)
+    label = measure_label(measure)
+    others = {row.layout for row in data.similarities if row.measure == measure} - {first.layout}
     return Chart(
         key=key,
-        title=f"{measure_label(measure)}, every dense layer against every layer of a level",
+        title=f"{label}, every dense layer against every layer of a level",
         caption=f"Seed {seed}. Layers that keep their place show a diagonal of "
         + ("small" if is_distance(measure) else "large")
-        + " values."
+        + f" values. Layers are compared {LAYOUTS[first.layout]}."
+        + (f" The diagonal therefore differs from {label} over depth, which compares them "
+           f"{LAYOUTS[min(others)]}." if others and not others - LAYOUTS.keys() else "")
         + ("" if len(found) == len(all_levels) else f" {len(found)} of {len(all_levels)} levels."),
         rows=rows,
         spec={
@@ -66,10 +80,12 @@ def matrix_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
                 titles=("Dense network's layer", "Pruned network's layer"),
                 tip=[("dense_layer", "dense layer", ""), ("layer", "pruned layer", ""),
                      ("level", "level", "d")],
+                label=f"{label}{_OF_LAYOUT.get(first.layout, '')}",
             ),
         },
         measure=measure,
         levels=levels,
+        level_names=[level_name(level, sparsity) for level in levels],
         is_map=True,
     )  # fmt: skip
 
@@ -115,13 +131,14 @@ def _pairs(
     *,
     titles: tuple[str, str],
     tip: list[tuple[str, str, str]],
+    label: str = "",
 ) -> Spec:
     """Return the map of all pairs; `down` and `across` are a field and its layers in order."""
-    label = measure_label(measure)
+    label = label or measure_label(measure)
     y, x = (
         layer_axis(layers, title=t) for (_, layers), t in zip((down, across), titles, strict=True)
     )
-    upright = {name: y["axis"][name] for name in ("title", "labelExpr", "labelOverlap")}
+    upright = {name: y["axis"][name] for name in ("title", "labelOverlap")}
     return {
         "height": max(140, min(460, 34 * len(down[1]))),
         **heat_layers(

@@ -22,8 +22,15 @@ from tfprune.report.charts.chart import (
     tooltip,
 )
 from tfprune.report.data import ReportData
-from tfprune.report.depth import Profile, null_of_level, profiles, seed_floor, training_floor
-from tfprune.report.labels import is_distance, sparsity_by_level
+from tfprune.report.depth import (
+    Profile,
+    fewer_seeds,
+    null_of_level,
+    profiles,
+    seed_floor,
+    training_floor,
+)
+from tfprune.report.labels import LAYOUTS, is_distance, sparsity_by_level
 from tfprune.report.spoken import spoken, spoken_label
 
 _OTHER_SEED, _TRAINED_AGAIN, _UNRELATED = (
@@ -55,6 +62,13 @@ def _rows(
 def _label(data: ReportData, measure: str) -> str:
     label = spoken_label(data.similarities, measure)
     return label[0].upper() + label[1:]
+
+
+def _layout(data: ReportData, measure: str) -> str:
+    """Return the sentence that says what the measure's data points are; '' where that is mixed."""
+    found = {row.layout for row in data.similarities if row.measure == measure}
+    named = LAYOUTS.get(found.pop()) if len(found) == 1 else None
+    return f"Convolutional layers are compared {named}. " if named else ""
 
 
 class _Marks:
@@ -179,8 +193,8 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     ]
     return Chart(
         key=key,
-        title=f"{label} with the dense network over depth",
-        caption=_depth_caption(lines, floor, again is not None, any_null),
+        title=f"{label}, over depth",
+        caption=_depth_caption(lines, floor, again is not None, any_null, _layout(data, measure)),
         rows=rows,
         spec={"height": 320, "layer": line_layers},
         measure=measure,
@@ -188,29 +202,30 @@ def depth_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
 
 
 def _depth_caption(
-    lines: tuple[Profile, ...], seeds: Profile | None, again: bool, null: bool
+    lines: tuple[Profile, ...], seeds: Profile | None, again: bool, null: bool, layout: str
 ) -> str:
     several = max(line.n_replicates for line in lines) > 1
-    text = "One line per pruned level; darker on white (lighter on black) means sparser. "
+    text = "Each pruned level's layers against the same layers of the dense network. " + layout
     text += (
-        "Bands span the replicates. "
+        "Lines are means over seeds, bands the range of the seeds. "
+        + "".join(f"{text} " for text in filter(None, [fewer_seeds(lines)]))
         if several
-        else "Bands are intervals over images of the probe set, not over seeds. "
+        else "Bands are 95% intervals over images of the probe set, not over seeds. "
     )
     if seeds is not None:
         pairs = f"{seeds.n_replicates} pair{'s' * (seeds.n_replicates > 1)} of seeds"
-        text += f"Dashed: dense networks that differ by seed ({pairs}), the seed floor. "
+        text += f"Dashed: dense networks of different seeds ({pairs}), the seed floor. "
     if again:
         text += (
-            "Dash-dotted: the dense network and itself trained again from the same initialisation "
-            "in another order, the training floor. "
+            "Dash-dotted: the dense network against itself, trained again from the same "
+            "initialisation with the images in another order, the training floor. "
         )
     if null:
         text += "Dotted: what unrelated layers would show at that level. "
         if len(lines) > MOST_BANDS:
-            text += "Of so many levels only the last keeps its band and its dotted line. "
-    where = "in the legend" if len(lines) <= MOST_NAMED else "on its line"
-    return text + f"Click a level {where} to single it out, double-click to show all."
+            text += "Only the last level shows its band and its dotted line. "
+    where = "a level in the legend" if len(lines) <= MOST_NAMED else "a point"
+    return text + f"Click {where} to highlight its level, double-click to show all."
 
 
 def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
@@ -229,7 +244,9 @@ def heat_chart(data: ReportData, measure: str, *, key: str) -> Chart | None:
     return Chart(
         key=key,
         title=f"{label}, layer by level",
-        caption="Every layer of every level against the same layer of the dense network.",
+        caption="Each layer of each level against the same layer of the dense network"
+        + (", means over seeds" if max(line.n_replicates for line in lines) > 1 else "")
+        + f". {_layout(data, measure)}{fewer_seeds(lines)}".rstrip(),
         rows=rows,
         spec={
             "height": map_height(len(lines)),

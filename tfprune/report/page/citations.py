@@ -9,9 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 
-import yaml
-
-from tfprune.config import ConfigError, PruningConfig, from_dict
+from tfprune.config import PruningConfig
 from tfprune.pruning.papers import (
     ADMM_PAPER,
     BARRIER_PAPER,
@@ -20,6 +18,8 @@ from tfprune.pruning.papers import (
 )
 from tfprune.pruning.strategies import STRATEGIES
 from tfprune.pruning.strategy import load_strategy
+from tfprune.report.page.settings import config_of
+from tfprune.results.descriptions import quantity_named
 from tfprune.similarity.measure import MEASURES, find_measure
 
 
@@ -46,31 +46,27 @@ _QUESTION = (
 )
 
 
-def citations(measures: Iterable[str], config: str = "") -> list[Citation]:
+def citations(
+    measures: Iterable[str], config: str = "", quantities: Iterable[str] = ()
+) -> list[Citation]:
     """Return the question's paper and those of all that the run did, each once.
 
-    They are what strategy, rewinding, controls, ADMM and measures declare. `config` is the run's
-    configuration as YAML; where it is empty, or of a version with other settings, pruning's own
-    are left out, as is a strategy or measure that is not installed here.
+    They are what strategy, rewinding, controls, ADMM, measures and quantities declare. `config`
+    is the run's configuration as YAML; where it is empty, or of a version with other settings,
+    pruning's own are left out, as is a strategy or measure that is not installed here.
     """
     found = [Citation("layers of pruned and unpruned networks", _QUESTION)]
-    pruning = _pruning_of(config)
-    if pruning is not None:
-        found += _of_pruning(pruning)
+    settings = config_of(config)
+    if settings is not None:
+        found += _of_pruning(settings.pruning)
     known = (measure for measure in measures if measure in MEASURES)
     found += [Citation(measure, find_measure(measure).paper) for measure in known]
+    described = (quantity_named(name) for name in dict.fromkeys(quantities))
+    found += [Citation(one.name, one.paper) for one in described if one.paper]
     subjects: dict[str, list[str]] = {}
     for item in found:
         subjects.setdefault(item.text, []).append(item.subject)
     return [Citation(", ".join(names), text) for text, names in subjects.items()]
-
-
-def _pruning_of(config: str) -> PruningConfig | None:
-    try:
-        nested = yaml.safe_load(config)
-        return from_dict(nested).pruning if isinstance(nested, dict) else None
-    except (ConfigError, yaml.YAMLError):
-        return None
 
 
 def _of_pruning(pruning: PruningConfig) -> list[Citation]:
@@ -99,7 +95,7 @@ def bibtex(cited: Iterable[Citation]) -> str:
     for item in cited:
         if item.text in _NO_PAPER:
             continue
-        found = [entry for key, entry in works().items() if _names(item.text, key)]
+        found = [entry for key, entry in works().items() if _names(item.text, key, entry)]
         entries += found or [f"% {item.subject}: {item.text}\n"]
     return "\n".join(dict.fromkeys(entries))
 
@@ -109,10 +105,13 @@ _NO_PAPER = ("control",)
 
 @cache
 def works() -> dict[tuple[str, str], str]:
-    """Return (first author, year) -> BibTeX entry of the works that tfprune rests on."""
+    """Return (first author, year) -> BibTeX entry of the works that tfprune rests on.
+
+    A second work of one author and year has a letter behind the year.
+    """
     text = files("tfprune.report.page").joinpath("papers.bib").read_text(encoding="utf-8")
     entries = re.split(r"(?m)^(?=@)", text)[1:]
-    keys = [re.match(r"@\w+{([a-z]+)(\d{4}),", entry) for entry in entries]
+    keys = [re.match(r"@\w+{([a-z]+)(\d{4}[a-z]?),", entry) for entry in entries]
     return {
         (key[1], key[2]): entry.rstrip() + "\n"
         for key, entry in zip(keys, entries, strict=True)
@@ -120,8 +119,16 @@ def works() -> dict[tuple[str, str], str]:
     }
 
 
-def _names(text: str, key: tuple[str, str]) -> bool:
-    """Whether a declared paper names the work of a first author and a year; several stand by ;."""
-    author, year = key
+def _names(text: str, key: tuple[str, str], entry: str) -> bool:
+    """Whether a declared paper names the work of a first author and a year; several stand by ;.
+
+    Of several works of one author and year it names the one with whose title it goes on.
+    """
+    author, year = key[0], key[1][:4]
+    if sum((author, year) == (other, when[:4]) for other, when in works()) > 1:
+        title = re.search(r"title     = {(.*)},", entry)
+        start = " ".join(title[1].split()[:3]) if title else ""
+        if start.lower() not in text.lower():
+            return False
     parts = (re.sub(r"^\D*?: ", "", part.strip()) for part in text.split(";"))  # as NBS: ...
     return any(re.match(rf"{author.capitalize()}\b.*\b{year}\b", part) for part in parts)

@@ -43,11 +43,11 @@
         renderer: "svg", actions: false, config, tooltip: { disableDefaultStyle: true },
       });
       if (before) before.finalize();
-      figure.querySelector("h4").textContent = chart.spec.description;
+      figure.querySelector(".title").textContent = chart.spec.description;
       views.set(figure, { chart, view: result.view, finalize: result.finalize });
       result.view.signal("dark", darkPaper.matches);
       setLevel(figure);
-      await result.view.runAsync();
+      await result.view.resize().runAsync(); // legends wrap once the width is known
       figure.dataset.drawn = chart.key;
     } catch (error) {
       plot.className = "plot failed";
@@ -61,7 +61,7 @@
     const slider = figure.querySelector(".slider input");
     if (!shown || !slider) return;
     const level = shown.chart.levels[Number(slider.value)];
-    figure.querySelector("output").textContent = level;
+    figure.querySelector("output").textContent = shown.chart.names[Number(slider.value)];
     shown.view.signal("level", level);
   }
 
@@ -75,11 +75,25 @@
     return text.replace(/var\(--([a-z]+)\)/g, (_, name) => PLAIN[name]);
   }
 
+  // a picture on its own has neither the page's heading nor its slider
+  function title(figure, chart, width) {
+    const slider = figure.querySelector(".slider input");
+    const level = slider ? ", level " + chart.names[Number(slider.value)] : "";
+    const lines = [""];
+    for (const word of (chart.spec.description + level).split(" ")) {
+      const longer = (lines.at(-1) + " " + word).trim();
+      if (lines.at(-1) && longer.length > width / 7.5) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines;
+  }
+
   async function onWhite(figure) {
     const { chart, view } = views.get(figure);
     const spec = JSON.parse(named(JSON.stringify(withRows(chart))));
     const plain = JSON.parse(named(JSON.stringify({ ...config, background: "white" })));
     spec.width = Math.max(480, Math.round(view.width()));
+    spec.title = { text: title(figure, chart, spec.width), anchor: "start", fontSize: 13, offset: 12 };
     for (const param of spec.params) {
       if (param.name === "level") param.value = view.signal("level");
     }
@@ -127,6 +141,111 @@
     copy.finalize();
   }
 
+  // -- by keyboard: arrows go from value to value, Enter highlights its level, Escape shows all
+
+  const MARKS = ".mark-symbol.role-mark path, .mark-rect.role-mark path";
+
+  function valuesOf(plot) {
+    return [...plot.querySelectorAll(MARKS)].filter((mark) => mark.__data__?.tooltip);
+  }
+
+  function middle(mark) {
+    const box = mark.getBoundingClientRect();
+    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  }
+
+  // the nearest value above or below in the same column
+  function beside(marks, at, up) {
+    const here = middle(marks[at]);
+    const far = (mark) => (middle(mark).y - here.y) * (up ? -1 : 1);
+    const column = marks.filter((mark) => Math.abs(middle(mark).x - here.x) < 4 && far(mark) > 0.5);
+    column.sort((a, b) => far(a) - far(b));
+    return column.length ? marks.indexOf(column[0]) : at;
+  }
+
+  function show(plot, mark) {
+    let ring = plot.querySelector(".ring");
+    if (!ring) {
+      ring = document.createElement("div");
+      ring.className = "ring";
+      plot.append(ring);
+    }
+    const box = mark.getBoundingClientRect();
+    const around = plot.getBoundingClientRect();
+    Object.assign(ring.style, {
+      left: box.x - around.x - 4 + "px", top: box.y - around.y - 4 + "px",
+      width: box.width + 4 + "px", height: box.height + 4 + "px",
+    });
+    const said = Object.entries(mark.__data__.tooltip).map(([name, value]) => name + " " + value);
+    plot.parentElement.querySelector(".reading").textContent = said.join(", ");
+  }
+
+  function leave(plot) {
+    plot.querySelector(".ring")?.remove();
+    plot.parentElement.querySelector(".reading").textContent = "";
+    delete plot.dataset.at;
+  }
+
+  function press(element, kind) {
+    element.dispatchEvent(new MouseEvent(kind, { bubbles: true }));
+  }
+
+  function highlight(plot, mark) {
+    const { level } = mark.__data__.datum;
+    const entries = [...plot.querySelectorAll(".role-legend-symbol path")];
+    press(entries.find((entry) => entry.__data__.datum?.value === level) || mark, "click");
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const plot = event.target;
+    if (!plot.matches(".chart .plot") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const marks = valuesOf(plot);
+    if (!marks.length) return;
+    const at = plot.dataset.at === undefined ? null : Number(plot.dataset.at);
+    const last = marks.length - 1;
+    const next = {
+      ArrowRight: () => (at === null ? 0 : Math.min(at + 1, last)),
+      ArrowLeft: () => (at === null ? last : Math.max(at - 1, 0)),
+      ArrowUp: () => (at === null ? 0 : beside(marks, at, true)),
+      ArrowDown: () => (at === null ? 0 : beside(marks, at, false)),
+      Home: () => 0,
+      End: () => last,
+    }[event.key];
+    if (next) {
+      plot.dataset.at = next();
+      show(plot, marks[plot.dataset.at]);
+    } else if (event.key === "Enter" && at !== null) {
+      highlight(plot, marks[at]);
+    } else if (event.key === "Escape") {
+      for (const kind of ["click", "dblclick"]) press(plot.querySelector("svg"), kind);
+      leave(plot);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  });
+
+  document.addEventListener("focusout", (event) => {
+    if (event.target.matches(".chart .plot")) leave(event.target);
+  });
+
+  // -- contents: where the reader is; folded where they would push the page down
+
+  const contents = document.querySelector(".contents");
+  const wide = window.matchMedia("(min-width: 62rem)");
+  contents.querySelector("details").open = wide.matches;
+  const links = new Map([...contents.querySelectorAll("a")].map(
+    (link) => [document.getElementById(link.hash.slice(1)), link]));
+
+  function markWhere() {
+    const passed = [...links.keys()].filter((target) => target.getBoundingClientRect().top < 120);
+    for (const [target, link] of links) {
+      if (target === passed.at(-1)) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }
+  document.addEventListener("scroll", markWhere, { passive: true });
+
   // -- what the reader does
 
   document.addEventListener("change", (event) => {
@@ -147,7 +266,7 @@
     }
     figure.querySelectorAll(".level").forEach((level, index) => {
       level.hidden = index !== Number(event.target.value);
-      if (!level.hidden) figure.querySelector("output").textContent = level.dataset.level;
+      if (!level.hidden) figure.querySelector("output").textContent = level.dataset.name;
     });
   });
 

@@ -3,47 +3,70 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfprune.cache import kept
 from tfprune.disk import write_text_whole
 from tfprune.errors import InputError
 from tfprune.report.answer import Answer, answer
 from tfprune.report.charts.accuracy import accuracy_chart, curve_charts
-from tfprune.report.charts.beside import control_charts, runs_accuracy_chart, runs_depth_charts
+from tfprune.report.charts.beside import runs_accuracy_chart, runs_depth_charts
 from tfprune.report.charts.chart import CONFIG, ON_WHITE, Chart
+from tfprune.report.charts.controls import control_charts
+from tfprune.report.charts.descriptions import description_chart, quantities, without_value
 from tfprune.report.charts.layers import dead_chart, layer_sparsity_chart
 from tfprune.report.charts.pairs import matrix_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
+from tfprune.report.classes import ClassRow, class_rows
+from tfprune.report.collapse import collapse_notes, kept_networks
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of
 from tfprune.report.facts import fact_named
 from tfprune.report.labels import measure_label, percent
-from tfprune.report.levels import (
-    LevelSummary,
-    balance_line,
-    collapse_notes,
-    fact_means,
-    level_summaries,
-)
+from tfprune.report.levels import LevelSummary, balance_line, fact_means, level_summaries
 from tfprune.report.page.citations import Citation, bibtex, citations
+from tfprune.report.page.header import what_ran
 from tfprune.report.page.pictures import (
     ExamplePicture,
     FilterPicture,
     example_pictures,
     filter_pictures,
 )
+from tfprune.report.page.settings import differing
 from tfprune.report.summary import plain
+from tfprune.report.versus import least_similar, versus
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from tfprune.results import ClassResult, LevelResult
+
 #: the name by which page.js calls the bundled libraries
 _GLOBALS = "window.vegaEmbed = vegaEmbed;"
+
+
+#: headings by the ends of their anchors, in the order in which they stand on the page
+SECTIONS = {
+    "accuracy": "Accuracy",
+    "similarity": "Similarity with the dense network",
+    "layers": "What is left of each layer",
+    "inside": "Each layer by itself",
+    "controls": "Controls beside the ticket",
+    "filters": "Filters of the first layer",
+    "classes": "What single classes lose",
+    "flipped": "Test images with a changed answer",
+    "curves": "Training curves",
+    "configuration": "Configuration and versions",
+    "reproduce": "How to reproduce",
+    "cite": "How to cite",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +94,7 @@ class RunPage:
     name: str
     data: ReportData
     answer: Answer
+    ran: list[tuple[str, str]]
     provenance: list[tuple[str, str]]
     summaries: tuple[LevelSummary, ...]
     collapses: tuple[str, ...]  # which seeds collapsed, level by level
@@ -80,18 +104,44 @@ class RunPage:
     accuracy: list[Figure]
     similarity: list[Figure]
     layers: list[Figure]
+    inside: list[Figure]
+    missing: list[str]  # why a quantity that was asked for is not among them
     controls: list[Figure]
     curves: list[Figure]
     filters: list[FilterPicture] = field(default_factory=list)
     filter_layer: str = ""
     flipped: list[ExamplePicture] = field(default_factory=list)
+    classes: list[ClassRow] = field(default_factory=list)
+    n_classes: int = 0
     citations: list[Citation] = field(default_factory=list)
     bibtex: str = ""
 
     @property
+    def sections(self) -> list[tuple[str, str]]:
+        """The run's sections that are not empty: the end of their anchor, and their heading."""
+        shown = {
+            "accuracy": self.summaries,
+            "similarity": self.similarity,
+            "layers": self.layers,
+            "inside": self.inside or self.missing,
+            "controls": self.controls,
+            "filters": self.filters,
+            "classes": self.classes,
+            "flipped": self.flipped,
+            "curves": self.curves,
+            "configuration": self.data.config or self.data.versions or self.provenance,
+            "reproduce": True,
+            "cite": True,
+        }
+        return [(name, SECTIONS[name]) for name, what in shown.items() if what]
+
+    @property
     def figures(self) -> list[Figure]:
         """All figures of the run."""
-        return [*self.accuracy, *self.similarity, *self.layers, *self.controls, *self.curves]
+        return [
+            *self.accuracy, *self.similarity, *self.layers, *self.inside, *self.controls,
+            *self.curves,
+        ]  # fmt: skip
 
 
 def write_report(path: str | Path, data: ReportData | Iterable[ReportData]) -> Path:
@@ -116,23 +166,39 @@ def render(runs: list[ReportData]) -> str:
         for i, (name, run) in enumerate(zip(names, runs, strict=True))
     ]
     beside: list[Figure] = []
+    named = dict(zip(names, runs, strict=True))
     if len(runs) > 1:
-        named = dict(zip(names, runs, strict=True))
         beside = [Figure([runs_accuracy_chart(named, key="runs-accuracy")])]
-        beside += _figures([runs_depth_charts(named, key="runs-depth")])
+        beside += figures_of([runs_depth_charts(named, key="runs-depth")])
     figures = [*beside, *(figure for page in pages for figure in page.figures)]
-    charts = {chart.key: chart.document() for figure in figures for chart in figure.charts}
     measures = dict.fromkeys(name for page in pages for name, _ in page.measures)
-    template = _environment().get_template("page.html.j2")
-    return template.render(
+    return filled(
+        "page.html.j2",
+        figures,
         title=" and ".join(names) if len(names) < 3 else f"{len(names)} runs",
         runs=pages,
         beside=beside,
+        versus=versus(named),
+        settings=differing({name: run.config for name, run in named.items()}),
+        lowest=least_similar(runs),
         beside_measures=[(name, measure_label(name)) for name in measures],
-        charts=_script_json({"charts": charts, "config": CONFIG, "onWhite": ON_WHITE}),
-        style=_text("page.css"),
-        script=_text("page.js"),
-        vega=_vega(),
+        heading=SECTIONS,
+    )
+
+
+def filled(template: str, figures: Iterable[Figure], **shown: Any) -> str:
+    """Return a page as text: a template with what it shows, its figures, style and scripts."""
+    charts = {chart.key: chart.document() for figure in figures for chart in figure.charts}
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            charts=_script_json({"charts": charts, "config": CONFIG, "onWhite": ON_WHITE}),
+            style=_text("page.css"),
+            script=_text("page.js"),
+            vega=_vega(),
+            **shown,
+        )
     )
 
 
@@ -143,34 +209,50 @@ def _run_page(key: str, name: str, data: ReportData) -> RunPage:
         for kind, draw in (("depth", depth_chart), ("heat", heat_chart), ("matrix", matrix_chart))
     ]
     controls = control_charts(data, key=f"{key}-controls")
-    cited = citations(measures, data.config)
+    cited = citations(measures, data.config, [row.quantity for row in data.descriptions])
     return RunPage(
         key=key,
         name=name,
         data=data,
         answer=answer(data.levels, data.similarities),
+        ran=what_ran(data),
         provenance=_provenance(data),
         summaries=level_summaries(data.levels),
         collapses=collapse_notes(data.levels),
         balance=balance_line(data.levels),
         facts=fact_means(data.levels),
         measures=[(measure, measure_label(measure)) for measure in measures],
-        accuracy=_figures([[accuracy_chart(data, key=f"{key}-accuracy")]]),
-        similarity=_figures(similarity),
-        layers=_figures(
+        accuracy=figures_of([[accuracy_chart(data, key=f"{key}-accuracy")]]),
+        similarity=figures_of(similarity),
+        layers=figures_of(
             [
                 [layer_sparsity_chart(data, key=f"{key}-layer-sparsity")],
                 [dead_chart(data, key=f"{key}-dead-channels")],
             ]
         ),
-        controls=_figures([controls[:1], controls[1:]]),
-        curves=_figures([[chart] for chart in curve_charts(data, key=f"{key}-curves")]),
+        inside=figures_of(
+            [
+                [description_chart(data, quantity, key=f"{key}-{quantity.name}")]
+                for quantity in quantities(data)
+            ]
+        ),
+        missing=without_value(data),
+        controls=figures_of([controls[:1], controls[1:]]),
+        curves=figures_of([[chart] for chart in curve_charts(data, key=f"{key}-curves")]),
         filters=filter_pictures(data),
         filter_layer=data.filters[0].layer if data.filters else "",
         flipped=example_pictures(data),
+        classes=class_rows(_kept(data.classes, data.levels), data.class_names),
+        n_classes=len(data.class_names),
         citations=cited,
         bibtex=bibtex(cited),
     )
+
+
+def _kept(classes: Iterable[ClassResult], levels: Sequence[LevelResult]) -> list[ClassResult]:
+    """Return the classes of networks that did not collapse."""
+    left_out = {(row.level, row.seed) for row in levels} - kept_networks(levels)
+    return [row for row in classes if (row.level, row.seed) not in left_out]
 
 
 def _provenance(data: ReportData) -> list[tuple[str, str]]:
@@ -183,7 +265,7 @@ def _provenance(data: ReportData) -> list[tuple[str, str]]:
     return sorted(known, key=lambda item: item[0] != "data")
 
 
-def _figures(groups: Iterable[Iterable[Chart | None]]) -> list[Figure]:
+def figures_of(groups: Iterable[Iterable[Chart | None]]) -> list[Figure]:
     """Return a figure for every group in which there is a chart."""
     found = ([chart for chart in group if chart is not None] for group in groups)
     return [Figure(charts) for charts in found if charts]
@@ -213,10 +295,19 @@ def _text(name: str) -> str:
 
 @cache
 def _vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script, from the installed vl-convert."""
-    import vl_convert
+    """Return Vega, Vega-Lite and Vega-Embed as one script, from the installed vl-convert.
 
-    script: str = vl_convert.javascript_bundle(_GLOBALS)
+    Putting it together takes a second, so it is kept in the user's cache folder.
+    """
+
+    def bundled() -> bytes:
+        import vl_convert
+
+        script: str = vl_convert.javascript_bundle(_GLOBALS)
+        return script.encode()
+
+    made_of = sha256(_GLOBALS.encode()).hexdigest()[:12]
+    script = kept(f"vega-{version('vl-convert-python')}-{made_of}.js", bundled).decode()
     # inside a script element only these two sequences mean something to HTML
     return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
@@ -234,8 +325,15 @@ def _environment() -> Environment:
     )
     environment.filters["percent"] = percent
     environment.filters["fact"] = _fact
+    environment.filters["points"] = _points
     environment.filters["named"] = fact_named
     return environment
+
+
+def _points(share: float) -> str:
+    """Return a change of a share in percentage points, with its sign."""
+    text = f"{100 * share:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
 def _fact(value: float | None) -> str:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 import numpy as np
 
 from tfprune.report.data import FirstLayerFilters, FlippedExample, ReportData
-from tfprune.report.labels import round_percent, sparsity_by_level
+from tfprune.report.labels import level_name, sparsity_by_level
 
 MOST_FILTERS = 64
 MOST_EXAMPLES = 24
@@ -84,9 +84,7 @@ def _filter_picture(item: FirstLayerFilters, sparsity: dict[int, float]) -> Filt
     dense, pruned = (np.asarray(k, float)[..., :MOST_FILTERS] for k in (item.dense, item.pruned))
     both = np.abs(np.stack([dense, pruned]))
     scale = np.nan_to_num(both).max(axis=(0, 1, 2, 3))
-    name = f"level {item.level}"
-    if item.level in sparsity:
-        name += f", {round_percent(sparsity[item.level])} pruned"
+    name = level_name(item.level, sparsity)
     first, second = (data_uri(filter_grid(np.nan_to_num(k), scale)) for k in (dense, pruned))
     return FilterPicture(item.level, name, first, second)
 

@@ -15,6 +15,7 @@ from tfprune.similarity.arrays import Array, clipped
 from tfprune.similarity.blocks import BlockMoments
 from tfprune.similarity.derivatives import Change, Derivatives, Expanded, trace_of
 from tfprune.similarity.derivatives_cca import expand_kept_correlation, expand_mean_correlation
+from tfprune.similarity.lost import Bend
 from tfprune.similarity.measure import SUMMARY, Measure
 from tfprune.similarity.pair import Pair, correlations_of
 
@@ -49,6 +50,16 @@ def mean_correlation(pair: Pair) -> float:
     return float(pair.correlations.mean())
 
 
+def _bend(pair: Pair, whitened: Array) -> Bend:
+    root = float(np.sqrt(pair.n_samples))
+    return Bend(whitened, lambda normal: normal / root, scale=1 / min(whitened.shape))
+
+
+def bend_of_mean(pair: Pair) -> Bend:
+    """Return the mean correlation as a sum of singular values."""
+    return _bend(pair, pair.whitened_cross)
+
+
 CCA = Measure(
     name="cca",
     summary=SUMMARY["cca"],
@@ -64,7 +75,7 @@ CCA = Measure(
     whitens=True,
     expand=expand_mean_correlation,
     null=null_cca,
-    bends_at_chance=True,
+    bend=bend_of_mean,
 )
 
 
@@ -96,6 +107,12 @@ def null_kept(pair: Pair, *, variance: float) -> float:
     return null_mean_correlation(*kept_ranks(pair, variance=variance), pair.n_samples)
 
 
+def bend_of_kept(pair: Pair, *, variance: float) -> Bend:
+    """Return the mean correlation of the kept directions as a sum of singular values."""
+    kept_x, kept_y = kept_directions(pair, variance)
+    return _bend(pair, kept_x.T @ pair.cross @ kept_y)
+
+
 SVCCA = Measure(
     name="svcca",
     summary=SUMMARY["svcca"],
@@ -111,7 +128,7 @@ SVCCA = Measure(
     directions=kept_ranks,
     null=null_kept,
     options={"variance": 0.99},
-    bends_at_chance=True,
+    bend=bend_of_kept,
 )
 
 
@@ -123,6 +140,17 @@ def projection_weighted(pair: Pair) -> float:
     rho, rotation = pair.weighing
     weights = np.abs(rotation.T @ pair.own_x()).sum(axis=1)
     return float(weights @ rho / weights.sum())
+
+
+def bend_of_weighted(pair: Pair) -> Bend:
+    """Return PWCCA as a sum of singular values, weighted by x's projections."""
+    own = pair.own_x()
+
+    def weights(left: Array, right: Array) -> Array:
+        sizes = np.abs(left.T @ own).sum(axis=1)
+        return np.asarray(sizes / sizes.sum())
+
+    return _bend(pair, pair.whitened_cross)._replace(weights=weights)
 
 
 PWCCA = Measure(
@@ -140,13 +168,25 @@ PWCCA = Measure(
     is_basis_free=False,
     whitens=True,
     null=null_cca,
-    bends_at_chance=True,
+    bend=bend_of_weighted,
 )
 
 
 def symmetric_projection_weighted(pair: Pair) -> float:
     """Return the mean of PWCCA weighted by x and weighted by y, in [0, 1]."""
     return (projection_weighted(pair) + projection_weighted(pair.swapped())) / 2
+
+
+def bend_of_both_weighted(pair: Pair) -> Bend:
+    """Return the mean of both PWCCAs as one sum: each singular value has both sides' weight."""
+    of_x, of_y = bend_of_weighted(pair), bend_of_weighted(pair.swapped())
+
+    def weights(left: Array, right: Array) -> Array:
+        assert of_x.weights is not None
+        assert of_y.weights is not None
+        return np.asarray((of_x.weights(left, right) + of_y.weights(right, left)) / 2)
+
+    return of_x._replace(weights=weights)
 
 
 PWCCA_SYMMETRIC = replace(
@@ -157,6 +197,7 @@ PWCCA_SYMMETRIC = replace(
     compute=symmetric_projection_weighted,
     definition="mean of PWCCA weighted by side a and PWCCA weighted by side b",
     is_symmetric=True,
+    bend=bend_of_both_weighted,
 )
 
 
@@ -182,7 +223,7 @@ def expand_variance(pair: Pair, whole: Pair) -> Expanded:
     """
     rank = pair.y.whitening.rank
     if pair is not whole and rank != whole.y.whitening.rank:
-        raise InputError("directions that live on all images are silent on half of them")
+        raise InputError("directions that are active on all images are silent on half of them")
     own = np.eye(pair.x.width)
     right = pair.y.whitening.directions(np.eye(rank), pair.y.width)
     c = pair.cross @ right

@@ -9,11 +9,11 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import rankdata
 
 from tfprune.similarity.arrays import Array, clipped
 from tfprune.similarity.blocks import BlockMoments
 from tfprune.similarity.derivatives import Derivatives, Expanded, nuclear_norm_of, trace_of
+from tfprune.similarity.lost import Bend
 from tfprune.similarity.measure import SUMMARY, Measure
 from tfprune.similarity.pair import Pair, squared_distances
 
@@ -68,6 +68,30 @@ def expand_alignment(pair: Pair, whole: Pair) -> Expanded:
     return Expanded(value, at)
 
 
+def bend_of_alignment(pair: Pair) -> Bend:
+    """Return the similarity as a sum of singular values."""
+    size = np.sqrt(pair.x.trace) * np.sqrt(pair.y.trace)
+    root_x, root_y = (
+        _root(side.scatter[np.ix_(side.live, side.live)]) for side in (pair.x, pair.y)
+    )
+    scale = size * np.sqrt(pair.n_samples)
+    live = pair.cross[np.ix_(pair.x.live, pair.y.live)]
+    return Bend(np.asarray(live / size), lambda normal: root_x @ normal @ root_y / scale)
+
+
+def _root(scatter: Array) -> Array:
+    """Return the symmetric root of a positive semi-definite matrix."""
+    values, vectors = np.linalg.eigh(scatter)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
+
+def bend_of_angle(pair: Pair) -> Bend:
+    """Return the angle as a function of the same sum."""
+    return bend_of_alignment(pair)._replace(
+        of_sum=lambda total: math.acos(clipped(total, 0.0, 1.0))
+    )
+
+
 PROCRUSTES = Measure(
     name="procrustes",
     summary=SUMMARY["procrustes"],
@@ -80,7 +104,7 @@ PROCRUSTES = Measure(
     invariances=frozenset({"translation", "scaling", "orthogonal", "permutation"}),
     takes_float32=True,
     expand=expand_alignment,
-    bends_at_chance=True,
+    bend=bend_of_alignment,
 )
 
 
@@ -111,6 +135,7 @@ PROCRUSTES_DISTANCE = replace(
     paper="Schonemann 1966; Williams et al. 2021; Ding et al. 2021",
     compute=rotated_angle,
     expand=expand_angle,
+    bend=bend_of_angle,
     value_range=(0.0, math.pi / 2),
     definition="arccos of the Procrustes similarity (angular Procrustes distance)",
     larger_is_more_similar=False,
@@ -129,6 +154,8 @@ def rank_correlation_of_distances(pair: Pair) -> float:
 
 def _ranked(rows: Array) -> Array:
     """Return the centred ranks of the distances; what differs by rounding only shares a rank."""
+    from scipy.stats import rankdata
+
     upper = np.triu_indices(rows.shape[0], k=1)
     distances = squared_distances(rows)[upper]
     largest = float(distances.max(initial=0.0))

@@ -1,0 +1,1 @@
+"""What sweeps cost, and what large ones need; see `__main__`."""

@@ -1,0 +1,190 @@
+"""Boxes and labels of files as concepts: where they lie, in which images, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfprune.data.seen import seen_in_boxes
+from tfprune.dissection import Concept, ConceptSet, LabelledImages
+from tfprune.errors import InputError
+from tfprune.experiment.concept_sources import concepts_from
+
+IMAGES = np.zeros((3, 10, 20, 3), np.uint8)  # the network's own: 10 high, 20 wide
+
+
+def picture(path, *, height=40, width=40):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((height, width, 3), 51, np.uint8)).save(path)
+
+
+def coco(path, **changes):
+    """Two images of 40x40 pixels, the first with two boxes, in COCO's layout."""
+    whole = {
+        "images": [
+            {"id": 7, "file_name": "a.png", "height": 40, "width": 40},
+            {"id": 9, "file_name": "b.png", "height": 40, "width": 40},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 3, "bbox": [0, 0, 20, 40]},
+            {"id": 2, "image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 20]},
+        ],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 3, "name": "cat"}],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**whole, **changes}))
+    return str(path)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """COCO's own: annotations/instances_val2017.json beside val2017/."""
+    for name in "ab":
+        picture(tmp_path / "val2017" / f"{name}.png")
+    return tmp_path
+
+
+def test_boxes_of_coco_are_masks_in_the_networks_size(layout):
+    found = concepts_from(coco(layout / "annotations/instances_val2017.json"), IMAGES, n_images=9)
+    assert isinstance(found, ConceptSet)
+    assert found.concepts == (Concept("cat", "object"), Concept("dog", "object"))
+    assert found.images.shape == (2, 10, 20, 3)
+    np.testing.assert_allclose(found.images, 51)
+    cat, dog = found.masks[0]
+    assert cat[:, :10].all()
+    assert cat.sum() == 100  # the left half
+    assert dog[5:, 5:].all()
+    assert dog.sum() == 5 * 15
+    assert found.carries().tolist() == [[True], [False]]  # nothing in the second image
+    one = concepts_from(coco(layout / "annotations/instances_val2017.json"), IMAGES, n_images=1)
+    assert len(one.images) == 1
+
+
+def test_boxes_without_a_pixels_centre_take_one_pixel():
+    """A thing of a hundredth of the image is still there when the image is ten pixels wide."""
+    tiny = (("object", "ball"), (0.41, 0.73, 0.42, 0.74))
+    outside = (("object", "ball"), (0.99, 1.2, 1.5, 1.4))
+    whole = (("object", "all"), (-0.1, 0.0, 1.0, 1.0))
+    found = seen_in_boxes([np.zeros((10, 10, 3))], [[tiny, outside, whole]])
+    assert found.names == (("object", "all"), ("object", "ball"))
+    assert found.masks[0, 0].all()
+    assert np.argwhere(found.masks[0, 1]).tolist() == [[4, 7], [9, 9]]
+
+
+def test_tables_of_boxes_take_corners_or_sizes_and_a_category(tmp_path):
+    picture(tmp_path / "images" / "a.png", height=20, width=20)
+    corners = tmp_path / "corners.csv"
+    corners.write_text(
+        "image,concept,category,x_min,y_min,x_max,y_max\n"
+        "a.png,wheel,part,0,0,10,20\n"
+        "a.png,car,object,0,10,20,20\n"
+    )
+    sizes = tmp_path / "sizes.csv"
+    sizes.write_text(
+        "concept, image, x, y, width, height\nwheel,a.png,0,0,10,20\ncar,a.png,0,10,20,10\n"
+    )
+    by_corners = concepts_from(str(corners), IMAGES[..., :1], n_images=5)
+    assert by_corners.concepts == (Concept("car", "object"), Concept("wheel", "part"))
+    assert by_corners.images.shape == (1, 10, 20, 1)
+    by_sizes = concepts_from(str(sizes), IMAGES[..., :1], n_images=5)
+    assert by_sizes.concepts == (Concept("car", "object"), Concept("wheel", "object"))
+    np.testing.assert_array_equal(by_sizes.masks, by_corners.masks)
+    assert by_sizes.masks[0, 0, 5:].all()
+    assert by_sizes.masks[0].sum() == 200
+
+
+def test_tables_without_boxes_label_whole_images(tmp_path):
+    for name in "ab":
+        picture(tmp_path / f"{name}.png")
+    table = tmp_path / "labels.csv"
+    table.write_text("image,concept\na.png,dog\na.png,wet\nb.png,dog\n")
+    found = concepts_from(str(table), IMAGES, n_images=5)
+    assert isinstance(found, LabelledImages)
+    assert found.concepts == (Concept("dog", "object"), Concept("wet", "object"))
+    assert found.members.tolist() == [[True, True], [True, False]]
+
+
+def test_the_networks_own_classes_are_labels():
+    labels = np.array([1, 0, 1])
+    found = concepts_from(
+        "labels", IMAGES, n_images=2, labels=labels, class_names=("zero", "one", "two")
+    )
+    assert found.concepts == tuple(Concept(name, "class") for name in ("zero", "one", "two"))
+    assert found.members.tolist() == [[False, True, False], [True, False, False]]
+    with pytest.raises(InputError, match=r"^the classes of the network's images are not known\."):
+        concepts_from("labels", IMAGES, n_images=2)
+
+
+def refused(source) -> str:
+    with pytest.raises(InputError) as caught:
+        concepts_from(str(source), IMAGES, n_images=5)
+    return str(caught.value)
+
+
+def test_files_that_say_something_else_are_refused_with_what_was_expected(layout):
+    folder = layout / "annotations"
+    path = folder / "instances_val2017.json"
+    assert refused(folder / "none.json").startswith(f"{folder / 'none.json'} can't be read: ")
+    coco(path, annotations={})
+    assert refused(path) == (
+        f"{path} is not laid out as COCO's files of instances: expected the lists images, "
+        "annotations and categories, got images, annotations, categories."
+    )
+    path.write_text("[")
+    assert refused(path).startswith(f"{path} is not JSON: ")
+    coco(path, categories=[{"id": 1}])
+    assert refused(path) == (
+        f"{path}: an entry of images or categories lacks 'name'. Expected id and file_name, and id "
+        "and name."
+    )
+    coco(path, annotations=[{"image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1]}])
+    assert refused(path) == (f"annotation 0 of {path} has no category_id that 'categories' lists.")
+    coco(path, annotations=[{"image_id": 8, "category_id": 1, "bbox": [0, 0, 1, 1]}])
+    assert refused(path) == f"annotation 0 of {path} has no image_id that 'images' lists."
+    coco(path, annotations=[{"image_id": 7, "category_id": 1, "bbox": [0, 0, 1]}])
+    assert refused(path) == (
+        f"annotation 0 of {path}: expected four numbers bbox [x, y, width, height], got [0, 0, 1]."
+    )
+    coco(path, annotations=[{"image_id": 7, "category_id": 1, "bbox": [3, 0, -2, 1]}])
+    assert refused(path) == (
+        f"annotation 0 of {path}: a box reaches from its left to its right and from its top to its "
+        "bottom, got x 3 to 1 and y 0 to 1."
+    )
+    coco(path, annotations=[])
+    assert refused(path) == f"{path} has no box in its first 2 images."
+    coco(path, images=[{"id": 7, "file_name": "c.png"}], annotations=[])
+    assert refused(path) == (
+        f"{path} names the image 'c.png', which is neither in {folder}, nor in its images/, nor in "
+        f"{layout / 'val2017'}. Put the images there, or name them by their path."
+    )
+
+
+def test_tables_that_say_something_else_are_refused(tmp_path):
+    path = tmp_path / "boxes.csv"
+    columns = "Expected image, concept, perhaps category, and for boxes x, y, width, height or "
+    path.write_text("image,concept,x,y\na.png,dog,1,2\n")
+    assert refused(path) == (
+        f"{path} has the columns image, concept, x, y. {columns}x_min, y_min, x_max, y_max."
+    )
+    path.write_text("")
+    assert refused(path) == f"{path} has the columns none. {columns}x_min, y_min, x_max, y_max."
+    path.write_text("image,concept\na.png,\n")
+    assert refused(path) == f"line 2 of {path} names no image or no concept."
+    path.write_text("image,concept,x,y,width,height\na.png,dog,1,2,many,4\n")
+    assert refused(path) == (
+        f"line 2 of {path}: expected four numbers x, y, width, height, got ['1', '2', 'many', '4']."
+    )
+    path.write_text("image,concept\n")
+    assert refused(path) == f"{path} names no images."
+
+
+def test_masks_of_other_names_are_refused(tmp_path):
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "masks" / "object" / "dog" / "b.png")
+    assert refused(tmp_path) == (
+        f"no mask in {tmp_path / 'masks'} has the name of one of the 1 images and is not black. A "
+        "mask belongs to the image whose name it has, without the ending."
+    )

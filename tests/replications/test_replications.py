@@ -1,0 +1,353 @@
+"""The published experiments: every arm can be planned, and every claim told from its contrary."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from tfprune.config import config_hash
+from tfprune.errors import InputError
+from tfprune.replications import REPLICATIONS
+from tfprune.replications.evidence import Evidence
+from tfprune.replications.perform import judge
+from tfprune.replications.shifted import CORRUPTIONS, corrupted
+from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD
+from tfprune.results import (
+    DENSE,
+    SEED_FLOOR,
+    ClassResult,
+    ControlResult,
+    ForgottenImage,
+    LevelResult,
+    RunResult,
+    SimilarityResult,
+)
+from tfprune.similarity.claims import seeds_needed
+
+NAMES = [entry.name for entry in REPLICATIONS]
+SIZES = [(entry.name, size.name) for entry in REPLICATIONS
+         for size in REPLICATIONS.get(entry.name).sizes]  # fmt: skip
+
+
+def test_every_replication_has_the_three_sizes():
+    for name in NAMES:
+        assert {"full", "reduced", "smallest"} <= {one for found, one in SIZES if found == name}
+
+
+@pytest.mark.parametrize(("name", "size"), SIZES)
+def test_every_arm_of_every_size_is_a_configuration_that_can_be_run(name, size):
+    found = REPLICATIONS.get(name)
+    chosen = found.size(size)
+    configs = {arm.name: found.config(arm, chosen) for arm in found.arms}
+    assert len({str(config) for config in configs.values()}) == len(configs)  # arms differ
+    for config in configs.values():
+        assert config.replicates >= 3
+        at_hand = config.data.dataset == "digits" or config.data.dataset.startswith("tfprune.")
+        assert at_hand is (size == "smallest")
+        assert config.comparison.probe_size <= (
+            500 if size == "smallest" else 10_000
+        )  # test images
+    assert len({claim.name for claim in found.claims}) == len(found.claims) >= 3
+    assert all(text[-1] == "." for text in (chosen.sentence, *(c.text for c in found.claims)))
+
+
+def test_an_unknown_size_is_named():
+    with pytest.raises(InputError) as caught:
+        REPLICATIONS.get("renda2020").size("smal")
+    assert str(caught.value) == (
+        "unknown size of renda2020 'smal'; did you mean 'smallest'? Known: full, reduced, smallest."
+    )
+
+
+SEEDS = 6
+LAYERS = ("conv1", "conv2", "conv3", "dense1")
+
+
+def level(seed, number, accuracy, density, **facts):
+    kept = round(10_000 * density)
+    facts = {"majority_share": 0.1, **facts}
+    return LevelResult(seed, number, 1 - density, 10_000, kept, None, accuracy, None, 1 - accuracy,
+                       0.0, facts)  # fmt: skip
+
+
+def similarity(seed, number, layer, measure, value, against=DENSE, against_seed=None):
+    index = LAYERS.index(layer)
+    return SimilarityResult(
+        seed, number, index, layer, measure, value, None, None, None, 500, 500, 8, 8, 8, value,
+        value, *([0] * 8), layout="mean", against=against, warnings="", against_seed=against_seed,
+        dense_share=value if measure in ("svcca", "pwcca") else None,
+    )  # fmt: skip
+
+
+def result(accuracies, *, densities=(1.0, 0.5, 0.2), seeds=SEEDS, profile=(0.9,) * 4, floor=0.5,
+           controls=None, controls_similarity=0.5, facts=(), collapsed=()):  # fmt: skip
+    """Return a run whose levels have these accuracies, up to half a point of noise over seeds."""
+    rng = np.random.default_rng(0)
+    rows, similarities, others = [], [], []
+    for seed in range(seeds):
+        noise = 0.005 * rng.normal()
+        for number, (accuracy, density) in enumerate(zip(accuracies, densities, strict=True)):
+            own = {name: value + 0.001 * rng.normal() for name, value in facts if number}
+            value = 0.1 if number and seed in collapsed else accuracy + noise
+            rows.append(level(seed, number, value, density, **own))
+            for measure, (layer, own) in itertools.product(
+                ("svcca", "pwcca", "cka", "procrustes"), zip(LAYERS, profile, strict=True)
+            ):
+                shown = own + 0.01 * rng.normal() if number else 1.0
+                similarities.append(similarity(seed, number, layer, measure, shown))
+            for control, change in (controls or {}).items():
+                if number:
+                    others.append(ControlResult(
+                        control, seed, number, 1 - density, None, accuracy + noise + change, 0.5,
+                        {"svcca": dict.fromkeys(LAYERS, controls_similarity + 0.01 * rng.normal())},
+                    ))  # fmt: skip
+        for other, measure, layer in itertools.product(
+            range(seed), ("svcca", "pwcca", "cka", "procrustes"), LAYERS
+        ):
+            shown = floor + 0.01 * rng.normal()
+            similarities.append(similarity(seed, 0, layer, measure, shown, SEED_FLOOR, other))
+    return RunResult("synthetic", None, tuple(rows), tuple(similarities), controls=tuple(others))
+
+
+def answers(name, results, size="reduced"):
+    found = REPLICATIONS.get(name)
+    verdicts = judge(found, found.size(size), Evidence(results))
+    return {claim.name: verdict.answer for claim, verdict in verdicts}
+
+
+def renda(rate, late, start, tune):
+    arms = ("learning-rate", "weights-late", "weights-start", "fine-tuning")
+    return dict(zip(arms, map(result, (rate, late, start, tune)), strict=True))
+
+
+def test_renda2020_is_told_from_its_contrary():
+    best, good, fair, poor = ((0.92, 0.91, one) for one in (0.91, 0.905, 0.88, 0.83))
+    found = answers("renda2020", renda(best, good, poor, fair))
+    assert found.pop("accuracies") == UNTOLD  # not at this size
+    assert set(found.values()) == {HOLDS}
+    contrary = answers("renda2020", renda(poor, fair, best, good))
+    contrary.pop("accuracies")
+    assert contrary == {
+        "learning-rate-over-weights-late": FAILS, "weights-late-over-fine-tuning": FAILS,
+        "fine-tuning-over-weights-start": FAILS, "learning-rate-over-weights-start": FAILS,
+    }  # fmt: skip
+
+
+def test_renda2020_s_published_accuracies_are_compared_level_by_level():
+    from tfprune.replications import renda2020
+
+    densities = (1.0, 0.512, 0.210, 0.107)
+
+    def as_published(arm):
+        accuracies = (renda2020.DENSE, *renda2020.PUBLISHED[arm].values())
+        pairs = list(enumerate(zip(accuracies, densities, strict=True)))
+        rows = [level(seed, n, *both) for seed in range(3) for n, both in pairs]
+        return RunResult(arm, None, tuple(rows), ())
+
+    runs = {arm: as_published(arm) for arm in renda2020.PUBLISHED}
+    assert answers("renda2020", runs, "full")["accuracies"] == HOLDS
+    alike = dict.fromkeys(runs, runs["learning-rate"])
+    assert answers("renda2020", alike, "full")["accuracies"] == FAILS
+    others = dict.fromkeys(runs, result((0.9, 0.9, 0.9)))
+    with pytest.raises(InputError, match=r"^arm 'learning-rate' has no level that keeps 51\.2% of"):
+        answers("renda2020", others, "full")
+
+
+def test_zullich2020_tells_a_u_that_floors_have_too_from_one_that_pruning_keeps():
+    u = (0.95, 0.7, 0.7, 0.93)
+    controls = {"random-mask": -0.05, "reinitialised": -0.05}
+    kept = answers("zullich2020", {"imp": result((0.9,) * 3, profile=u, controls=controls)})
+    assert set(kept.values()) == {HOLDS}
+    shared = answers("zullich2020", {
+        "imp": result((0.9,) * 3, profile=(0.6,) * 4, floor=0.8, controls=controls,
+                      controls_similarity=0.9)
+    })  # fmt: skip
+    assert shared["u-shape"] == UNTOLD
+    assert {shared[f"above-floor-{m}"] for m in ("svcca", "pwcca", "cka", "procrustes")} == {FAILS}
+    assert (shared["over-random-mask"], shared["over-reinitialised"]) == (FAILS, FAILS)
+    few = answers("zullich2020", {"imp": result((0.9,) * 3, profile=u, controls=controls, seeds=3)})
+    assert few["above-floor-cka"] == UNTOLD
+    assert few["u-shape"] == HOLDS
+
+
+def test_frankle2019_is_told_from_its_contrary():
+    ticket = {"imp": result((0.85, 0.86, 0.85), controls={"reinitialised": -0.05})}
+    assert set(answers("frankle2019", ticket).values()) == {HOLDS}
+    none = {"imp": result((0.85, 0.80, 0.75), controls={"reinitialised": 0.15})}
+    assert set(answers("frankle2019", none).values()) == {FAILS}
+
+
+def test_paul2023_is_told_from_its_contrary():
+    name = "barrier_error_previous"
+    apart = {"late": result((0.9,) * 3, facts=((name, 0.005),)),
+             "start": result((0.9,) * 3, facts=((name, 0.1),))}  # fmt: skip
+    assert set(answers("paul2023", apart).values()) == {HOLDS}
+    swapped = {"late": apart["start"], "start": apart["late"]}
+    assert set(answers("paul2023", swapped).values()) == {FAILS}
+    assert answers("paul2023", apart, "smallest")["unconnected"] == UNTOLD
+
+
+def test_frankle2020_is_told_from_its_contrary():
+    def arm(barrier, accuracy):
+        run = result((0.9, accuracy), densities=(1.0, 0.2))
+        rng = np.random.default_rng(1)
+        levels = tuple(
+            dataclasses.replace(row, facts={"instability_error": barrier + 0.001 * rng.normal()})
+            for row in run.levels
+        )
+        return dataclasses.replace(run, levels=levels)
+
+    stable = {"late": arm(0.005, 0.88), "start": arm(0.08, 0.80)}
+    assert set(answers("frankle2020", stable).values()) == {HOLDS}
+    swapped = {"late": stable["start"], "start": stable["late"]}
+    assert set(answers("frankle2020", swapped).values()) == {FAILS}
+
+
+def test_zullich2021_tells_orders_that_agree_from_those_that_do_not():
+    rng = np.random.default_rng(2)
+    orders = {"cca": (0.9, 0.7, 0.5, 0.3), "pwcca": (0.9, 0.7, 0.5, 0.3),
+              "cka": (0.3, 0.5, 0.7, 0.9), "procrustes": (0.3, 0.5, 0.7, 0.9)}  # fmt: skip
+    rows = [
+        similarity(seed, 1, layer, measure, value + 0.01 * rng.normal())
+        for seed in range(SEEDS)
+        for measure, values in orders.items()
+        for layer, value in zip(LAYERS, values, strict=True)
+    ]
+    run = dataclasses.replace(result((0.9, 0.9), densities=(1.0, 0.5)), similarities=tuple(rows))
+    assert answers("zullich2021", {"imp": run}) == {
+        "cca-against-cka": HOLDS, "pwcca-against-cka": HOLDS, "cca-against-procrustes": HOLDS,
+        "cka-against-procrustes": FAILS, "cca-against-pwcca": FAILS,
+    }  # fmt: skip
+
+
+def forgetting(*, p, accuracy, changes):
+    """Return six seeds of two classes, 30 forgotten images, and each class's change of 100."""
+    rng = np.random.default_rng(3)
+    run = result((0.9, 0.88), densities=(1.0, 0.1))
+    facts = {"forgotten": 0.03, "forgotten_by_chance": 0.01, "forgotten_p": p,
+             "accuracy_dense_forgotten": accuracy, "accuracy_dense_others": 0.9}  # fmt: skip
+    *rows, last = run.levels
+    lost = [[round(change + abs(rng.normal())) for change in changes] for _ in range(SEEDS)]
+    return dataclasses.replace(
+        run,
+        levels=(*rows, dataclasses.replace(last, facts=facts)),
+        classes=tuple(
+            ClassResult(seed, 1, (100, 100), (90, 90), tuple(lost[seed]), (0, 0))
+            for seed in range(SEEDS)
+        ),
+        forgotten=tuple(ForgottenImage(1, i, 0, 0, 1, 1.0, 1.0) for i in range(30)),
+        class_names=("cat", "dog"),
+    )
+
+
+def test_hooker2019_is_told_from_its_contrary():
+    found = answers("hooker2019", {"magnitude": forgetting(p=0.03, accuracy=0.5, changes=(12, 1))})
+    assert found == {"differ": HOLDS, "harder": HOLDS, "uneven": HOLDS}
+    none = answers("hooker2019", {"magnitude": forgetting(p=0.3, accuracy=1.0, changes=(5, 5))})
+    assert none == {"differ": UNTOLD, "harder": UNTOLD, "uneven": UNTOLD}
+    easy = forgetting(p=0.3, accuracy=1.0, changes=(5, 5))
+    *rows, last = easy.levels
+    facts = {**last.facts, "accuracy_dense_others": 0.5}
+    easy = dataclasses.replace(easy, levels=(*rows, dataclasses.replace(last, facts=facts)))
+    assert answers("hooker2019", {"magnitude": easy})["harder"] == FAILS
+    few = result((0.9, 0.88), densities=(1.0, 0.1), seeds=2)
+    assert set(answers("hooker2019", {"magnitude": few}).values()) == {UNTOLD}
+
+
+def test_three_replications_are_judged_on_one_run_of_the_small_size():
+    found = [REPLICATIONS.get(name) for name in ("zullich2020", "zullich2021", "hooker2019")]
+    first, *others = (one.config(one.arms[0], one.size("small")) for one in found)
+    assert [config_hash(one) for one in others] == [config_hash(first)] * 2
+    assert first.replicates >= seeds_needed(7)  # six convolutions and a dense layer
+
+
+def test_the_answer_says_the_u_of_the_run_of_the_floor_and_of_pruning_itself():
+    run = result((0.9,) * 3, profile=(0.9, 0.6, 0.6, 0.9), floor=0.5)
+    text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": run}))
+    assert text.startswith("At 80% sparsity the SVCCA similarity")
+    own, floor, more = re.findall(r"is ([+-]\d\.\d\d) \[", text)
+    assert float(own) == pytest.approx(0.3, abs=0.03)
+    assert float(floor) == pytest.approx(0.0, abs=0.03)
+    assert float(more) == pytest.approx(float(own) - float(floor), abs=0.011)
+    assert text.endswith("all layers by svcca, all layers by pwcca, all layers by cka, all layers "
+                         "by procrustes.")  # fmt: skip
+    shared = result((0.9,) * 3, profile=(0.5,) * 4, floor=0.5)
+    text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": shared}))
+    assert "none by svcca" in text
+
+
+def test_a_collapsed_seed_takes_no_part_in_what_is_said_of_layers():
+    evidence = Evidence({"imp": result((0.9,) * 3, collapsed=(2,))})
+    assert evidence.collapsed("imp", level=2) == (2,)
+    profile = evidence.profile("imp", "svcca", level=2)
+    assert np.flatnonzero(np.isnan(profile).any(axis=1)).tolist() == [2]
+    assert evidence.accuracy("imp", level=2)[2] == 0.1  # accuracies are what they are
+    assert evidence.layers("imp") == list(LAYERS)
+    assert [floor.shape for floor in evidence.floors("imp", "cka")] == [(SEEDS, SEEDS)] * 4
+
+
+def shifting(*, lost, potentials):
+    """Return six seeds that keep their test accuracy and lose `lost` of the dense on two sets."""
+    rng = np.random.default_rng(4)
+    run = result((0.9, 0.9), densities=(1.0, 0.2))
+    sets = ("noise", "blur")
+    rows = []
+    for row in run.levels:
+        on = {f"accuracy_on/{name}": row.accuracy_test - 0.1 - row.level * lost
+              + 0.001 * rng.normal() for name in sets}  # fmt: skip
+        potential = {f"prune_potential/{name}": value + 0.001 * rng.normal()
+                     for name, value in zip(("test", *sets), potentials, strict=True)}  # fmt: skip
+        facts = {**row.facts, **on, **potential}
+        rows.append(dataclasses.replace(row, facts=facts))
+    return dataclasses.replace(run, levels=tuple(rows))
+
+
+def test_liebenwein2021_is_told_from_its_contrary():
+    found = answers("liebenwein2021", {"magnitude": shifting(lost=0.1, potentials=(0.8, 0, 0.5))})
+    assert found == {"excess": HOLDS, "potential": HOLDS, "varies": HOLDS}
+    found = answers(
+        "liebenwein2021", {"magnitude": shifting(lost=-0.1, potentials=(0.5,) + (0.8,) * 2)}
+    )
+    assert found == {"excess": FAILS, "potential": FAILS, "varies": FAILS}
+    worse = result((0.9, 0.7), densities=(1.0, 0.2))  # no level is as accurate as the dense network
+    rows = [
+        dataclasses.replace(
+            row,
+            facts={
+                **row.facts,
+                "accuracy_on/noise": 0.5,
+                "prune_potential/test": 0.0,
+                "prune_potential/noise": 0.0,
+            },
+        )
+        for row in worse.levels
+    ]
+    worse = dataclasses.replace(worse, levels=tuple(rows))  # fmt: skip
+    assert answers("liebenwein2021", {"magnitude": worse})["excess"] == UNTOLD
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+def test_corrupted_images_keep_type_range_and_place(kind):
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 17, (20, 8, 8, 1)).astype(np.uint8)
+    before = images.copy()
+    found = corrupted(images, kind, span=16)
+    assert (found.dtype, found.shape) == (images.dtype, images.shape)
+    assert found.max() <= 16
+    assert np.array_equal(images, before)
+    assert np.array_equal(found, corrupted(images, kind, span=16))  # the same every time
+    first = corrupted(images[:1], kind, span=16)
+    assert np.array_equal(first, found[:1])  # each image by itself
+    change = found.astype(float) - images
+    if kind == "brightness":
+        assert np.array_equal(change, np.minimum(4, 16 - images.astype(int)))
+    elif kind == "noise":
+        middle = change[(images > 6) & (images < 10)]  # seldom cut off
+        assert middle.std() == pytest.approx(0.15 * 16, rel=0.15)
+    else:  # nearer to the image's mean, which stays
+        assert found.std() < 0.7 * images.std()
+        assert found.mean() == pytest.approx(images.mean(), abs=0.3)

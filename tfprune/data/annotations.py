@@ -1,0 +1,158 @@
+"""Files that say where in which image what is seen: COCO's JSON, and tables of boxes or labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfprune.data.seen import Name
+from tfprune.errors import InputError
+
+OBJECT = "object"  # the category of what has no other
+ENDINGS = (".json", ".csv")
+_CORNERS = ("x_min", "y_min", "x_max", "y_max")
+_SIZES = ("x", "y", "width", "height")
+
+
+@dataclass
+class Annotated:
+    """An image file and its boxes: name, then x_min, y_min, x_max, y_max in pixels.
+
+    size: (height, width) to which the pixels refer; None for that of the file. labels: what the
+    image shows without a place.
+    """
+
+    path: Path
+    size: tuple[int, int] | None = None
+    boxes: list[tuple[Name, tuple[float, float, float, float]]] = field(default_factory=list)
+    labels: list[Name] = field(default_factory=list)
+
+
+def read_annotations(path: Path, *, n_images: int) -> list[Annotated]:
+    """Return the first images that a file names, each with what the file says of it.
+
+    path: .json as COCO's files of instances (images, annotations with bbox, categories), or .csv
+        with the columns image and concept, perhaps category, and either x, y, width, height or
+        x_min, y_min, x_max, y_max in pixels; without these the concepts are whole images'.
+
+    Image files are looked for from the file's own folder on: there, in `images/`, and, as COCO lays
+    them out, in the folder beside `annotations/` that the file is named after.
+
+    Raises InputError for a file of another kind, and for images that aren't there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} can't be read: {error}.") from error
+    read = _coco if path.suffix.lower() == ".json" else _table
+    found = read(path, text, n_images)
+    if not found:
+        raise InputError(f"{path} names no images.")
+    return found
+
+
+def _coco(path: Path, text: str, n_images: int) -> list[Annotated]:
+    try:
+        whole = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}.") from error
+    parts = ("images", "annotations", "categories")
+    if not isinstance(whole, dict) or not all(isinstance(whole.get(k), list) for k in parts):
+        has = ", ".join(whole) if isinstance(whole, dict) else type(whole).__name__
+        raise InputError(
+            f"{path} is not laid out as COCO's files of instances: expected the lists images, "
+            f"annotations and categories, got {has or 'nothing'}."
+        )
+    try:
+        named = {one["id"]: str(one["name"]) for one in whole["categories"]}
+        images = {
+            one["id"]: Annotated(
+                Path(str(one["file_name"])),
+                (int(one["height"]), int(one["width"])) if "height" in one else None,
+            )
+            for one in whole["images"][:n_images]
+        }
+        known = {one["id"] for one in whole["images"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: an entry of images or categories lacks {error}. Expected id and file_name, "
+            "and id and name."
+        ) from error
+    for place, one in enumerate(whole["annotations"]):
+        where = f"annotation {place} of {path}"
+        if not isinstance(one, dict) or one.get("category_id") not in named:
+            raise InputError(f"{where} has no category_id that 'categories' lists.")
+        if one.get("image_id") not in known:
+            raise InputError(f"{where} has no image_id that 'images' lists.")
+        if one["image_id"] not in images:
+            continue
+        x, y, width, height = _numbers(one.get("bbox"), where, "bbox [x, y, width, height]")
+        box = _box(x, y, x + width, y + height, where)
+        images[one["image_id"]].boxes.append(((OBJECT, named[one["category_id"]]), box))
+    return [_found(path, image) for image in images.values()]
+
+
+def _table(path: Path, text: str, n_images: int) -> list[Annotated]:
+    rows = csv.DictReader(text.splitlines())
+    columns = [str(name).strip() for name in rows.fieldnames or ()]
+    rows.fieldnames = columns
+    corners = next((one for one in (_CORNERS, _SIZES) if set(one) <= set(columns)), None)
+    stray = sorted(set(columns) & {*_CORNERS, *_SIZES})
+    if not {"image", "concept"} <= set(columns) or (corners is None and stray):
+        raise InputError(
+            f"{path} has the columns {', '.join(columns) or 'none'}. Expected image, concept, "
+            f"perhaps category, and for boxes {', '.join(_SIZES)} or {', '.join(_CORNERS)}."
+        )
+    images: dict[str, Annotated] = {}
+    for row in rows:
+        where = f"line {rows.line_num} of {path}"
+        if not row["image"] or not row["concept"]:
+            raise InputError(f"{where} names no image or no concept.")
+        if row["image"] not in images and len(images) == n_images:
+            continue
+        image = images.setdefault(row["image"], Annotated(Path(row["image"])))
+        name = (row.get("category") or OBJECT, row["concept"])
+        if corners is None:
+            image.labels.append(name)
+            continue
+        a, b, c, d = _numbers([row[key] for key in corners], where, ", ".join(corners))
+        box = (a, b, c, d) if corners is _CORNERS else (a, b, a + c, b + d)
+        image.boxes.append((name, _box(*box, where)))
+    return [_found(path, image) for image in images.values()]
+
+
+def _numbers(values: Any, where: str, what: str) -> tuple[float, float, float, float]:
+    try:
+        a, b, c, d = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: expected four numbers {what}, got {values!r}.") from None
+    return a, b, c, d
+
+
+def _box(
+    left: float, top: float, right: float, bottom: float, where: str
+) -> tuple[float, float, float, float]:
+    if not (left <= right and top <= bottom):  # nan too
+        raise InputError(
+            f"{where}: a box reaches from its left to its right and from its top to its bottom, "
+            f"got x {left:g} to {right:g} and y {top:g} to {bottom:g}."
+        )
+    return left, top, right, bottom
+
+
+def _found(path: Path, image: Annotated) -> Annotated:
+    """Return an image with its file's place."""
+    folder = path.resolve().parent
+    split = path.stem.rpartition("_")[2]
+    tried = [folder, folder / "images", folder.parent / split, folder.parent / "images"]
+    for place in tried:
+        if (place / image.path).is_file():
+            image.path = place / image.path
+            return image
+    raise InputError(
+        f"{path} names the image '{image.path}', which is neither in {folder}, nor in its images/, "
+        f"nor in {folder.parent / split}. Put the images there, or name them by their path."
+    )

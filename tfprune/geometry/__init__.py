@@ -1,0 +1,15 @@
+"""The geometry of one layer's activations: intrinsic dimension and curvature, in NumPy."""
+
+from tfprune.geometry.dimension import Dimension, levina_bickel, two_nn
+from tfprune.geometry.images import image_neighbours, left_out
+from tfprune.geometry.surface import Curvature, curvature
+
+__all__ = [
+    "Curvature",
+    "Dimension",
+    "curvature",
+    "image_neighbours",
+    "left_out",
+    "levina_bickel",
+    "two_nn",
+]

@@ -1,0 +1,92 @@
+"""Whether a claim holds: by intervals over seeds, with a third answer where they do not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+HOLDS, FAILS, UNTOLD = "holds", "does not hold", "can't be told"
+LEAST = 3  # seeds of an interval
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim: one of HOLDS, FAILS and UNTOLD, and why, in a sentence."""
+
+    answer: str
+    why: str
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return mean, lower and upper end of Student's 95% interval over seeds.
+
+    values: (n_seeds,). The ends are NaN for fewer than two seeds.
+    """
+    from scipy.stats import t
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return mean, mean - half, mean + half
+
+
+def above(values: np.ndarray, *, what: str, by: float = 0.0, digits: int = 1,
+          scale: float = 100.0, unit: str = " points") -> Verdict:  # fmt: skip
+    """Judge whether a difference, one value per seed, is larger than `by`.
+
+    It holds where the whole interval over seeds lies above, does not where it lies below, and
+    can't be told otherwise or with fewer than three seeds. `what` names the difference; its numbers
+    are shown times `scale`, with `digits` digits and the `unit`.
+
+    >>> above(np.array([0.02, 0.03, 0.025]), what="ticket less dense").answer
+    'holds'
+    """
+    values = values[np.isfinite(values)]  # seeds that collapsed have none
+    n = len(values)
+    if n < LEAST:
+        return Verdict(UNTOLD, f"{what}: {_seeds(n)}, and at least three are needed.")
+    mean, low, high = interval(values)
+    numbers = (
+        f"{what}: {scale * mean:+.{digits}f}{unit} (95% interval over {n} seeds "
+        f"{scale * low:+.{digits}f} to {scale * high:+.{digits}f})"
+    )
+    beyond = "" if by == 0 else f"; margin {scale * by:+.{digits}f}{unit}"
+    answer = HOLDS if low > by else FAILS if high < by else UNTOLD
+    return Verdict(answer, f"{numbers}{beyond}.")
+
+
+def near(values: np.ndarray, published: float, *, tolerance: float, what: str) -> Verdict:
+    """Judge whether an accuracy, one value per seed, is the published one within a tolerance.
+
+    It holds where the interval over seeds lies within, does not where it lies wholly outside.
+
+    >>> near(np.array([0.9180, 0.9181, 0.9182]), 0.9171, tolerance=0.0035, what="dense").answer
+    'holds'
+    """
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n < LEAST:
+        return Verdict(UNTOLD, f"{what}: {_seeds(n)}, and at least three are needed.")
+    mean, low, high = interval(values)
+    within = published - tolerance <= low and high <= published + tolerance
+    outside = high < published - tolerance or low > published + tolerance
+    answer = HOLDS if within else FAILS if outside else UNTOLD
+    return Verdict(
+        answer,
+        f"{what}: {mean:.2%} (95% interval over {n} seeds {low:.2%} to {high:.2%}), published "
+        f"{published:.2%}, tolerance {100 * tolerance:.2f} points.",
+    )
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """Join the verdicts of a claim's parts: it holds if all do, and does not if any does not."""
+    answers = [verdict.answer for verdict in verdicts]
+    answer = FAILS if FAILS in answers else UNTOLD if UNTOLD in answers or not answers else HOLDS
+    return Verdict(answer, " ".join(verdict.why for verdict in verdicts))
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' * (n != 1)}"

@@ -1,0 +1,1 @@
+"""Grids of runs on Dask: many seeds, models, data sets and strategies."""

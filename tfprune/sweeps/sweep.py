@@ -1,0 +1,213 @@
+"""`tfprune.sweep`: a grid of experiments, each an ordinary run, on this machine or a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfprune.config import RunConfig
+from tfprune.errors import InputError
+from tfprune.sweeps.cell import Job
+from tfprune.sweeps.cluster import import_distributed, local_cluster, running_cluster, size_for
+from tfprune.sweeps.plan import Sweep, grid_of, job_of, plan_sweep, shared_dense
+from tfprune.sweeps.progress import Progress, Shown
+from tfprune.sweeps.record import SweepRecord
+from tfprune.sweeps.result import FinishedSweep, SweepCell
+from tfprune.sweeps.work import DenseTask, Work, carry_out
+from tfprune.tracking import open_store
+
+if TYPE_CHECKING:
+    import distributed
+
+
+def _tell_on_stderr(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def sweep(
+    config: RunConfig | Mapping[str, Any] | str | Path | None = None,
+    *,
+    grid: Mapping[str, Any] | None = None,
+    zip: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    name: str | None = None,
+    experiment: str | None = None,
+    tracking_uri: str | None = None,
+    folder: str | Path = ".",
+    workers: int | None = None,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    deterministic: bool = False,
+    checkpoint_every: int = 1,
+    tell: Callable[[str], None] = _tell_on_stderr,
+    progress: bool = True,
+    **settings: Any,
+) -> FinishedSweep:
+    """Return the result of a grid of experiments, each an ordinary run, once all have ended.
+
+    `grid` maps settings to their values: lists, or ranges such as '0..4'; the cells are all
+    combinations. `zip` maps settings to lists that change together, or is a list of such mappings.
+    `config` is what all cells share, as of `tfprune.run`, or the path of a YAML file with `grid`
+    and `zip` in it; `settings` are laid over it.
+
+    Cells run on a cluster of this machine's with `workers` processes of `threads` threads, by
+    default one worker per GPU or per core, or on the Dask cluster whose `scheduler` is given, such
+    as 'tcp://HOST:8786'; its workers need `folder` under the same path. Cells that begin with the
+    same dense network train it once. A cell that has a finished run of its configuration in
+    `folder` is not run again, one that was interrupted goes on. A cell that fails does not stop
+    the others: see `FinishedSweep.failed`.
+
+    Raises InputError for a grid or settings that are none, where Dask is not installed, and where
+    the same sweep is under way in another process. After an interrupt the same call goes on.
+
+    >>> import tfprune
+    >>> tfprune.sweep("digits-quick", grid={"levels": [1, 1]})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: two cells of the grid are the same experiment: ... and ...
+    """
+    planned = plan_sweep(
+        grid_of(config, grid=grid, together=zip, settings=settings),
+        name=name,
+        experiment=experiment,
+        tracking_uri=tracking_uri,
+        folder=folder,
+        deterministic=deterministic,
+        checkpoint_every=checkpoint_every,
+    )
+    return run_sweep(
+        planned,
+        workers=workers,
+        threads=threads,
+        scheduler=scheduler,
+        tell=tell,
+        progress=progress,
+    )
+
+
+def run_sweep(
+    planned: Sweep,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    tell: Callable[[str], None] = _tell_on_stderr,
+    progress: bool = True,
+) -> FinishedSweep:
+    """Return the result of a planned sweep, after running the cells of it that are missing."""
+    import_distributed()
+    if scheduler is not None and (workers is not None or threads is not None):
+        raise InputError(
+            "workers and threads are those of a cluster of this machine's; that of --scheduler has "
+            "its own. Leave one of the two out."
+        )
+    store = open_store(planned.location)
+    with SweepRecord.opened(planned, store, tell) as record:
+        found = planned.found(tell)
+        missing = [cell for cell in planned.cells if cell.key not in found.finished]
+        done = len(planned.cells) - len(missing)
+        if done:
+            tell(f"{done} of {len(planned.cells)} cells are done already.")
+        work = Work()
+        if missing:
+            jobs = [job_of(planned, cell, found.begun.get(cell.key, ())) for cell in missing]
+            tasks = shared_dense(planned, jobs)
+            started = time.monotonic()
+            try:
+                with (
+                    _cluster(planned, len(missing), workers, threads, scheduler, tell) as (
+                        n,
+                        client,
+                    ),
+                    _progress(planned, jobs, tasks, n, client, progress) as view,
+                ):
+                    work = carry_out(
+                        client, planned.key, jobs, tasks, view, keep=record.note_outcome
+                    )
+            except KeyboardInterrupt:
+                tell("Nothing is lost: the same command goes on where the sweep was interrupted.")
+                raise
+            record.note_end(work, seconds=time.monotonic() - started)
+        cells = tuple(
+            SweepCell(
+                key=cell.key,
+                label=cell.label,
+                settings=dict(cell.settings),
+                run=found.finished.get(cell.key) or _run_of(work, cell.key),
+                error=work.failed[cell.key].message if cell.key in work.failed else None,
+            )
+            for cell in planned.cells
+        )
+        result = FinishedSweep(
+            key=planned.key,
+            name=record.name,
+            cells=cells,
+            root=planned.root,
+            location=planned.location,
+            steps=record.steps,
+            undelivered=sum(outcome.undelivered for outcome in work.done.values()),
+        )
+        run_id = record.finish(result)
+    return result.logged_as(run_id)
+
+
+def _run_of(work: Work, key: str) -> str | None:
+    return work.done[key].run if key in work.done else None
+
+
+@contextlib.contextmanager
+def _cluster(
+    planned: Sweep,
+    n_cells: int,
+    workers: int | None,
+    threads: int | None,
+    scheduler: str | None,
+    tell: Callable[[str], None],
+) -> Iterator[tuple[int, distributed.Client]]:
+    """Yield the number of workers and a client of the cluster that the cells run on."""
+    if scheduler is None:
+        size = size_for(n_cells, workers=workers, threads=threads)
+        log = planned.folder / "workers.log"
+        with local_cluster(size, log=log) as client:
+            tell(f"{n_cells} cells on {size}. Dashboard: {client.dashboard_link}")
+            yield size.workers, client
+        return
+    with running_cluster(scheduler) as client:
+        held = client.nthreads()
+        if not held:
+            tell("The cluster has no worker yet: cells begin when one comes.")
+        if any(n > 1 for n in held.values()):
+            tell(
+                "A worker takes one cell at a time, whatever its threads: start workers with "
+                "'--nthreads 1 --nworkers N'."
+            )
+        tell(f"{n_cells} cells on {scheduler}. Dashboard: {client.dashboard_link}")
+        yield max(1, len(held)), client
+
+
+@contextlib.contextmanager
+def _progress(
+    planned: Sweep,
+    jobs: Sequence[Job],
+    tasks: Sequence[DenseTask],
+    n_workers: int,
+    client: distributed.Client,
+    is_shown: bool,
+) -> Iterator[Progress]:
+    labels = {job.key: job.label for job in jobs}
+    labels |= {task.key: f"dense network of seed {task.seed}" for task in tasks}
+    shown = Shown(
+        labels=labels,
+        n_cells=len(planned.cells),
+        n_done=len(planned.cells) - len(jobs),
+        n_workers=n_workers,
+        dashboard=str(client.dashboard_link),
+    )
+    progress = Progress(shown, quiet=not is_shown)
+    try:
+        yield progress
+    finally:
+        progress.stop()

@@ -1,0 +1,62 @@
+"""What stands between Dask's workers and a cell: messages, cancelling, and a worker's start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tfprune.sweeps.cell import Job, Outcome, run_cell, train_shared
+
+if TYPE_CHECKING:
+    import distributed
+
+#: names the file that takes what a worker of this machine's cluster writes to stdout and stderr
+LOG_VARIABLE = "TFPRUNE_WORKER_LOG"
+
+
+def topic_of(sweep: str) -> str:
+    """Return the topic under which Dask carries the messages of a sweep's cells."""
+    return f"tfprune-{sweep}"
+
+
+def cell_on_worker(job: Job) -> Outcome:
+    """Run a cell within a Dask task."""
+    say, is_cancelled = _within_task(job.sweep)
+    return run_cell(job, say=say, is_cancelled=is_cancelled)
+
+
+def dense_on_worker(job: Job, seed: int, folder: str) -> Outcome:
+    """Train a dense network that cells share within a Dask task."""
+    say, is_cancelled = _within_task(job.sweep)
+    return train_shared(job, seed, folder, say=say, is_cancelled=is_cancelled)
+
+
+def _within_task(sweep: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], bool]]:
+    import distributed
+
+    worker = distributed.get_worker()
+    key = worker.get_current_task()
+    topic, address = topic_of(sweep), str(worker.address)
+
+    def say(message: dict[str, Any]) -> None:
+        worker.log_event(topic, {**message, "worker": address, "pid": os.getpid()})
+
+    def is_cancelled() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state == "cancelled"
+
+    return say, is_cancelled
+
+
+def dask_setup(worker: distributed.Worker) -> None:
+    """Start a worker of this machine's cluster: its output goes to a file, Ctrl-C to the sweep."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)  # the terminal sends them to every process
+    log = os.environ.get(LOG_VARIABLE)
+    if log:
+        opened = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.dup2(opened, 1)
+        os.dup2(opened, 2)
+        os.close(opened)

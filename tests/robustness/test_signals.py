@@ -46,7 +46,8 @@ def test_a_signal_marks_the_runs_killed_and_loses_nothing(
 def test_a_signal_during_start_up_ends_at_once_and_leaves_no_half_made_store(
     tmp_path, program, number, seconds
 ):
-    process = program.start(tmp_path, *SMALL_RUN)
+    # of so many epochs that no machine is through with it before the signal comes
+    process = program.start(tmp_path, *SMALL_RUN, "--epochs", "4000")
     time.sleep(seconds)
     process.send_signal(number)
     _, err = process.communicate(timeout=120)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.test_outlines import compressed
 from tfprune.data.seen import seen_in_boxes
 from tfprune.dissection import Concept, ConceptSet, LabelledImages
 from tfprune.errors import InputError
@@ -61,6 +62,60 @@ def test_boxes_of_coco_are_masks_in_the_networks_size(layout):
     assert found.carries().tolist() == [[True], [False]]  # nothing in the second image
     one = concepts_from(coco(layout / "annotations/instances_val2017.json"), IMAGES, n_images=1)
     assert len(one.images) == 1
+
+
+def test_segmentations_of_coco_are_masks_and_come_before_boxes(layout):
+    """A polygon of two parts, a crowd's runs as a list, the same compressed, and a box alone."""
+    half = [0, 20 * 40, 20 * 40]  # runs down columns: none outside, 20 columns inside, 20 outside
+    annotations = [
+        {"image_id": 7, "category_id": 3, "bbox": [0, 0, 40, 40], "iscrowd": 0,
+         "segmentation": [[0, 0, 20, 0, 20, 20, 0, 20], [20, 20, 40, 20, 40, 40, 20, 40]]},
+        {"image_id": 7, "category_id": 1, "bbox": [0, 0, 40, 40], "iscrowd": 1,
+         "segmentation": {"counts": half, "size": [40, 40]}},
+        {"image_id": 9, "category_id": 1, "bbox": [0, 0, 40, 40],
+         "segmentation": {"counts": compressed(half), "size": [40, 40]}},
+        {"image_id": 9, "category_id": 3, "bbox": [0, 0, 40, 20], "segmentation": []},
+    ]  # fmt: skip
+    path = layout / "annotations/instances_val2017.json"
+    found = concepts_from(coco(path, annotations=annotations), IMAGES, n_images=9)
+    (cat, dog), (cat_too, dog_too) = found.masks
+    upper, left = np.arange(10) < 5, np.arange(20) < 10
+    np.testing.assert_array_equal(cat, upper[:, None] == left)
+    np.testing.assert_array_equal(dog, np.tile(left, (10, 1)))
+    np.testing.assert_array_equal(dog_too, dog)
+    np.testing.assert_array_equal(cat_too, np.tile(upper[:, None], (1, 20)))
+
+
+def test_damaged_segmentations_are_refused_in_one_message(layout):
+    path = layout / "annotations/instances_val2017.json"
+
+    def said(segmentation, **image):
+        image = {"id": 7, "file_name": "a.png", **image}
+        one = {"image_id": 7, "category_id": 1, "segmentation": segmentation}
+        coco(path, images=[image], annotations=[one])
+        return refused(path)
+
+    size = {"height": 40, "width": 40}
+    where = f"annotation 0 of {path}"
+    assert said([[0, 0, 1, 1]], **size) == (
+        f"{where}: a polygon of its segmentation is x and y of three points or more in turn, got "
+        "[0, 0, 1, 1]."
+    )
+    assert said([[0, 0, 1, 1]]) == (
+        f"{where} has polygons, and its image no height and width in 'images' that their pixels "
+        "refer to."
+    )
+    assert said("poly", **size) == (
+        f"{where}: a segmentation is a list of polygons, or counts and size, got str."
+    )
+    assert said({"counts": [1600], "size": [40, 40]}, height=30, width=40) == (
+        f"{where}: its segmentation is 40 x 40 pixels, and its image 30 x 40."
+    )
+    assert said([[0, 0, 1, 1, 1, 0]], height=0, width=40) == (
+        f"{path}: the image 'a.png' is said to be 0 pixels high and 40 wide."
+    )
+    coco(path, annotations=[{"image_id": [7], "category_id": 1}])
+    assert refused(path) == f"annotation 0 of {path} has no image_id that 'images' lists."
 
 
 def test_boxes_without_a_pixels_centre_take_one_pixel():
@@ -154,7 +209,7 @@ def test_files_that_say_something_else_are_refused_with_what_was_expected(layout
         "bottom, got x 3 to 1 and y 0 to 1."
     )
     coco(path, annotations=[])
-    assert refused(path) == f"{path} has no box in its first 2 images."
+    assert refused(path) == f"{path} has no box and no segmentation in its first 2 images."
     coco(path, images=[{"id": 7, "file_name": "c.png"}], annotations=[])
     assert refused(path) == (
         f"{path} names the image 'c.png', which is neither in {folder}, nor in its images/, nor in "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tfprune.data.outlines import Outline, polygons, runs
 from tfprune.data.seen import Name
 from tfprune.errors import InputError
 
@@ -21,22 +23,26 @@ _SIZES = ("x", "y", "width", "height")
 class Annotated:
     """An image file and its boxes: name, then x_min, y_min, x_max, y_max in pixels.
 
-    size: (height, width) to which the pixels refer; None for that of the file. labels: what the
-    image shows without a place.
+    size: (height, width) to which the pixels refer; None for that of the file. outlines: what is
+    seen in polygons and runs of pixels instead of boxes. labels: what the image shows without a
+    place.
     """
 
     path: Path
     size: tuple[int, int] | None = None
     boxes: list[tuple[Name, tuple[float, float, float, float]]] = field(default_factory=list)
+    outlines: list[tuple[Name, Outline]] = field(default_factory=list)
     labels: list[Name] = field(default_factory=list)
 
 
 def read_annotations(path: Path, *, n_images: int) -> list[Annotated]:
     """Return the first images that a file names, each with what the file says of it.
 
-    path: .json as COCO's files of instances (images, annotations with bbox, categories), or .csv
-        with the columns image and concept, perhaps category, and either x, y, width, height or
-        x_min, y_min, x_max, y_max in pixels; without these the concepts are whole images'.
+    path: .json as COCO's files of instances (images, annotations with segmentation or bbox,
+        categories; polygons, and RLE as a list or compressed, of crowds too; a bbox counts where
+        there is no segmentation), or .csv with the columns image and concept, perhaps category,
+        and either x, y, width, height or x_min, y_min, x_max, y_max in pixels; without these the
+        concepts are whole images'.
 
     Image files are looked for from the file's own folder on: there, in `images/`, and, as COCO lays
     them out, in the folder beside `annotations/` that the file is named after.
@@ -76,23 +82,61 @@ def _coco(path: Path, text: str, n_images: int) -> list[Annotated]:
             for one in whole["images"][:n_images]
         }
         known = {one["id"] for one in whole["images"]}
+        sizes = {image.path: image.size for image in images.values() if image.size}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: an entry of images or categories lacks {error}. Expected id and file_name, "
             "and id and name."
         ) from error
+    for file, (rows, columns) in sizes.items():
+        if rows < 1 or columns < 1:
+            raise InputError(
+                f"{path}: the image '{file}' is said to be {rows} pixels high and {columns} wide."
+            )
     for place, one in enumerate(whole["annotations"]):
         where = f"annotation {place} of {path}"
-        if not isinstance(one, dict) or one.get("category_id") not in named:
+        if not isinstance(one, dict) or not _among(one.get("category_id"), named):
             raise InputError(f"{where} has no category_id that 'categories' lists.")
-        if one.get("image_id") not in known:
+        if not _among(one.get("image_id"), known):
             raise InputError(f"{where} has no image_id that 'images' lists.")
         if one["image_id"] not in images:
             continue
+        name = (OBJECT, named[one["category_id"]])
+        if one.get("segmentation"):
+            outline = _outline(one["segmentation"], images[one["image_id"]].size, where)
+            images[one["image_id"]].outlines.append((name, outline))
+            continue
         x, y, width, height = _numbers(one.get("bbox"), where, "bbox [x, y, width, height]")
         box = _box(x, y, x + width, y + height, where)
-        images[one["image_id"]].boxes.append(((OBJECT, named[one["category_id"]]), box))
+        images[one["image_id"]].boxes.append((name, box))
     return [_found(path, image) for image in images.values()]
+
+
+def _among(value: Any, known: Collection[Any]) -> bool:
+    return isinstance(value, Hashable) and value in known
+
+
+def _outline(segmentation: Any, size: tuple[int, int] | None, where: str) -> Outline:
+    """Return the outline that COCO's segmentation of one annotation says."""
+    if isinstance(segmentation, dict):
+        found = runs(segmentation.get("counts"), segmentation.get("size"), where=where)
+        if size is not None and size != (found.height, found.width):
+            raise InputError(
+                f"{where}: its segmentation is {found.height} x {found.width} pixels, and its "
+                f"image {size[0]} x {size[1]}."
+            )
+        return found
+    if not isinstance(segmentation, list):
+        raise InputError(
+            f"{where}: a segmentation is a list of polygons, or counts and size, got "
+            f"{type(segmentation).__name__}."
+        )
+    if size is None:
+        raise InputError(
+            f"{where} has polygons, and its image no height and width in 'images' that their "
+            "pixels refer to."
+        )
+    return polygons(segmentation, height=size[0], width=size[1], where=where)
 
 
 def _table(path: Path, text: str, n_images: int) -> list[Annotated]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfprune.data.outlines import BoxOutline, Outline
+
 Name = tuple[str, str]  # category, concept
 #: top, left, bottom and right as shares of height and width, from the upper left corner
 Box = tuple[float, float, float, float]
@@ -28,30 +30,29 @@ class Seen(NamedTuple):
 def seen_in_boxes(
     images: Sequence[np.ndarray], boxes: Sequence[Iterable[tuple[Name, Box]]]
 ) -> Seen:
-    """Return images with the boxes of each as masks.
+    """Return images with the boxes of each as masks, see `seen_in_outlines`."""
+    return seen_in_outlines(
+        images, [[(name, BoxOutline(*box)) for name, box in of_image] for of_image in boxes]
+    )
 
-    A pixel is in a box where its centre is. A box without any pixel's centre, as of a thing that
-    became small when the image did, takes the pixel of its own centre.
+
+def seen_in_outlines(
+    images: Sequence[np.ndarray], outlines: Sequence[Iterable[tuple[Name, Outline]]]
+) -> Seen:
+    """Return images with what each outline holds as masks.
+
+    A pixel is in an outline where its centre is. One without any pixel's centre, as of a thing that
+    became small when the image did, takes the pixel of its own middle.
     """
     height, width = images[0].shape[:2]
-    listed = [list(of_image) for of_image in boxes]
+    listed = [list(of_image) for of_image in outlines]
     names = tuple(sorted({name for of_image in listed for name, _ in of_image}))
     place = {name: index for index, name in enumerate(names)}
     masks = np.zeros((len(images), len(names), height, width), dtype=bool)
     for index, of_image in enumerate(listed):
-        for name, (top, left, bottom, right) in of_image:
-            rows, columns = _within(top, bottom, height), _within(left, right, width)
-            masks[index, place[name], rows, columns] = True
+        for name, outline in of_image:
+            masks[index, place[name]] |= outline.within(height, width)
     return Seen(np.stack(images), names, masks, np.asarray(masks.any(axis=(2, 3))))
-
-
-def _within(low: float, high: float, n: int) -> slice:
-    """Return the pixels of n whose centres lie in [low, high), at least one."""
-    first, stop = (int(np.clip(np.ceil(end * n - 0.5), 0, n)) for end in (low, high))
-    if first < stop:
-        return slice(first, stop)
-    middle = int(np.clip((low + high) / 2 * n, 0, n - 1))
-    return slice(middle, middle + 1)
 
 
 def seen_at_all(images: Sequence[np.ndarray], labels: Sequence[Iterable[Name]]) -> Seen:

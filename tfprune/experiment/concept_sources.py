@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfprune.data.seen import Seen
+from tfprune.data.outlines import Outline
+from tfprune.data.seen import Name, Seen
 from tfprune.dissection import (
     Concept,
     ConceptSet,
@@ -115,24 +116,28 @@ def _own_labels(
 
 def _of_annotations(path: Path, size: tuple[int, int], n_images: int) -> Seen:
     from tfprune.data.annotations import read_annotations
-    from tfprune.data.seen import seen_at_all, seen_in_boxes
+    from tfprune.data.outlines import BoxOutline
+    from tfprune.data.seen import seen_at_all, seen_in_outlines
 
     height, width = size
-    images, boxes = [], []
+    images: list[np.ndarray] = []
+    outlines: list[list[tuple[Name, Outline]]] = []
     listed = read_annotations(path, n_images=n_images)
     for one in listed:
         picture, own = _picture(one.path, (width, height), "RGB", smooth=True)
         images.append(picture.astype(np.float32))
         rows, columns = one.size or own
-        boxes.append([
-            (name, (top / rows, left / columns, bottom / rows, right / columns))
+        outlines.append([
+            (name, BoxOutline(top / rows, left / columns, bottom / rows, right / columns))
             for name, (left, top, right, bottom) in one.boxes
-        ])  # fmt: skip
+        ] + one.outlines)  # fmt: skip
     if any(one.labels for one in listed):
         return seen_at_all(images, [one.labels for one in listed])
-    if not any(boxes):
-        raise InputError(f"{path} has no box in its first {len(listed)} images.")
-    return seen_in_boxes(images, boxes)
+    if not any(outlines):
+        raise InputError(
+            f"{path} has no box and no segmentation in its first {len(listed)} images."
+        )
+    return seen_in_outlines(images, outlines)
 
 
 def _of_function(source: str, shape: tuple[int, int, int], n_images: int) -> Source:

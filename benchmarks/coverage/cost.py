@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.coverage.populations import Population
 from tfprune.similarity import Comparison
 from tfprune.similarity.measure import find_measure
-from tfprune.similarity.parallel import single_threaded_blas
+from tfprune.similarity.parallel import Helpers, single_threaded_blas
 from tfprune.similarity.resampling import estimate_error
 from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import Key
@@ -36,7 +36,7 @@ def costs(width: int, name: str) -> tuple[float, float]:
     moments = Statistics(comparison.accumulator).moments(measure)
     used = moments.blocks_used(KEYS[0])
     start = time.perf_counter()
-    estimate_error(moments, KEYS, measure, used)
+    estimate_error(moments, KEYS, measure, used, Helpers(1))
     middle = time.perf_counter()
     drawn = np.random.default_rng(0).multinomial(
         used.size, np.full(used.size, 1 / used.size), size=REPLICATES

@@ -5,7 +5,7 @@ import pytest
 
 from tfprune.similarity import MEASURES, Comparison
 from tfprune.similarity import derivatives_cca as expansion_cca
-from tfprune.similarity.blocks import blocks_of
+from tfprune.similarity.blocks import Blocks
 from tfprune.similarity.measure import find_measure
 from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import Key
@@ -33,9 +33,8 @@ def derivatives(statistics, measure):
     pair = moments.weighted_pair(KEYS, np.ones(moments.store.n_blocks))
     expanded = measure.expand(pair, pair, **measure.options)
     used = moments.blocks_used(KEYS[0])
-    parts = [
-        expanded.derivatives(b) for b in blocks_of(moments.store, KEYS, np.split(used, used.size))
-    ]
+    blocks = Blocks(moments.store, KEYS, np.split(used, used.size))
+    parts = [expanded.derivatives(blocks.of(chunk)) for chunk in blocks.chunks]
     return expanded.value, *(np.concatenate([part[k] for part in parts]) for k in (0, 1))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.moments import Centred, centre, move_shift, offset_of_mean
 from tfprune.similarity.pair import Pair, side_from_moments
+from tfprune.similarity.parallel import computed_once
 from tfprune.similarity.side import Side
 from tfprune.similarity.streaming import (
     Key,
@@ -30,7 +30,7 @@ class Products:
     mean_left: Array
     mean_right: Array
 
-    @cached_property
+    @computed_once
     def centred(self) -> Array:
         """Return the moments about the means, (b, d1+2, d2+2)."""
         return move_shift(self.moments, -self.mean_left, -self.mean_right)
@@ -38,17 +38,14 @@ class Products:
     def seen(self, left: Array, right: Array) -> Array:
         """Return left' (sum of (x - mean)(y - mean)' over a block) right, (b, r1, r2).
 
-        `left` is (d1, r1), `right` (d2, r2); what a shift of the origin adds is added there.
+        `left` is (d1, r1), `right` (d2, r2). Moments hold sums and counts behind the products, so
+        that weights of -mean there move the origin in the same two products of matrices.
         """
         d1, d2 = left.shape[0], right.shape[0]
-        products = left.T @ (self.moments[:, :d1, :d2] @ right)
-        at_x, at_y = self.mean_left @ left, self.mean_right @ right
-        sums_x, sums_y = self._sums(left, right)
-        n = self.moments[:, d1, d2]
-        products -= sums_x[:, :, None] * at_y
-        products -= at_x[:, None] * sums_y[:, None, :]
-        products += n[:, None, None] * np.outer(at_x, at_y)
-        return np.asarray(products)
+        own = np.concatenate([left, -(self.mean_left @ left)[None]])  # (d1 + 1, r1)
+        same = left is right and self.mean_left is self.mean_right
+        other = own if same else np.concatenate([right, -(self.mean_right @ right)[None]])
+        return np.asarray(own.T @ (self.moments[:, : d1 + 1, : d2 + 1] @ other))
 
     def _sums(self, left: Array, right: Array) -> tuple[Array, Array]:
         d1, d2 = left.shape[0], right.shape[0]
@@ -76,29 +73,48 @@ class BlockMoments:
     whole: tuple[Array, Array, Array]
 
 
-def blocks_of(
-    store: StreamedMoments, keys: KeyPair, groups: Sequence[Array]
-) -> Iterator[BlockMoments]:
-    """Yield groups of a pair's blocks, each as one block, some at a time.
+class Blocks:
+    """Groups of a pair's blocks, each as one block, to be looked at some at a time.
 
     Means are those over all of `groups`, which are arrays of indices.
     """
-    a, b = keys
-    sums = store.within[a], store.within[b], store.between[keys]
-    used = np.concatenate(groups)
-    totals = [parts[used].sum(axis=0) for parts in sums]
-    mean_a, mean_b = (offset_of_mean(total) for total in totals[:2])
-    about = ((mean_a, mean_a), (mean_b, mean_b), (mean_a, mean_b))
-    whole = tuple(
-        move_shift(total, -left, -right) for total, (left, right) in zip(totals, about, strict=True)
-    )
-    widest = max(len(total) for total in totals)
-    step = max(1, AT_A_TIME // widest**2)
-    for start in range(0, len(groups), step):
-        some = groups[start : start + step]
-        parts = (np.stack([each[group].sum(axis=0) for group in some]) for each in sums)
-        xx, yy, xy = (Products(part, *means) for part, means in zip(parts, about, strict=True))
-        yield BlockMoments(xx, yy, xy, float(totals[0][-2, -2]), (whole[0], whole[1], whole[2]))
+
+    def __init__(self, store: StreamedMoments, keys: KeyPair, groups: Sequence[Array]) -> None:
+        a, b = keys
+        self._sums = store.within[a], store.within[b], store.between[keys]
+        used = np.concatenate(groups)
+        totals = [parts[used].sum(axis=0) for parts in self._sums]
+        mean_a, mean_b = (offset_of_mean(total) for total in totals[:2])
+        self._about = ((mean_a, mean_a), (mean_b, mean_b), (mean_a, mean_b))
+        xx, yy, xy = (
+            move_shift(total, -left, -right)
+            for total, (left, right) in zip(totals, self._about, strict=True)
+        )
+        self._whole = xx, yy, xy
+        self._n = float(totals[0][-2, -2])
+        step = max(1, AT_A_TIME // max(len(total) for total in totals) ** 2)
+        #: as many groups as are worked on at a time
+        self.chunks = [groups[start : start + step] for start in range(0, len(groups), step)]
+
+    def of(self, chunk: Sequence[Array]) -> BlockMoments:
+        """Return the moments of some groups."""
+        xx, yy, xy = (
+            Products(_summed(each, chunk), *means)
+            for each, means in zip(self._sums, self._about, strict=True)
+        )
+        return BlockMoments(xx, yy, xy, self._n, self._whole)
+
+
+def _summed(moments: Array, groups: Sequence[Array]) -> Array:
+    """Return the sums over groups of blocks, (groups, d1+2, d2+2), of moments (blocks, ...)."""
+    if all(len(group) == 1 for group in groups):
+        return np.asarray(moments[np.concatenate(groups)])
+    found = np.empty((len(groups), *moments.shape[1:]))
+    for total, group in zip(found, groups, strict=True):
+        np.copyto(total, moments[group[0]])
+        for block in group[1:]:
+            total += moments[block]
+    return found
 
 
 class Moments:

@@ -18,6 +18,10 @@ from tfprune.similarity.streaming import Key, KeyPair
 #: beside them so many times the numbers of blocks that are worked on at a time
 WORK, OF_BLOCKS = 42, 12
 
+#: (d, d) matrices that a thread beside takes which helps with one pair, and for how many such
+#: threads room is left where blocks of images are enough without it
+HELP, HELPERS, ENOUGH_BLOCKS = 20, 8, 25
+
 #: bytes that a comparison may always take for its blocks, however small the bound
 LEAST_FOR_BLOCKS = 64 * 2**20
 
@@ -52,8 +56,20 @@ class Budget:
     @property
     def work(self) -> int:
         """Return the bytes that work on the widest pair takes, in one thread."""
-        widest = max(self.widths[k] + 2 for pair in self.pairs for k in pair) ** 2
-        return _FLOAT * (WORK * widest + OF_BLOCKS * min(AT_A_TIME, _MOST_BLOCKS * widest))
+        return _FLOAT * (WORK * self._widest + OF_BLOCKS * self._at_a_time)
+
+    @property
+    def help(self) -> int:
+        """Return the bytes that a thread takes which helps with the widest pair."""
+        return _FLOAT * max(HELP * self._widest, OF_BLOCKS * self._at_a_time)
+
+    @property
+    def _widest(self) -> int:
+        return int(max(self.widths[k] + 2 for pair in self.pairs for k in pair) ** 2)
+
+    @property
+    def _at_a_time(self) -> int:
+        return min(AT_A_TIME, _MOST_BLOCKS * self._widest)
 
     @property
     def scratch(self) -> int:
@@ -83,10 +99,13 @@ class Budget:
     def blocks(self, wanted: int, held: int) -> int:
         """Return in how many blocks moments are summed beside `held` bytes of rows: 1 to `wanted`.
 
-        A small bound still leaves `LEAST_FOR_BLOCKS` for blocks.
+        A small bound still leaves `LEAST_FOR_BLOCKS` for blocks. Beyond `ENOUGH_BLOCKS` there are
+        as many as leave room for threads that help, however many cores there are.
         """
         free = max(self.memory - self.fixed - held, LEAST_FOR_BLOCKS)
-        return max(1, min(wanted, free // self.block))
+        beside_help = (free - HELPERS * self.help) // self.block
+        fit = max(beside_help, min(ENOUGH_BLOCKS, free // self.block))
+        return max(1, min(wanted, fit))
 
     def at_a_time(self, held: int, each: int = 0) -> int:
         """Return how many pairs may be worked on at a time beside `held` bytes, at least 1.
@@ -94,3 +113,8 @@ class Budget:
         `each` are bytes that every one of them takes beside `work`.
         """
         return max(1, (self.memory - held) // (self.work + each))
+
+    def helpers(self, held: int, pairs: int, each: int = 0) -> int:
+        """Return how many threads may help beside those that work on `pairs` pairs, 0 or more."""
+        free = self.memory - held - pairs * (self.work + each)
+        return int(max(0, free // self.help))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from tfprune.errors import InputError
@@ -17,6 +15,7 @@ from tfprune.similarity.derivatives import (
     sum_of_correlations,
 )
 from tfprune.similarity.pair import Pair
+from tfprune.similarity.parallel import computed_once
 from tfprune.similarity.side import Side
 
 
@@ -104,14 +103,16 @@ class _Cut:
         if k > rank:
             raise InputError("directions that are kept on all images are silent on half of them")
         self.rotation = np.eye(k) if rotation is None else rotation
-        self.scaled = self.rotation / np.sqrt(values[:k])[:, None]
+        roots = np.sqrt(values[:k])
+        #: from unscaled principal directions to rotated ones of unit scatter, and back
+        self.scaled = self.rotation / roots[:, None]
+        self.unscaled = self.rotation.T * roots
         self.kept = vectors[:, :k] @ self.scaled
         self.dropped = vectors[:, k:rank]
         self.dropped_values = values[k:rank]
         #: by how much the variances of kept (columns) exceed those of dropped directions (rows)
         self.gaps = values[None, :k] - values[k:rank, None]
         self.products = values[None, :k] * values[k:rank, None]
-        self.unscaled = vectors[:, :k]
 
     def rotated(self, rotation: Array) -> _Cut:
         return _Cut(self.side, self.k, rotation)
@@ -123,7 +124,7 @@ class _Cut:
         chosen[-1] += self.dropped_values.size > 0
         return np.asarray(vectors[:, chosen] / np.sqrt(values[chosen]))
 
-    @cached_property
+    @computed_once
     def all(self) -> Array:
         return np.concatenate([self.kept, self.dropped], axis=1)
 
@@ -133,16 +134,15 @@ class _Turn:
 
     The space of I + R stays invariant: R = R1 + R2 with R1 = S21 / (l_kept - l_dropped) and
     R2 = (S22 R1 - R1 S11) / (l_kept - l_dropped), S the change of scatter among the principal
-    directions.
+    directions. `scatter` is S with the kept ones rotated and of unit scatter.
     """
 
     def __init__(self, cut: _Cut, own: Products, n: float) -> None:
         self.cut, self.n = cut, n
-        basis = np.concatenate([cut.unscaled, cut.dropped], axis=1)
-        self.scatter = own.seen(basis, basis)
-        self.rest, _ = own.rests(basis, basis)
+        self.scatter = own.seen(cut.all, cut.all)
+        self.rest, _ = own.rests(cut.all, cut.all)
         k = cut.k
-        turned = self.scatter[:, k:, :k]
+        turned = self.scatter[:, k:, :k] @ cut.unscaled
         #: noise of a product of two directions, squared, in units of their variances
         noise = float((turned**2 / cut.products).sum()) / max(cut.products.size, 1)
         noise *= n / float(own.moments[:, -2, -2].sum())
@@ -156,21 +156,21 @@ class _Turn:
         #: R1 towards the rotated directions of unit scatter, (b, dropped, k)
         self.first = self.first_unscaled @ cut.scaled
         #: the change of the kept directions' own scatter, (b, k, k)
-        self.own = cut.scaled.T @ self.scatter[:, :k, :k] @ cut.scaled
+        self.own = self.scatter[:, :k, :k]
 
     def second_with(self, cross: Array) -> Array:
         """Return tr(R2' cross), (b,), of cross (dropped, c)."""
         cut, k = self.cut, self.cut.k
         target = cross @ cut.scaled[:, : cross.shape[1]].T / self.gaps
         moved = self.scatter[:, k:, k:] @ self.first_unscaled
-        moved -= self.first_unscaled @ self.scatter[:, :k, :k]
+        moved -= (self.first_unscaled @ cut.unscaled.T) @ self.own @ cut.unscaled
         found = np.einsum("bli,li->b", moved, target)
-        shift = np.einsum("bl,li,bi->b", self.rest[:, k:], target, self.rest[:, :k])
+        shift = ((self.rest[:, k:] @ target) * (self.rest[:, :k] @ cut.unscaled)).sum(axis=1)
         return np.asarray(found - shift / self.n)
 
     def own_second(self, c: int) -> Array:
         """Return the second-order change of the kept directions' own scatter, diagonal (b, c)."""
         first = self.first[:, :, :c]
-        towards = self.scatter[:, self.cut.k :, : self.cut.k] @ self.cut.scaled[:, :c]
+        towards = self.scatter[:, self.cut.k :, :c]
         twice = 2 * np.einsum("bli,bli->bi", first, towards)
         return np.asarray(twice + np.einsum("bli,l->bi", first**2, self.cut.dropped_values))

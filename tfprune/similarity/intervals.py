@@ -10,7 +10,7 @@ from scipy import special
 
 from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array, clipped
-from tfprune.similarity.lost import unresolved
+from tfprune.similarity.lost import standing_out, without_lost
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import permuted_pairs, with_rows
 from tfprune.similarity.pair import Pair
@@ -113,7 +113,7 @@ def _from_moments(
             "blocks, or a larger memory bound"
         )
     try:
-        estimate = estimate_error(moments, keys, measure, used)
+        estimate = estimate_error(moments, keys, measure, used, statistics.helpers)
     except InputError as error:
         return _no_interval(f"it can't be computed on half of the images ({error})")
     if not np.isfinite(estimate).all():
@@ -235,8 +235,14 @@ def down_to_lost(
         return found
     pair = statistics.pair(keys, measure)
     drawn = permuted_pairs(statistics, keys, measure, statistics.accumulator.settings.permutations)
-    noises = [measure.bend(other, **measure.options).matrix for other in drawn]
-    lost = unresolved(measure.bend(pair, **measure.options), noises)
+    bend = measure.bend(pair, **measure.options)
+    standing = statistics.standing.get(keys)
+    if standing is None or standing[0] is not bend.matrix:  # CCA and PWCCA have one matrix
+        of = measure.bend
+        noises = statistics.helpers.run(drawn, lambda other: of(other, **measure.options).matrix)
+        standing = bend.matrix, standing_out(bend, noises)
+        statistics.standing[keys] = standing
+    lost = without_lost(bend, standing[1])
     if not lost.lost:
         return found
     turned = TURNED * lost.weight * abs(value)

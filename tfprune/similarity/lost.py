@@ -55,13 +55,17 @@ _DRAWN = 10  # of independent noise, where no images were paired
 _STEPS = 30  # of the power iteration: the norm is a few per cent too low at most
 
 
-def unresolved(bend: Bend, pairings: Sequence[Array], *, seed: int = 0) -> Unresolved:
-    """Return which directions can't be told from lost ones.
+class Standing(NamedTuple):
+    """Singular vectors left (r1, c), right (c, r2), values (c,); how many stand out from noise."""
 
-    pairings: the matrix of layers whose images were paired at random, (r1, r2) each; their mean is
-    taken off them. Where there are fewer than two of this shape, independent noise takes their
-    place. Noise is looked at beside the directions that stand out: with them taken off both sides,
-    until no more stand out.
+    left: Array
+    values: Array
+    right: Array
+    n_standing: int
+
+
+def unresolved(bend: Bend, pairings: Sequence[Array], *, seed: int = 0) -> Unresolved:
+    """Return which directions can't be told from lost ones; see `standing_out`.
 
     >>> rng = np.random.default_rng(0)
     >>> matrix = np.diag([0.9, 0.8, 0.02, 0.01])
@@ -70,24 +74,45 @@ def unresolved(bend: Bend, pairings: Sequence[Array], *, seed: int = 0) -> Unres
     >>> found.lost, found.total, round(found.value, 3)
     (2, 4, 0.425)
     """
+    return without_lost(bend, standing_out(bend, pairings, seed=seed))
+
+
+def standing_out(bend: Bend, pairings: Sequence[Array], *, seed: int = 0) -> Standing:
+    """Return the singular values of a bend's matrix, and how many stand out from noise.
+
+    pairings: the matrix of layers whose images were paired at random, (r1, r2) each; their mean is
+    taken off them. Where there are fewer than two of this shape, independent noise takes their
+    place. Noise is looked at beside the directions that stand out: with them taken off both sides,
+    until no more stand out.
+    """
     left, values, right = np.linalg.svd(bend.matrix, full_matrices=False)
     rng = np.random.default_rng(seed)
     shape = bend.matrix.shape
     noises = _apart([p for p in pairings if p.shape == shape and np.isfinite(p).all()])
     noises = noises or [bend.noise(rng.normal(size=shape)) for _ in range(_DRAWN)]
-    standing = 0
-    while standing < values.size:
-        edge = max(_norm(n, left[:, :standing], right[:standing]) for n in noises)
+    start = np.asarray(np.random.default_rng(0).normal(size=shape[1:]))
+    turned = [_turned(noises.pop(), start, left, right) for _ in range(len(noises))]
+    matrices, vectors = (np.stack([part[k] for part in turned]) for k in (0, 1))
+    del turned
+    count = 0
+    while count < values.size:
+        edge = _largest(matrices[:, count:, count:], vectors[:, count:])
         more = int((values > CLEARLY * edge).sum())
-        if more <= standing:
+        if more <= count:
             break
-        standing = more
-    lost, total = int(values.size - standing), int(values.size)
+        count = more
+    return Standing(left, values, right, count)
+
+
+def without_lost(bend: Bend, standing: Standing) -> Unresolved:
+    """Return the number that is left when all directions that don't stand out are lost."""
+    left, values, right, count = standing
+    lost, total = int(values.size - count), int(values.size)
     if bend.weights is None:
-        return Unresolved(lost, total, bend.of_sum(float(values[:standing].sum()) * bend.scale))
+        return Unresolved(lost, total, bend.of_sum(float(values[:count].sum()) * bend.scale))
     weights = bend.weights(left, right.T)
-    value = bend.of_sum(float((values * weights)[:standing].sum()))
-    return Unresolved(lost, total, value, float(weights[standing:].sum() / weights.sum()))
+    value = bend.of_sum(float((values * weights)[:count].sum()))
+    return Unresolved(lost, total, value, float(weights[count:].sum() / weights.sum()))
 
 
 def _apart(pairings: Sequence[Array]) -> list[Array]:
@@ -99,16 +124,33 @@ def _apart(pairings: Sequence[Array]) -> list[Array]:
     return [float(np.sqrt(n / (n - 1))) * (pairing - shared) for pairing in pairings]
 
 
-def _norm(noise: Array, left: Array, right: Array) -> float:
-    """Return the largest singular value of noise beside directions left (r1, k), right (k, r2)."""
-    rest = noise - left @ (left.T @ noise)
-    rest = rest - (rest @ right.T) @ right
-    vector = np.random.default_rng(0).normal(size=rest.shape[1])
-    norm = 0.0
+def _turned(noise: Array, vector: Array, left: Array, right: Array) -> tuple[Array, Array]:
+    """Return noise (r1, r2) and a vector (r2,) in singular directions (r1, c), (c, r2).
+
+    What lies beside these, of the side that has more than c dimensions, follows in at most c
+    directions more: without the first k rows and columns, noise has lost the first k directions.
+    """
+    c = right.shape[0]
+    turned, inside_vector = noise @ right.T, right @ vector
+    if right.shape[1] > c:
+        basis, beside = np.linalg.qr((noise - turned @ right).T)
+        turned = np.concatenate([turned, beside.T], axis=1)
+        inside_vector = np.concatenate([inside_vector, basis.T @ vector])
+    inside = left.T @ turned
+    if left.shape[0] > c:
+        inside = np.concatenate([inside, np.linalg.qr(turned - left @ inside, mode="r")])
+    return inside, inside_vector
+
+
+def _largest(matrices: Array, vectors: Array) -> float:
+    """Return the largest singular value of any of the matrices (m, a, b), from vectors (m, b)."""
+    turned = np.swapaxes(matrices, 1, 2)
+    vectors = vectors[:, :, None]
+    norms = np.zeros(len(matrices))
     for _ in range(_STEPS):
-        vector = rest.T @ (rest @ vector)
-        norm = float(np.linalg.norm(vector))
-        if norm == 0:
+        vectors = turned @ (matrices @ vectors)
+        norms = np.linalg.norm(vectors, axis=(1, 2))
+        if not norms.any():
             return 0.0
-        vector = vector / norm
-    return float(np.sqrt(norm))
+        vectors /= np.maximum(norms, np.finfo(float).tiny)[:, None, None]
+    return float(np.sqrt(norms.max()))

@@ -9,6 +9,7 @@ moving it onto the mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,6 +111,37 @@ class CentredSums:
     @property
     def T(self) -> CentredSums:  # noqa: N802 (as numpy calls it)
         return CentredSums(self.products.T, self.n, self.norms)
+
+
+@dataclass(frozen=True)
+class CentredAnew:
+    """`Centred`, worked out again whenever it is asked for: it keeps no matrix of its own."""
+
+    of: Callable[[], CentredSums]
+
+    @property
+    def n(self) -> float:
+        return self.of().n
+
+    @property
+    def norms(self) -> float:
+        return self.of().norms
+
+    @property
+    def products(self) -> Array:
+        return self.of().products
+
+    @property
+    def diagonal(self) -> Array:
+        return self.of().diagonal
+
+    @property
+    def squared_norm(self) -> float:
+        return self.of().squared_norm
+
+    @property
+    def T(self) -> CentredAnew:  # noqa: N802 (as numpy calls it)
+        return CentredAnew(lambda: self.of().T)
 
 
 def centre(moments: Array, mean_left: Array, mean_right: Array) -> CentredSums:

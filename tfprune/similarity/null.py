@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import special
 from tfprune.similarity.accumulator import permuted_images
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.measure import Measure
-from tfprune.similarity.moments import centre
+from tfprune.similarity.moments import CentredAnew, CentredSums, centre
 from tfprune.similarity.pair import Pair
 from tfprune.similarity.statistics import Statistics
 from tfprune.similarity.streaming import KeyPair, Piece, StreamedMoments
@@ -47,7 +47,7 @@ def null_of(statistics: Statistics, keys: KeyPair, measure: Measure, value: floa
     if measure.is_costly:
         n = min(n, 3)
     if n and measure.source == "moments":
-        values = [measure(pair) for pair in permuted_pairs(statistics, keys, measure, n)]
+        values = statistics.helpers.run(permuted_pairs(statistics, keys, measure, n), measure)
     elif n and measure.source == "rows":
         values = _sampled(statistics, keys, measure, n)
     elif n and measure.source == "minibatches":
@@ -98,16 +98,30 @@ def p_of_pairings(value: float, pairings: Sequence[float], larger_is_closer: boo
     return float(special.stdtr(min(freedom, len(drawn) - 1), -above / spread))
 
 
-def permuted_pairs(
-    statistics: Statistics, keys: KeyPair, measure: Measure, n: int
-) -> Iterator[Pair]:
-    """Yield the pair with its images paired at random, up to n times."""
+def permuted_pairs(statistics: Statistics, keys: KeyPair, measure: Measure, n: int) -> list[Pair]:
+    """Return the pair with its images paired at random, up to n times.
+
+    The same pairs for every measure that asks, until they are let go: each is whitened once.
+    """
     moments = statistics.moments(measure)
     sides = [moments.side(k) for k in keys]
-    for store in _null_stores(statistics, keys, measure, n):
+    stores = _null_stores(statistics, keys, measure, n)
+    found = statistics.permuted.setdefault((keys, sides[0] is statistics.plain.side(keys[0])), [])
+    for store in stores[len(found) :]:
         offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
-        cross = centre(store.between[keys].sum(axis=0), *offsets)
-        yield Pair(sides[0], sides[1], cross, caller=measure.name, allow_few_samples=True)
+
+        def centred(
+            total: Array = store.between[keys], offsets: list[Array] = offsets
+        ) -> CentredSums:
+            return centre(total.sum(axis=0), *offsets)
+
+        found.append(
+            Pair(sides[0], sides[1], CentredAnew(centred), caller=measure.name,
+                 allow_few_samples=True)
+        )  # fmt: skip
+    for pair in found:
+        pair.caller = measure.name
+    return found[: len(stores)]
 
 
 def _null_stores(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from tfprune.errors import InputError
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.factorizations import orthonormal_basis
 from tfprune.similarity.moments import Centred, centre, offset_of_mean
+from tfprune.similarity.parallel import computed_once
 from tfprune.similarity.side import Side
 
 Rows = Callable[[], tuple[Array, Array]]
@@ -52,6 +52,8 @@ class Pair:
         self.rows, self.minibatches = rows, minibatches
         self.allow_few_samples = allow_few_samples
         self._stand_in = stand_in
+        #: share of variance -> cross-products of the directions that hold it (SVCCA)
+        self.kept: dict[float, Array] = {}
 
     @property
     def n_samples(self) -> float:
@@ -63,7 +65,7 @@ class Pair:
         """Return X'Y of the centred channels, (d1, d2)."""
         return self.moments.products
 
-    @cached_property
+    @computed_once
     def squared_norms(self) -> tuple[float, float, float]:
         """Return ||X'Y||^2, ||X'X||^2, ||Y'Y||^2 (Frobenius)."""
         parts = self.moments, self.x.moments, self.y.moments
@@ -90,7 +92,7 @@ class Pair:
         )
         return tuple(values)  # type: ignore[return-value]
 
-    @cached_property
+    @computed_once
     def _orthonormal(self) -> tuple[Array, Array, Array, Array] | None:
         """Return (X, Qx, Y, Qy) when an ill-conditioned side asks for QR and it can be had."""
         if self._stand_in is None or not (self.x.needs_qr or self.y.needs_qr):
@@ -105,7 +107,7 @@ class Pair:
         """Return whether QR is asked for and can't be had, so that digits are lost."""
         return self._stand_in is None and (self.x.needs_qr or self.y.needs_qr)
 
-    @cached_property
+    @computed_once
     def ranks(self) -> tuple[int, int]:
         """Return the number of independent live directions of x and of y."""
         if self._orthonormal is not None:
@@ -113,7 +115,7 @@ class Pair:
             return basis_x.shape[1], basis_y.shape[1]
         return self.x.whitening.rank, self.y.whitening.rank
 
-    @cached_property
+    @computed_once
     def whitened_cross(self) -> Array:
         """Return the cross-products (r1, r2) of both sides' unit-scatter directions."""
         if self._orthonormal is not None:
@@ -136,14 +138,14 @@ class Pair:
             return np.asarray(basis_y.T @ rows_x)
         return self.y.whitening.apply(self.cross.T)
 
-    @cached_property
+    @computed_once
     def correlations(self) -> Array:
         """Return the canonical correlations of the live directions, (min rank,), largest first."""
         self.check_live()
         self.check_samples(self.ranks, "live")
         return correlations_of(self.whitened_cross)
 
-    @cached_property
+    @computed_once
     def canonical(self) -> Canonical:
         """Return correlations and canonical directions of the live directions."""
         self.check_live()
@@ -151,7 +153,7 @@ class Pair:
         left, rho, right = np.linalg.svd(self.whitened_cross, full_matrices=False)
         return Canonical(np.clip(rho, 0.0, 1.0), left, right.T)
 
-    @cached_property
+    @computed_once
     def weighing(self) -> tuple[Array, Array]:
         """Return correlations (c,) and x's rotation (r1, c) alone: half the cost of `canonical`."""
         self.check_live()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from typing import TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -76,6 +76,59 @@ def run_tasks(
     workers = max(1, min(n_cores(), len(tasks), at_most))
     with single_threaded_blas(), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, tasks))
+
+
+class Helpers:
+    """Threads that take parts of the work on one pair of layers; without any, its own does it.
+
+    For use in a `with` block, in which BLAS is to be held to one thread. Tasks must not hand out
+    tasks themselves: all threads might wait for one.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._pool = ThreadPoolExecutor(n) if n > 1 else None
+
+    def __enter__(self) -> Helpers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def run(self, tasks: Sequence[Task], work: Callable[[Task], Result]) -> list[Result]:
+        """Return what `work` makes of every task, in their order."""
+        if self._pool is None or len(tasks) < 2:
+            return [work(task) for task in tasks]
+        return list(self._pool.map(work, tasks))
+
+
+class computed_once(Generic[Result]):  # noqa: N801 (a decorator)
+    """A property that is computed when it is first asked for, as `functools.cached_property`.
+
+    Before Python 3.12 that one holds a lock that all objects of a class share, so that threads
+    which whiten different layers would wait for each other. Two threads that ask the same object
+    at the same time may both compute.
+    """
+
+    def __init__(self, compute: Callable[[Any], Result]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> computed_once[Result]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Result: ...
+
+    def __get__(self, instance: object | None, owner: type) -> computed_once[Result] | Result:
+        if instance is None:
+            return self
+        found = self._compute(instance)
+        vars(instance)[self._name] = found  # from now on found before this is asked
+        return found
 
 
 def tiled_product(left: Array, right: Array, out: Array) -> Array:

@@ -18,10 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tfprune.similarity.arrays import Array, clipped
-from tfprune.similarity.blocks import Moments, blocks_of
+from tfprune.similarity.blocks import Blocks, Moments
 from tfprune.similarity.derivatives import Expanded
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair
+from tfprune.similarity.parallel import Helpers
 from tfprune.similarity.streaming import KeyPair
 
 
@@ -47,46 +48,51 @@ GROUPS = 25
 NARROW = 128
 
 
-def estimate_error(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:
+def estimate_error(
+    moments: Moments, keys: KeyPair, measure: Measure, used: Array, helpers: Helpers
+) -> ErrorEstimate:
     """Return a measure's spread over the blocks `used`, from parts of them too.
 
     Raises InputError where the number can't be had from part of the images.
     """
     way = _by_parts if measure.expand is None else _by_expansion
-    return way(moments, keys, measure, used)
+    return way(moments, keys, measure, used, helpers)
 
 
-def _by_expansion(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:
+def _by_expansion(
+    moments: Moments, keys: KeyPair, measure: Measure, used: Array, helpers: Helpers
+) -> ErrorEstimate:
     whole = moments.whole_pair(keys)
     expanded = _expand(measure, whole, whole)
     narrow = max(whole.x.width, whole.y.width) <= NARROW
     groups = _split(used, min(used.size, used.size if narrow else GROUPS))
     value = expanded.value
-    bias, error = _by_derivatives(moments, keys, expanded, groups)
+    bias, error = _by_derivatives(moments, keys, expanded, groups, helpers)
     del expanded  # the halves take its room
     by_half = []
     for half in (groups[0::2], groups[1::2]):
         part = _expand(measure, moments.part(keys, np.concatenate(half)), whole)
-        by_half.append(part.value - _by_derivatives(moments, keys, part, half)[0])
+        by_half.append(part.value - _by_derivatives(moments, keys, part, half, helpers)[0])
         del part
     change = float(np.mean(by_half)) - (value - bias)
     return ErrorEstimate(value - bias - change / 3, error, change, len(groups) - 1)
 
 
-def _by_parts(moments: Moments, keys: KeyPair, measure: Measure, used: Array) -> ErrorEstimate:
+def _by_parts(
+    moments: Moments, keys: KeyPair, measure: Measure, used: Array, helpers: Helpers
+) -> ErrorEstimate:
     """Return the spread from leaving out groups of blocks, and from halves and quarters.
 
     2 f(all) - f(halves) is free of bias to first order. Of single blocks left out, the bias would
     be lost in what a measure jumps where its directions change places.
     """
     value = measure(moments.whole_pair(keys))
-    half, quarter = (
-        float(np.mean([measure(moments.part(keys, blocks)) for blocks in _split(used, parts)]))
-        for parts in (2, 4)
-    )
+    parts = [*_split(used, 2), *_split(used, 4)]
+    found = helpers.run(parts, lambda blocks: measure(moments.part(keys, blocks)))
+    half, quarter = float(np.mean(found[:2])), float(np.mean(found[2:]))
     change = (2 * half - quarter) - (2 * value - half)
     groups = _split(used, min(used.size, GROUPS))
-    error = _by_leaving_out(moments, keys, measure, groups, value)
+    error = _by_leaving_out(moments, keys, measure, groups, value, helpers)
     return ErrorEstimate(2 * value - half - change / 3, error, change, len(groups) - 1)
 
 
@@ -101,10 +107,11 @@ def _expand(measure: Measure, pair: Pair, whole: Pair) -> Expanded:
 
 
 def _by_derivatives(
-    moments: Moments, keys: KeyPair, expanded: Expanded, groups: list[Array]
+    moments: Moments, keys: KeyPair, expanded: Expanded, groups: list[Array], helpers: Helpers
 ) -> tuple[float, float]:
     """Return (bias, standard error): sum f_jj / 2 and the root of sum (f_jj / 2 - f_j)^2."""
-    parts = [expanded.derivatives(blocks) for blocks in blocks_of(moments.store, keys, groups)]
+    blocks = Blocks(moments.store, keys, groups)
+    parts = helpers.run(blocks.chunks, lambda chunk: expanded.derivatives(blocks.of(chunk)))
     first, second = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
     unseen = float(np.mean([part.unseen for part in parts]))
     # what leaving a block out does, to second order
@@ -115,10 +122,11 @@ def _by_derivatives(
 
 
 def _by_leaving_out(
-    moments: Moments, keys: KeyPair, measure: Measure, groups: list[Array], value: float
-) -> float:
+    moments: Moments, keys: KeyPair, measure: Measure, groups: list[Array], value: float,
+    helpers: Helpers,
+) -> float:  # fmt: skip
     """Return the standard error by the delete-one-group jackknife, groups of any size."""
-    without = np.array([measure(moments.without(keys, group)) for group in groups])
+    without = np.array(helpers.run(groups, lambda group: measure(moments.without(keys, group))))
     rows = moments.rows_in(keys[0])
     share = np.array([rows[group].sum() for group in groups]) / rows.sum()
     # pseudo-values h value - (h - 1) without, h = 1 / share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tfprune.similarity.intervals import above_chance, down_to_lost, interval_of
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.null import Null, null_of
 from tfprune.similarity.pair import Pair
-from tfprune.similarity.parallel import run_tasks, single_threaded_blas
+from tfprune.similarity.parallel import Helpers, run_tasks, single_threaded_blas
 from tfprune.similarity.statistics import ChannelCounts, Statistics
 from tfprune.similarity.streaming import KeyPair
 
@@ -110,14 +111,19 @@ def assess(
 
     def work(keys: KeyPair) -> list[Score]:
         counts = tuple(statistics.channels(k, masked[k.side].get(k.layer)) for k in keys)
-        scores = [_score(statistics, keys, measure, counts) for measure in measures]
+        scores = []
+        for measure, after in zip_longest(measures, measures[1:]):
+            scores.append(_score(statistics, keys, measure, counts))
+            if after is None or not (measure.whitens and after.whitens):
+                statistics.let_go_of_pairings(keys)  # the next one has no use for them
         statistics.let_go(keys)
         return scores
 
     # one thread of BLAS each: its own would make the last bits depend on their number
     with single_threaded_blas():
         at_most = statistics.prepare(measures)
-        found = run_tasks(accumulator.pairs, work, threaded=True, at_most=at_most)
+        with Helpers(statistics.n_helpers) as statistics.helpers:
+            found = run_tasks(accumulator.pairs, work, threaded=True, at_most=at_most)
     return {
         (keys[0].layer, keys[1].layer, score.measure): score
         for keys, scores in zip(accumulator.pairs, found, strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.linalg
@@ -11,6 +10,7 @@ from scipy.linalg import lapack
 
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.moments import Centred
+from tfprune.similarity.parallel import computed_once
 
 #: where the smallest kept pivot is below this, cross-products have lost too many digits for CCA
 ILL_CONDITIONED = 1e-9
@@ -75,12 +75,12 @@ class Side:
         """Return X'X of the centred channels, (d, d)."""
         return self.moments.products
 
-    @cached_property
+    @computed_once
     def trace(self) -> float:
         """Return the total squared norm of the centred rows."""
         return float(self.moments.diagonal.sum())
 
-    @cached_property
+    @computed_once
     def live(self) -> Array:
         """Return the indices of the channels that vary."""
         squares = self.moments.diagonal
@@ -89,7 +89,7 @@ class Side:
         floor = 1e-30 * float(squares.max(initial=0.0))
         return np.flatnonzero(squares > np.maximum(rounding, floor))
 
-    @cached_property
+    @computed_once
     def whitening(self) -> Whitening:
         """Return the rank-revealing whitening, by pivoted Cholesky on the correlation scale."""
         live = self.live
@@ -107,10 +107,19 @@ class Side:
         smallest = float(np.diagonal(triangle).min() ** 2) if rank else 1.0
         return Whitening(live[chosen], norms[chosen], triangle, smallest)
 
-    @cached_property
+    @computed_once
     def whitened(self) -> Array:
-        """Return the products (rank, d) of the unit-scatter directions with the channels."""
-        return self.whitening.apply(self.scatter)
+        """Return the products (rank, d) of the unit-scatter directions with the channels.
+
+        Of scatter N L L' N on the whitened channels, N their norms, L^-1 N^-1 makes L' N; only
+        live channels that depend on others need solving.
+        """
+        whitening = self.whitening
+        if whitening.rank < self.live.size:
+            return whitening.apply(self.scatter)
+        products = np.zeros((whitening.rank, self.width))
+        products[:, whitening.channels] = whitening.factor.T * whitening.norms
+        return products
 
     @property
     def needs_qr(self) -> bool:
@@ -126,7 +135,7 @@ class Side:
         hidden = whitening.rank < self.live.size
         return hidden or whitening.smallest_pivot < ILL_CONDITIONED
 
-    @cached_property
+    @computed_once
     def spectrum(self) -> tuple[Array, Array]:
         """Return (variances, directions) of the scatter, largest first: (d,), (d, d)."""
         values, vectors = np.linalg.eigh(self.scatter)
@@ -149,7 +158,7 @@ class Side:
         kept = min(kept, int((values > values[0] * 1e-14).sum()))
         return np.asarray(vectors[:, :kept] / np.sqrt(values[:kept]))
 
-    @cached_property
+    @computed_once
     def duplicates(self) -> int:
         """Return how many live channels copy an earlier live one, up to shift and scale."""
         live = self.live

@@ -16,8 +16,10 @@ from tfprune.similarity.arrays import Array
 from tfprune.similarity.blocks import Moments
 from tfprune.similarity.copies import Copies
 from tfprune.similarity.factorizations import gram_coordinates, stand_in_rows
+from tfprune.similarity.lost import Standing
 from tfprune.similarity.measure import Measure
 from tfprune.similarity.pair import Pair, Rows
+from tfprune.similarity.parallel import Helpers, n_cores
 from tfprune.similarity.streaming import (
     Key,
     KeyPair,
@@ -35,6 +37,12 @@ class Statistics:
         self.rows = accumulator.kept_rows()
         #: permuted cross-moments by pair and basis, kept for all measures
         self.nulls: dict[tuple[KeyPair, bool], list[StreamedMoments]] = {}
+        #: pairs of layers whose images were paired at random, and the matrix of a pair with what
+        #: of it stands out, until `let_go_of_pairings`
+        self.permuted: dict[tuple[KeyPair, bool], list[Pair]] = {}
+        self.standing: dict[KeyPair, tuple[Array, Standing]] = {}
+        #: threads for parts of the work on one pair, and how many there may be
+        self.helpers, self.n_helpers = Helpers(1), 1
         self._pairs: dict[tuple[KeyPair, bool], Pair] = {}
         self._channels: dict[Key, tuple[Array, Array, int]] = {}
         self._uses = Counter(key for pair in accumulator.pairs for key in pair)
@@ -43,7 +51,8 @@ class Statistics:
     def prepare(self, measures: list[Measure]) -> int:
         """Take the moments that the measures need, on all cores.
 
-        Returns how many pairs may be worked on at a time within the bound on memory.
+        Returns how many pairs may be worked on at a time within the bound on memory. Where there
+        are more cores than pairs, and room, threads help with parts of a pair.
         """
         _ = self.copies  # looked for once, before pairs are worked on side by side
         stores = {id(moments): moments.store for moments in map(self.moments, measures)}
@@ -52,7 +61,11 @@ class Statistics:
         widest = max(stores.values(), key=lambda store: max(store.widths.values()))
         widths = {key: width - 2 for key, width in widest.widths.items()}
         each = of_pairings(self.rows, self.accumulator) if self.rows is not None else 0
-        return self.accumulator.budget(widths).at_a_time(held, each)
+        budget, cores = self.accumulator.budget(widths), n_cores()
+        at_most = budget.at_a_time(held, each)
+        threads = min(at_most, len(self.accumulator.pairs), cores)
+        self.n_helpers = min(budget.helpers(held, threads, each) + 1, cores + 1 - threads)
+        return at_most
 
     def let_go(self, keys: KeyPair) -> None:
         """Forget what was computed of a pair, and of its layers where no other pair has them.
@@ -66,9 +79,16 @@ class Statistics:
             for compact in (False, True):
                 self._pairs.pop((keys, compact), None)
                 self.nulls.pop((keys, compact), None)
+        self.let_go_of_pairings(keys)
         for name in ("plain", "compact"):
             if name in vars(self):
                 getattr(self, name).let_go(keys, done)
+
+    def let_go_of_pairings(self, keys: KeyPair) -> None:
+        """Forget what was computed of a pair's random pairings; their moments stay."""
+        for plain in (False, True):
+            self.permuted.pop((keys, plain), None)
+        self.standing.pop(keys, None)
 
     @cached_property
     def copies(self) -> Copies | None:

@@ -91,10 +91,17 @@ def kept_directions(pair: Pair, variance: float) -> tuple[Array, Array]:
     return kept_x, kept_y
 
 
+def kept_cross(pair: Pair, variance: float) -> Array:
+    """Return the cross-products (k1, k2) of both sides' kept directions, computed once."""
+    if variance not in pair.kept:
+        kept_x, kept_y = kept_directions(pair, variance)
+        pair.kept[variance] = kept_x.T @ pair.cross @ kept_y
+    return pair.kept[variance]
+
+
 def mean_kept_correlation(pair: Pair, *, variance: float) -> float:
     """Return the mean canonical correlation of the kept directions, in [0, 1]."""
-    kept_x, kept_y = kept_directions(pair, variance)
-    return float(correlations_of(kept_x.T @ pair.cross @ kept_y).mean())
+    return float(correlations_of(kept_cross(pair, variance)).mean())
 
 
 def kept_ranks(pair: Pair, *, variance: float) -> tuple[int, int]:
@@ -109,8 +116,7 @@ def null_kept(pair: Pair, *, variance: float) -> float:
 
 def bend_of_kept(pair: Pair, *, variance: float) -> Bend:
     """Return the mean correlation of the kept directions as a sum of singular values."""
-    kept_x, kept_y = kept_directions(pair, variance)
-    return _bend(pair, kept_x.T @ pair.cross @ kept_y)
+    return _bend(pair, kept_cross(pair, variance))
 
 
 SVCCA = Measure(

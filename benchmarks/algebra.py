@@ -1,7 +1,7 @@
 """Linear algebra on the host that is left once moments are summed: `python -m benchmarks.algebra`.
 
 Scores of four measures with interval and null, from moments of the widths and probe sizes of a
-network, in the blocks and pairings that `--memory` leaves room for, as where a GPU took them. With
+network, in 50 blocks and 10 pairings where `--memory` leaves room, as a GPU takes them. With
 `--against FOLDER`, another checkout of the project, both are run in turn and the ratios of their
 times are printed, and by how much their numbers differ.
 """
@@ -66,7 +66,7 @@ def engines(network: str, memory: int) -> list[Any]:
         names = {f"conv{width}_{k}": width for width, count in widths.items() for k in range(count)}
         engine = Comparison(
             [(name, name) for name in names], measures=MEASURES, blocks=BLOCKS,
-            permutations=PAIRINGS, n_images=n, memory=memory // len(groups),
+            permutations=PAIRINGS, n_images=n, memory=memory,
         )  # fmt: skip
         pairs = engine.accumulator.pairs
         width_of = {key: names[key.layer] for pair in pairs for key in pair}
@@ -180,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["vgg16", "resnet20"])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--memory", type=float, default=2.0, help="GiB, as of tfprune run [2]")
+    parser.add_argument("--memory", type=float, default=3.0, help="GiB for layers of one width [3]")
     parser.add_argument("--repeats", type=int, default=2, help="the quickest counts [2]")
     parser.add_argument("--against", type=Path, help="another checkout, run in turn")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+
+import pytest
 
 from tfprune.activations.layers import HiddenLayer
 from tfprune.config import ComparisonConfig
-from tfprune.experiment.memory import note_on_memory
+from tfprune.experiment.memory import budget_of, by_count, note_on_memory, shares_of_memory
 
 
 def notes(*shapes, n=500, **settings):
@@ -35,3 +38,47 @@ def test_a_flattened_layer_counts_by_its_images_where_measures_allow_it():
     assert notes((32, 32, 16), layout="flatten", measures=("cka",), memory=1) == ()
     (note,) = notes((32, 32, 16), layout="flatten", measures=("maximum-match",), memory=1)
     assert "of 16,384 columns" in note
+
+
+VGG16 = [
+    HiddenLayer(k, f"layer{k}", shape)
+    for k, shape in enumerate(
+        [(32, 32, 64)] * 2 + [(16, 16, 128)] * 2 + [(8, 8, 256)] * 3
+        + [(4, 4, 512)] * 3 + [(2, 2, 512)] * 3
+    )
+]  # fmt: skip
+IMAGES = {layer.name: min(20 * layer.shape[-1], 10_000) for layer in VGG16}
+
+
+def shares_and_blocks(gib, pairings=10):
+    config = ComparisonConfig()
+    shares = shares_of_memory(config, VGG16, IMAGES, int(gib * 2**30), pairings=pairings)
+    budgets = {
+        n: dataclasses.replace(budget_of(config, VGG16, n, names, pairings), memory=shares[n])
+        for n, names in by_count(IMAGES).items()
+    }
+    return shares, budgets, {n: each.blocks(50, held=0) for n, each in budgets.items()}
+
+
+def test_wide_layers_get_the_memory_that_narrow_ones_have_no_use_for():
+    """A quarter of 2 GiB each left those 512 wide 7 blocks, of at least 8 for an interval."""
+    shares, budgets, blocks = shares_and_blocks(2)
+    assert sum(shares.values()) <= 2 * 2**30
+    assert blocks[10_000] >= 25
+    assert min(blocks.values()) == blocks[10_000]
+    assert all(shares[n] >= each.least for n, each in budgets.items())
+
+
+@pytest.mark.parametrize("gib", [0.7, 1, 3, 8])
+def test_shares_are_the_least_and_more_where_there_is_more(gib):
+    shares, budgets, blocks = shares_and_blocks(gib)
+    assert 0.99 * gib * 2**30 < sum(shares.values()) <= gib * 2**30
+    assert all(shares[n] >= each.least for n, each in budgets.items())
+    if gib == 8:
+        assert set(blocks.values()) == {50}
+
+
+def test_too_little_memory_is_shared_evenly():
+    shares, budgets, _ = shares_and_blocks(0.2)
+    assert set(shares.values()) == {int(0.2 * 2**30) // 4}
+    assert sum(each.least for each in budgets.values()) > 0.2 * 2**30

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfprune.config import ComparisonConfig
-from tfprune.experiment.memory import activation_bytes, by_count, memory_of
+from tfprune.experiment.memory import (
+    activation_bytes,
+    by_count,
+    memory_of,
+    shares_of_memory,
+)
 from tfprune.experiment.on_device import BLOCKS, PERMUTATIONS
 from tfprune.pruning.facts import dead_filters
 from tfprune.pruning.kernels import PrunableTensor
 from tfprune.results import DENSE, SimilarityResult
 from tfprune.similarity import Comparison, check_probe_size
+from tfprune.similarity.accumulator import STREAMED_PERMUTATIONS
 
 if TYPE_CHECKING:
     from tfprune.activations import ActivationReader, HiddenLayer
@@ -155,6 +161,10 @@ def compare_with_reference(
     itself = level == 0 and against == DENSE  # 1 by construction: no interval, no null
     interval = comparison.bootstrap != 0 and not itself
     groups = by_count(reference.n_images)
+    shares = shares_of_memory(
+        comparison, reference.layers, reference.n_images, memory_of(comparison) - reference.held,
+        pairings=STREAMED_PERMUTATIONS if reference.moments is None else PERMUTATIONS,
+    )  # fmt: skip
     masked = {layer.name: dead[layer.layer] for layer in reference.layers if layer.layer in dead}
     engines = {
         n: Comparison(
@@ -167,7 +177,7 @@ def compare_with_reference(
             permutations=PERMUTATIONS,
             null=null and not itself,
             n_images=n,
-            memory=(memory_of(comparison) - reference.held) // len(groups),
+            memory=shares[n],
         )
         for n, names in groups.items()
     }

@@ -55,8 +55,8 @@ def note_on_memory(
     activations = activation_bytes(hidden, n_images)
     held = activations if activations <= reference_memory(comparison) else 0
     groups = by_count(n_images)
-    least = max(_least(comparison, hidden, n, names) for n, names in groups.items())
-    least = least * len(groups) + held
+    least = sum(budget_of(comparison, hidden, n, names).least for n, names in groups.items())
+    least += held
     if least <= memory_of(comparison):
         return ()
     layout = check_layout(comparison.layout)
@@ -70,9 +70,41 @@ def note_on_memory(
     )
 
 
-def _least(
-    comparison: ComparisonConfig, hidden: Sequence[HiddenLayer], n: int, names: Sequence[str]
-) -> int:
+def shares_of_memory(
+    comparison: ComparisonConfig,
+    hidden: Sequence[HiddenLayer],
+    n_images: Mapping[str, int],
+    memory: int,
+    *,
+    pairings: int = STREAMED_PERMUTATIONS,
+) -> dict[int, int]:
+    """Return number of images -> bytes for the layers that are compared on that many.
+
+    `pairings` are those of images at random whose moments are held.
+    Each group gets the least that it takes, and of the rest as much as all its blocks take, or
+    the same share of that where `memory` is too small for all; what is over goes to all alike.
+    """
+    budgets = {n: budget_of(comparison, hidden, n, names, pairings)
+               for n, names in by_count(n_images).items()}  # fmt: skip
+    least = {n: budget.least for n, budget in budgets.items()}
+    if sum(least.values()) > memory:
+        return dict.fromkeys(least, memory // len(least))
+    more = {n: max(0, budget.wanted - least[n]) for n, budget in budgets.items()}
+    room = memory - sum(least.values())
+    asked = sum(more.values())
+    part = min(1.0, room / asked) if asked else 0.0
+    over = max(0, room - asked) // len(least)
+    return {n: least[n] + int(part * more[n]) + over for n in least}
+
+
+def budget_of(
+    comparison: ComparisonConfig,
+    hidden: Sequence[HiddenLayer],
+    n: int,
+    names: Sequence[str],
+    pairings: int = STREAMED_PERMUTATIONS,
+) -> Budget:
+    """Return what comparing some layers on `n` images takes, each with its namesake."""
     basis_free = all(find_measure(name).is_basis_free for name in comparison.measures)
     widths = {}
     for layer in hidden:
@@ -82,4 +114,4 @@ def _least(
         for side in "ab":
             widths[Key(side, layer.name)] = min(width, n * rows) if basis_free else width
     pairs = [(Key("a", name), Key("b", name)) for name in names]
-    return Budget(pairs, widths, STREAMED_PERMUTATIONS, 0).least
+    return Budget(pairs, widths, pairings, 0)

@@ -88,6 +88,11 @@ class Budget:
         return self.fixed + max(self.block, LEAST_FOR_BLOCKS)
 
     @property
+    def wanted(self) -> int:
+        """Return the bound at which there is room for all blocks and for threads that help."""
+        return self.fixed + _MOST_BLOCKS * self.block + HELPERS * self.help
+
+    @property
     def rows(self) -> int:
         """Return how many bytes of rows may be kept; beyond them only moments are.
 

@@ -1,9 +1,13 @@
 """Which small changes to the code do its tests notice? `python -m benchmarks.mutants --n 100`
 
-Draws changes (mutants) at random from the files that decide what comes out, makes each in a copy
-of the tree, and runs the tests that concern the file: a mutant that no test notices survives. The
-draw depends on the code and the seed only. Verdicts are kept in `--out` line by line, so a run
-that was stopped goes on; a verdict counts while its file's text and its tests are the same.
+Draws changes (mutants) at random from the files that decide what comes out and makes each in a copy
+of the tree. The tests that enter the changed function are run, quick ones first, then all tests
+that concern the file: a mutant that none of them notices survives. The draw depends on the code
+and the seed only; each group of files gets mutants in proportion to the square root of how many it
+has, so that small files that decide much are drawn too. Verdicts are kept in `--out` line by line,
+so a run that was stopped resumes where it stopped. A verdict counts while the file's text is the
+same and, for a survivor, all of its tests, for any other mutant the file of the test that noticed
+it. `benchmarks.named_mutants` makes changes that were chosen by hand.
 
 Of the maintained tools, mutmut changes the inside of functions only (our registries, defaults and
 tables lie outside) and Cosmic Ray changes the working tree itself; neither draws a sample by seed.
@@ -12,9 +16,11 @@ tables lie outside) and Cosmic Ray changes the working tree itself; neither draw
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import hashlib
 import json
+import math
 import os
 import queue
 import random
@@ -24,7 +30,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +42,11 @@ ROOT = Path(__file__).parents[1]
 CONCERNS = {
     "tfprune/pruning/**/*.py": ("tests/pruning",),
     "tfprune/similarity/**/*.py": ("tests/similarity",),
-    "tfprune/results.py": (
+    "tfprune/results/*.py": (
         "tests/experiment/test_checkpoint.py",
         "tests/experiment/test_results.py",
+        "tests/experiment/test_parent_and_best.py",
+        "tests/report/test_facts.py",
         "tests/report/test_summary.py",
         "tests/report/test_tables.py",
     ),
@@ -64,10 +72,25 @@ class Mutant:
     @property
     def id(self) -> str:
         """What a verdict is kept under."""
-        text = "\n".join((self.path, self.mutation.text(), *self.tests))
-        for test in self.tests:
-            text += (ROOT / test).read_text(encoding="utf-8")
+        text = "\n".join((self.path, self.mutation.text()))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def digest(self, by: str, root: Path = ROOT) -> str:
+        """Of the text of the test file that noticed it, or of all its tests, below `root`."""
+        noticed = [test for test in self.tests if f"{test}::" in by] or self.tests
+        text = "\n".join((root / test).read_text(encoding="utf-8") for test in sorted(noticed))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def function(self) -> tuple[str, int] | None:
+        """The path and first line of the function around the change; None outside of all."""
+        found = None
+        for node in ast.walk(ast.parse(self.mutation.source)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+                last = node.end_lineno or first
+                if node.body[0].lineno <= self.mutation.line <= last:
+                    found = max(found or 0, first)  # the innermost begins last
+        return None if found is None else (self.path, found)
 
     def diff(self) -> str:
         """The change, without context."""
@@ -77,27 +100,62 @@ class Mutant:
         return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
 
 
-def all_mutants(pattern: str) -> Iterator[Mutant]:
-    """Every mutant of the files whose path begins with `pattern`, in the order of the files."""
+def all_mutants(pattern: str) -> dict[str, list[Mutant]]:
+    """Return group of files -> its mutants, of files whose path begins with `pattern`."""
+    found: dict[str, list[Mutant]] = {}
     for files, places in CONCERNS.items():
-        tests = tuple(_ordered(places))
         for path in sorted(ROOT.glob(files)):
             name = str(path.relative_to(ROOT))
             if name.startswith(pattern):
-                for mutation in mutations(path.read_text(encoding="utf-8")):
-                    yield Mutant(name, mutation, tests)
+                tests = tuple(_ordered(places, path.stem))
+                found.setdefault(files, []).extend(
+                    Mutant(name, mutation, tests)
+                    for mutation in mutations(path.read_text(encoding="utf-8"))
+                )
+    return found
 
 
-def _ordered(places: tuple[str, ...]) -> list[str]:
-    """The test files of these places, those that start slowly last."""
+def draw(groups: dict[str, list[Mutant]], n: int, *, seed: int) -> list[Mutant]:
+    """Return about `n` mutants, from each group by the square root of how many it has."""
+    generator = random.Random(seed)
+    total = sum(math.sqrt(len(mutants)) for mutants in groups.values())
+    drawn = []
+    for mutants in groups.values():
+        share = max(1, round(n * math.sqrt(len(mutants)) / total)) if mutants else 0
+        drawn += generator.sample(mutants, min(share, len(mutants)))
+    return drawn
+
+
+def _ordered(places: tuple[str, ...], stem: str) -> list[str]:
+    """The test files of these places: those that name the module first, slow starters last."""
     found = [path for place in places for path in sorted((ROOT / place).glob("test_*.py") or [])]
     found += [ROOT / place for place in places if (ROOT / place).is_file()]
 
-    def is_slow(path: Path) -> bool:
+    def rank(path: Path) -> tuple[bool, bool]:
         text = path.read_text(encoding="utf-8")
-        return any(word in text for word in _LAST)
+        names_it = stem in path.stem or f".{stem} " in text or f" {stem}\n" in text
+        return any(word in text for word in _LAST), not names_it
 
-    return [str(path.relative_to(ROOT)) for path in sorted(found, key=is_slow)]
+    return [str(path.relative_to(ROOT)) for path in sorted(found, key=rank)]
+
+
+@dataclass(frozen=True)
+class Entered:
+    """Test -> the functions that it enters, and its seconds; '' is their collection."""
+
+    functions: dict[str, set[tuple[str, int]]]
+    seconds: dict[str, float]
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """Return up to 400 tests that enter the changed function, the quickest first.
+
+        [] where it is entered by all of them, or by none.
+        """
+        function = mutant.function()
+        if function is None or function in self.functions[""]:
+            return []
+        found = [test for test, entered in self.functions.items() if function in entered]
+        return sorted(found, key=lambda test: self.seconds[test])[:400]
 
 
 class Copy:
@@ -120,10 +178,12 @@ class Copy:
         if not found.startswith(str(self.folder)):
             raise SystemExit(f"the copy is not what gets imported: {found}")
 
-    def _call(self, *arguments: str, timeout: float) -> tuple[int | None, str]:
+    def _call(self, *arguments: str, timeout: float, **more: str) -> tuple[int | None, str]:
+        # a group of its own, not a session: what a session was told of its share of the cores holds
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=self.folder, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            [sys.executable, *arguments], cwd=self.folder, env={**self.environment, **more},
+            text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=os.setpgrp,
         )  # fmt: skip
         try:
             return process.returncode or 0, process.communicate(timeout=timeout)[0]
@@ -142,16 +202,44 @@ class Copy:
             return "passed", ""
         if self._last is not None and self._last < 0:
             return "timeout", ""
+        if self._last == 5:
+            raise SystemExit(f"no test was run of {', '.join(tests)}")
         told = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
         return "failed", told[0].split(" - ")[0] if told else said.strip().splitlines()[-1]
 
-    def judge(self, mutant: Mutant, *, timeout: float) -> dict[str, object]:
-        """Make the mutant, test it, and take it back."""
+    def entered(self, tests: tuple[str, ...], kept: Path) -> Entered:
+        """Return which tests enter which functions, from `kept` if files and tests are the same.
+
+        Raises SystemExit where they fail without a mutant.
+        """
+        texts = [(self.folder / test).read_bytes() for test in sorted(tests)]
+        texts += [path.read_bytes() for path in sorted((self.folder / "tfprune").rglob("*.py"))]
+        digest = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+        path = kept.with_suffix(f".{digest}.entered")
+        if not path.exists():
+            begun = self.folder / "entered"
+            begun.unlink(missing_ok=True)
+            plugin = ("-p", "benchmarks.entered", "-p", "no:cacheprovider")
+            said = self._call("-m", "pytest", "-x", "-q", *plugin, *tests, timeout=1800,
+                              ENTERED=str(begun))[1]  # fmt: skip
+            if self._last != 0:
+                raise SystemExit(f"the tests fail without a mutant: {said[-2000:]}")
+            shutil.copy(begun, path)
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        functions = {row["id"]: {tuple(one) for one in row["functions"]} for row in rows}
+        return Entered(functions, {row["id"]: row["seconds"] for row in rows})
+
+    def judge(
+        self, mutant: Mutant, *, timeout: float, first: Sequence[str] = ()
+    ) -> dict[str, object]:
+        """Make the mutant, test it by `first` and then by all of its tests, and take it back."""
         path = self.folder / mutant.path
         begin = time.monotonic()
         path.write_text(mutant.mutation.text(), encoding="utf-8")
         try:
-            verdict, by = self.test(mutant.tests, timeout=timeout)
+            verdict, by = self.test(tuple(first), timeout=timeout) if first else ("passed", "")
+            if verdict == "passed":
+                verdict, by = self.test(mutant.tests, timeout=timeout)
         finally:
             path.write_text(mutant.mutation.source, encoding="utf-8")
         return {
@@ -168,35 +256,37 @@ class Copy:
 def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str, object]]:
     """Return the verdict on each mutant, in order; those in `out` are not asked for again."""
     known: dict[str, dict[str, object]] = {}
+    wanted = {mutant.id: mutant for mutant in mutants}
     if out.exists():
         for line in out.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            known[row["id"]] = row
-    ids = [mutant.id for mutant in mutants]  # tests may be edited meanwhile
+            mutant = wanted.get(row["id"])
+            if mutant is not None and row["tests"] == mutant.digest(str(row["by"])):
+                known[row["id"]] = row
     waiting: queue.SimpleQueue[tuple[str, Mutant]] = queue.SimpleQueue()
-    for name, mutant in zip(ids, mutants, strict=True):
+    for name, mutant in wanted.items():
         if name not in known:
             waiting.put((name, mutant))
     writing = threading.Lock()
-    wrong: list[str] = []
+    wrong: list[SystemExit] = []
 
     def work() -> None:
         copy = Copy()
-        limits: dict[tuple[str, ...], float] = {}
+        known_tests: dict[frozenset[str], Entered] = {}
         try:
             while True:
                 try:
                     name, mutant = waiting.get_nowait()
                 except queue.Empty:
                     return
-                if mutant.tests not in limits:
-                    begin = time.monotonic()
-                    verdict, by = copy.test(mutant.tests, timeout=1800)
-                    if verdict != "passed":
-                        wrong.append(f"the tests fail without a mutant: {by}")
-                        return
-                    limits[mutant.tests] = 60 + 4 * (time.monotonic() - begin)
-                row = {"id": name, **copy.judge(mutant, timeout=limits[mutant.tests])}
+                tests = frozenset(mutant.tests)
+                if tests not in known_tests:
+                    known_tests[tests] = copy.entered(mutant.tests, out)
+                entered = known_tests[tests]
+                limit = 60 + 4 * sum(entered.seconds.values())
+                chosen = entered.tests_of(mutant)
+                row = {"id": name, **copy.judge(mutant, timeout=limit, first=chosen)}
+                row["tests"] = mutant.digest(str(row["by"]), copy.folder)
                 with writing:
                     known[name] = row
                     with out.open("a", encoding="utf-8") as file:
@@ -204,6 +294,8 @@ def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str
                     verdict = "killed  " if row["killed"] else "SURVIVED"
                     where = f"{row['path']}:{row['line']}"
                     print(verdict, where, row["change"], row["by"], flush=True)
+        except SystemExit as error:  # it would end this thread alone
+            wrong.append(error)
         finally:
             copy.remove()
 
@@ -213,8 +305,8 @@ def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str
     for thread in threads:
         thread.join()
     if wrong:
-        raise SystemExit(wrong[0])
-    return [known[name] for name in ids if name in known]
+        raise wrong[0]
+    return [known[name] for name in wanted if name in known]
 
 
 def main() -> int:
@@ -226,13 +318,14 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="PATH", help="files whose path begins so")
     parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"), help="kept verdicts")
     options = parser.parse_args()
-    found = list(all_mutants(options.only))
-    drawn = random.Random(options.seed).sample(found, min(options.n, len(found)))
+    groups = all_mutants(options.only)
+    drawn = draw(groups, options.n, seed=options.seed)
     rows = judge_all(drawn, options.out, n_jobs=options.jobs)
     survivors = [row for row in rows if not row["killed"]]
     for row in survivors:
         print(f"\n{row['path']}:{row['line']}  {row['change']}\n{row['diff']}")
-    print(f"\n{len(found)} possible, {len(drawn)} drawn with seed {options.seed}")
+    n_possible = sum(len(mutants) for mutants in groups.values())
+    print(f"\n{n_possible} possible, {len(drawn)} drawn with seed {options.seed}")
     for room in sorted({str(Path(str(row["path"])).parts[1]) for row in rows}):
         here = [row for row in rows if Path(str(row["path"])).parts[1] == room]
         print(f"{room:12} {sum(bool(row['killed']) for row in here):4} of {len(here):4} killed")

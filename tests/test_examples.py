@@ -9,8 +9,9 @@ import pkgutil
 import pytest
 
 import tfprune
+import tfprune.dissection
+import tfprune.geometry
 import tfprune.pruning
-import tfprune.registry
 import tfprune.similarity
 from tfprune.pruning.amounts import Rates
 from tfprune.pruning.kernels import PrunableTensor
@@ -18,11 +19,17 @@ from tfprune.pruning.masks import prune
 from tfprune.pruning.projection import project
 from tfprune.pruning.strategy import PruningContext, Strategy, load_strategy
 
-ROOMS = (tfprune.similarity, tfprune.pruning)
+ROOMS = (tfprune.similarity, tfprune.pruning, tfprune.geometry, tfprune.dissection)
 MODULES = [
     "tfprune.registry",
+    "tfprune.replications.evidence",
+    "tfprune.replications.perform",
+    "tfprune.replications.replication",
+    "tfprune.replications.verdict",
     "tfprune.sweeps.grid",
+    "tfprune.sweeps.opened",
     "tfprune.sweeps.progress",
+    "tfprune.sweeps.result",
     *(
         module.name
         for room in ROOMS
@@ -49,9 +56,17 @@ def test_what_pruning_is_called_by_has_an_example(thing):
     assert examples(thing)
 
 
-@pytest.mark.parametrize("name", tfprune.similarity.__all__)
-def test_what_the_similarity_room_offers_has_an_example(name):
-    assert examples(getattr(tfprune.similarity, name))
+PUBLIC = ("similarity", "geometry", "dissection", "sweeps", "replications")
+
+
+@pytest.mark.parametrize("room", PUBLIC)
+def test_whatever_a_room_offers_has_an_example_that_is_run(room):
+    offered = importlib.import_module(f"tfprune.{room}")
+    things = {name: getattr(offered, name) for name in offered.__all__}
+    assert [name for name, thing in things.items() if not examples(thing)] == []
+    homes = {getattr(thing, "__module__", None) or type(thing).__module__
+             for thing in things.values()}  # fmt: skip
+    assert homes <= set(MODULES)
 
 
 OFFERED = (

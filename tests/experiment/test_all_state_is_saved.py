@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tfprune.config import from_dict
 from tfprune.errors import InputError
+from tfprune.experiment import controls
 from tfprune.experiment.checkpoint import CheckpointFolder, Position
 from tfprune.experiment.controls import train_controls
 from tfprune.experiment.events import EpochFinished
@@ -134,6 +136,20 @@ def flat(value):
     if isinstance(value, (list, tuple)):
         return {f"{k}/{n}": v for k, part in enumerate(value) for n, v in flat(part).items()}
     return {"": value}
+
+
+def test_the_optimizer_of_a_reinitialised_control_is_that_of_step_0(monkeypatch):
+    monkeypatch.setattr(
+        "tfprune.training.state.fresh_variables", lambda network, *, seed: (network, seed)
+    )
+    replicate = SimpleNamespace(
+        network="weights of seed", seed=7, initial=SimpleNamespace(slots="of step 0"),
+        start_state=SimpleNamespace(slots="of the rewind step"),
+    )  # fmt: skip
+    start = controls._fresh(replicate)
+    assert (start.step, start.slots) == (0, "of step 0")
+    assert start.variables[0] == "weights of seed"
+    assert start.variables[1] not in range(1000)  # no seed that a replicate is likely to have
 
 
 @pytest.mark.slow

@@ -128,6 +128,16 @@ def test_copies_in_a_wide_layer_are_counted_and_near_copies_are_not(noise, count
     assert (found.width_b, found.dead_b, found.constant_b) == (300, 0, 0)
 
 
+@pytest.mark.parametrize(("noise", "counted"), [(0.0, 2), (1e-3, 0)])
+def test_copies_in_a_narrow_layer_are_counted_and_near_copies_are_not(noise, counted):
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(400, 8))
+    b = a.copy()
+    b[:, 6:] = 3.0 * a[:, :2] + 1.0 + noise * rng.normal(size=(400, 2))
+    found = score(a, b, "cka")
+    assert (found.duplicate_a, found.duplicate_b) == (0, counted)
+
+
 def scores(a, b, *names, **options):
     comparison = Comparison([("l", "l")], measures=names, blocks=0, permutations=0, **options)
     comparison.update({"l": a}, {"l": b})

@@ -200,3 +200,28 @@ def test_measures_that_have_no_interval_say_why(name, why):
     (found,) = scores(*draw(rng, 200, 4), name)
     assert found.interval is None
     assert f"no interval: {why}" in found.warnings
+
+
+@pytest.mark.parametrize(
+    ("widened", "name"),
+    [
+        *(("silent channels", name) for name in (*FROM_MOMENTS, "cka-minibatch")),
+        # the weights of PWCCA depend on the channels
+        *(("turned", name) for name in (*FROM_MOMENTS, "cka-minibatch") if "pwcca" not in name),
+    ],
+)
+def test_an_interval_is_of_the_directions_whatever_number_of_channels_carries_them(widened, name):
+    """Five directions in five channels, or in 95: turned into them, or beside silent ones."""
+    rng = np.random.default_rng(6)
+    a, b = draw(rng, 1000, 5)
+    wider = [np.eye(5, 95) if widened == "silent channels" else isometry(rng) for _ in (a, b)]
+    (narrow,), (wide,) = scores(a, b, name), scores(a @ wider[0], b @ wider[1], name)
+    assert wide.width_a == wide.width_b == 95
+    assert wide.value == pytest.approx(narrow.value, abs=1e-9)
+    assert narrow.interval is not None
+    assert wide.interval == pytest.approx(narrow.interval, abs=1e-6)
+
+
+def isometry(rng, inner=5, outer=95):
+    """A matrix (inner, outer) that leaves all distances as they are."""
+    return np.linalg.qr(rng.normal(size=(outer, inner)))[0].T

@@ -43,6 +43,12 @@ def computed_concepts(images: NDArray[Any], *, largest: float) -> ConceptSet:
     no unit can detect beyond chance.
 
     Raises InputError for another number of channels.
+
+    >>> red = np.full((1, 4, 4, 3), [255, 0, 0])
+    >>> found = computed_concepts(red, largest=255)
+    >>> everywhere = found.masks[0].all(axis=(1, 2))
+    >>> [one.name for one, is_seen in zip(found.concepts, everywhere) if is_seen]
+    ['red']
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3):

@@ -14,7 +14,13 @@ from tfprune.errors import InputError
 
 @dataclass(frozen=True)
 class Concept:
-    """A concept and the category that it is one of, such as red, a colour."""
+    """A concept and its category.
+
+    name, category: such as 'red' and 'colour'. Names are unique within a category.
+
+    >>> Concept("red", "colour").category
+    'colour'
+    """
 
     name: str
     category: str
@@ -25,10 +31,18 @@ class ConceptSet:
     """Images, and where each concept is seen in them.
 
     images: (n_images, height, width, channels), as the network's data set stores them.
-    concepts: what the masks show. masks: (n_images, n_concepts, height, width), True where the
-        concept is seen; in any resolution, not only that of the images.
+    concepts: what the masks show.
+    masks: (n_images, n_concepts, height, width), True where the concept is seen; their resolution
+        need not be that of the images.
 
     Raises InputError where the shapes do not fit, or a concept is named twice in its category.
+
+    >>> images = np.zeros((2, 4, 4, 1))
+    >>> masks = np.zeros((2, 1, 4, 4), bool)
+    >>> masks[0, 0, :, :2] = True
+    >>> bars = ConceptSet(images, (Concept("bar", "shape"),), masks)
+    >>> bars.categories, bars.carries().tolist()
+    (('shape',), [[True], [False]])
     """
 
     images: NDArray[Any]

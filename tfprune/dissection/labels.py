@@ -17,12 +17,18 @@ PERMUTATIONS = 19
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images with what each shows somewhere, where no mask says where.
+    """Images labelled with the concepts that they show, without masks of where.
 
-    images: (n_images, height, width, channels). concepts: what images may show. members:
-        (n_images, n_concepts), True where an image shows it; an image may show several.
+    images: (n_images, height, width, channels), as the network's data set stores them.
+    concepts: what images may show.
+    members: (n_images, n_concepts), True where an image shows the concept; it may show several.
 
     Raises InputError where the shapes do not fit.
+
+    >>> cats = LabelledImages(np.zeros((2, 4, 4, 3)), (Concept("cat", "animal"),),
+    ...                       np.array([[True], [False]]))
+    >>> cats.members[:, 0].tolist()
+    [True, False]
     """
 
     images: NDArray[Any]
@@ -46,8 +52,12 @@ class Telling:
         images' labels the largest AUC of any concept. selectivity: (n_units,), see
         `class_selectivity`; NaN where answers are negative. floor, selectivity_floor: (n_units,),
         the largest AUC of any concept and the selectivity with permuted labels, means over
-        permutations: of many concepts the best looks told, and a unit that seldom answers
-        selective, by chance.
+        permutations: by chance, the best of many concepts looks told, and a unit that seldom
+        answers looks selective.
+
+    >>> told = tell_labels(np.arange(40.0)[:, None], (np.arange(40) >= 20)[:, None])
+    >>> told.best_auc.tolist(), told.above_floor().tolist()
+    ([1.0], [True])
     """
 
     auc: NDArray[np.float64]
@@ -81,9 +91,17 @@ def tell_labels(
     """Return how well units tell which images show which concept.
 
     answers: (n_images, n_units), such as a map's maximum. members: (n_images, n_concepts).
-    permutations: how often the images' labels are permuted for the floors; 0 for none (then 0).
+    permutations: how often the images' labels are permuted for the floors; with 0, floors are 0.
+    seed: of the permutations.
 
     Raises InputError for other shapes.
+
+    >>> rng = np.random.default_rng(0)
+    >>> shows_cat = rng.random(200) < 0.5
+    >>> answers = np.stack([shows_cat + 0.1 * rng.random(200), rng.random(200)], axis=1)
+    >>> told = tell_labels(answers, shows_cat[:, None])
+    >>> told.best_auc.round(1).tolist(), told.above_floor().tolist()
+    ([1.0, 0.5], [True, False])
     """
     if np.ndim(answers) != 2 or np.shape(members)[:1] != np.shape(answers)[:1]:
         raise InputError(
@@ -113,7 +131,7 @@ def label_auc(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64
     answers: (n_images, n_units), such as a map's maximum. labels: (n_images,), whole numbers.
     The area under the ROC curve: the share of pairs of an image of the class and one of another of
     which the first has the larger answer, ties counted half. NaN for a class without images, or
-    with all of them.
+    with all of them. Raises InputError for other shapes, and for labels that are no whole numbers.
 
     >>> label_auc(np.array([[0.0], [1.0], [2.0]]), np.array([0, 0, 1])).tolist()
     [[0.0, 1.0]]
@@ -124,9 +142,14 @@ def label_auc(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64
 def class_selectivity(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
     """Return each unit's class selectivity, (n_units,), in [0, 1] for answers of at least 0.
 
+    answers: (n_images, n_units), such as a map's mean. labels: (n_images,), whole numbers.
     (m - r) / (m + r), m being the largest of the means over a class's images and r the mean
     of those of the other classes (Morcos et al. 2018, "On the importance of single directions").
-    NaN where both are 0, as of a dead unit, and where an answer is negative.
+    NaN where both are 0, as for a dead unit, and where an answer is negative. Raises InputError
+    for other shapes, and for labels that are no whole numbers.
+
+    >>> class_selectivity(np.array([[3.0, 1.0], [1.0, 1.0]]), np.array([0, 1])).tolist()
+    [0.5, 0.0]
     """
     return _selectivity(answers, _members(answers, labels))
 

@@ -35,10 +35,22 @@ def fates(
     """Return what became of every unit, one of FATES: (n_units,).
 
     dense, level: of the same layer on the same concepts; a unit that was constant in the dense
-        network detected nothing there. dead: (n_units,), units whose maps are the
-    same number everywhere on all images, or that lost all incoming weights.
+        network detected nothing there.
+    dead: (n_units,), units whose maps are the same number everywhere on all images, or that lost
+        all incoming weights.
+    threshold: the intersection over union above which a unit is a detector.
 
     Raises InputError where the layers have different numbers of units.
+
+    >>> from tfprune.dissection import Concept, ConceptSet, dissect
+    >>> masks = np.zeros((9, 1, 4, 4), bool)
+    >>> masks[:5, 0, :, :1] = True
+    >>> bars = ConceptSet(np.zeros((9, 4, 4, 1)), (Concept("bar", "shape"),), masks)
+    >>> maps = np.moveaxis(masks, 1, -1).astype(float)
+    >>> dense = dissect(lambda: [maps], bars, active=0.2)
+    >>> level = dissect(lambda: [0 * maps], bars, active=0.2)
+    >>> fates(dense, level, dead=level.constant).tolist()
+    ['died']
     """
     if dense.iou.shape != level.iou.shape or dead.shape != dense.best.shape:
         raise InputError(

@@ -40,7 +40,14 @@ class Dissection:
         which a unit counts as active. active: (n_units,), its share of all pixels. above:
         (n_units,), the share of all positions before resizing that lies above the threshold.
     constant: (n_units,), whether a unit gives the same number everywhere on all images.
-    is_exact: whether thresholds are, see `thresholds`.
+    is_exact: whether thresholds are exact, or from counts, see `dissect`.
+
+    >>> masks = np.zeros((9, 1, 4, 4), bool)
+    >>> masks[:5, 0, :, :1] = True
+    >>> bars = ConceptSet(np.zeros((9, 4, 4, 1)), (Concept("bar", "shape"),), masks)
+    >>> found = dissect(lambda: [np.moveaxis(masks, 1, -1).astype(float)], bars, active=0.2)
+    >>> found.concepts[found.best[0]].name, found.best_iou.tolist(), found.unique()
+    ('bar', [1.0], 1)
     """
 
     concepts: tuple[Concept, ...]
@@ -135,6 +142,16 @@ def dissect(
     they have nothing to do with each other.
 
     Raises InputError for maps that are none, for other numbers of images, and for nan.
+
+    >>> rng = np.random.default_rng(0)
+    >>> masks = np.zeros((60, 1, 8, 8), bool)
+    >>> masks[np.arange(60), 0, :, rng.integers(8, size=60)] = True
+    >>> bars = ConceptSet(np.zeros((60, 8, 8, 1)), (Concept("bar", "shape"),), masks)
+    >>> on_bars, anywhere = masks[:, 0].astype(float), rng.random((60, 8, 8))
+    >>> maps = np.stack([on_bars, anywhere], axis=-1)
+    >>> found = dissect(lambda: [maps], bars, active=0.125)
+    >>> found.best_iou.round(1).tolist(), found.above_floor().tolist()
+    ([1.0, 0.1], [True, False])
     """
     return dissect_layers(
         lambda: ({"": batch} for batch in batches()),

@@ -33,6 +33,10 @@ class Curvature:
         orthonormal basis of the tangent space. Normals along which no neighbour reaches are left
         out: their components are 0.
     codimension: normal directions in all, width - d.
+
+    >>> bowl = Curvature(np.array([[[2.0, 0.0], [0.0, 4.0]]]), codimension=1)
+    >>> bowl.dimension, bowl.principal.tolist()
+    (2, [[2.0, 4.0]])
     """
 
     second_form: NDArray[np.float64]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tfprune.config import config_hash
 from tfprune.disk import write_text_whole
 from tfprune.errors import InputError
-from tfprune.replications import REPLICATIONS
 from tfprune.replications.evidence import Evidence
+from tfprune.replications.names import REPLICATIONS
 from tfprune.replications.so_far import UnfinishedRun, named_values, unfinished
 from tfprune.replications.verdict import UNTOLD, Verdict
 
@@ -27,9 +27,14 @@ EXPERIMENT = "replications"  # in MLflow
 
 @dataclass(frozen=True)
 class Judged:
-    """A replication that was run at a size: the runs of its arms, and a verdict on every claim.
+    """A replication that was run at a size.
 
-    `seconds` are those that the runs computed, in all.
+    runs: arm -> its run. verdicts: every claim with its verdict, in the paper's order.
+    seconds: how long the runs took, in all.
+
+    >>> paper = REPLICATIONS.get("renda2020")
+    >>> Judged(paper, paper.size("smallest"), {}, (), 0.0).replication.name
+    'renda2020'
     """
 
     replication: Replication
@@ -53,18 +58,24 @@ def replicate(
 ) -> Judged:
     """Return a published experiment, run again at a size and judged claim by claim.
 
-    `name` is one of `REPLICATIONS`. Every arm is a run of its own in the MLflow experiment
-    `replications`; arms that have finished with the same configuration, in any replication, are not
-    trained again, and an interrupted one goes on. `data_dir` is where the data set lies or is
-    downloaded to.
+    Every arm is a run of its own in the MLflow experiment `replications`. Arms that have finished
+    with the same configuration, in any replication, are not trained again; an interrupted arm is
+    resumed.
 
-    `deterministic`: as of `tfprune.run`: the same bits whatever the number of cores.
-
-    With `so_far` nothing is trained: of an arm that has not finished, in this folder, the seeds are
-    judged that it has, and the page says how many they are.
+    name: one of `REPLICATIONS`. size: one of its sizes.
+    data_dir: where the data set lies or is downloaded to.
+    folder, tracking_uri, progress, deterministic: as of `tfprune.run`.
+    tell: called with a sentence before every arm.
+    so_far: train nothing; judge an unfinished arm of this folder by the seeds that it has finished,
+        and say on the page how many those are.
 
     Raises InputError for an unknown name or size, for whatever `tfprune.run` refuses, and with
-    `so_far` for an arm without a whole seed.
+    `so_far` for an arm that has not finished a seed.
+
+    >>> replicate("renda2020", size="huge")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: unknown size of renda2020 'huge'. Known: ...
     """
     found = REPLICATIONS.get(name)
     chosen = found.size(size)

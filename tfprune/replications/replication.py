@@ -19,9 +19,15 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the runs that a replication compares: its name, and what it sets.
+    """One of the runs that a replication compares.
 
-    `sentence` says what it is, for the page.
+    name: unique within the replication.
+    sentence: what it is, for the page.
+    settings: what it sets, as sections of a configuration file.
+
+    >>> Arm("fine-tuned", "pruned networks keep their weights", {"pruning": {"rewind_to": "final"}})
+    ... # doctest: +ELLIPSIS
+    Arm(name='fine-tuned', ...)
     """
 
     name: str
@@ -33,9 +39,14 @@ class Arm:
 class Size:
     """A scale at which a replication can be run.
 
-    `settings` are laid over those of the replication, before an arm's own; `sentence` says what
-    differs from the paper. `arms` overrides settings of single arms at this size, `said` what the
-    page calls them.
+    name: what `--size` takes.
+    sentence: what differs from the paper, for the page.
+    settings: override those of the replication; an arm's own override these.
+    arms: arm -> settings that override the arm's own at this size.
+    said: arm -> what the page says of it at this size, instead of the arm's sentence.
+
+    >>> Size("smallest", "digits instead of CIFAR-10", {"data": {"dataset": "digits"}}).name
+    'smallest'
     """
 
     name: str
@@ -49,9 +60,16 @@ class Size:
 class Claim:
     """One statement of the paper, and the test of it.
 
-    `text` is the statement in our words, `place` the part of the paper that makes it. `judge` takes
-    the evidence of all arms. It is judged at the sizes of `only` (empty: all); elsewhere it can't
-    be told.
+    name: unique within the replication.
+    text: the statement in our words. place: the part of the paper that makes it.
+    judge: takes the evidence of all arms and returns a verdict, as `above` and `near` do.
+    only: the sizes at which the claim can be judged (empty: all); elsewhere it can't be told.
+
+    >>> from tfprune.replications import above
+    >>> def is_learned(evidence):
+    ...     return above(evidence.accuracy("dense", level=0) - 0.5, what="accuracy less 50%")
+    >>> Claim("learned", "Dense networks reach more than half.", "Table 1", is_learned).only
+    ()
     """
 
     name: str
@@ -63,9 +81,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Replication:
-    """A published experiment. `paper` is its citation, `question` what it asks, in a sentence.
+    """A published experiment.
 
-    `answer` puts what was found into a few sentences with numbers, for the top of the page.
+    name: what `tfprune replicate` takes.
+    paper, doi: its citation. question: what it asks, in a sentence.
+    settings: what all arms share, as sections of a configuration file.
+    arms, sizes, claims: its runs, the scales at which they can be run, and what is judged.
+    answer: puts what was found into a few sentences with numbers, for the top of the page.
+
+    >>> from tfprune.replications import REPLICATIONS
+    >>> paper = REPLICATIONS.get("renda2020")
+    >>> paper.doi, [arm.name for arm in paper.arms]
+    ('10.48550/arXiv.2003.02389', ['learning-rate', 'weights-late', 'weights-start', 'fine-tuning'])
     """
 
     name: str

@@ -13,7 +13,14 @@ LEAST = 3  # seeds of an interval
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim: one of HOLDS, FAILS and UNTOLD, and why, in a sentence."""
+    """What became of a claim.
+
+    answer: one of HOLDS ('holds'), FAILS ('does not hold') and UNTOLD ("can't be told").
+    why: the numbers behind it, in a sentence.
+
+    >>> above(np.array([0.1, 0.2]), what="difference")
+    Verdict(answer="can't be told", why='difference: 2 seeds, and at least three are needed.')
+    """
 
     answer: str
     why: str
@@ -37,9 +44,12 @@ def above(values: np.ndarray, *, what: str, by: float = 0.0, digits: int = 1,
           scale: float = 100.0, unit: str = " points") -> Verdict:  # fmt: skip
     """Judge whether a difference, one value per seed, is larger than `by`.
 
-    It holds where the whole interval over seeds lies above, does not where it lies below, and
-    can't be told otherwise or with fewer than three seeds. `what` names the difference; its numbers
-    are shown times `scale`, with `digits` digits and the `unit`.
+    values: (n_seeds,), as shares; seeds without a number (NaN) are left out.
+    what: names the difference. Its numbers are shown times `scale`, with `digits` digits and the
+        `unit`.
+
+    The claim holds where the whole interval over seeds lies above `by`, does not hold where it lies
+    below, and can't be told otherwise, or with fewer than three seeds.
 
     >>> above(np.array([0.02, 0.03, 0.025]), what="ticket less dense").answer
     'holds'
@@ -61,7 +71,11 @@ def above(values: np.ndarray, *, what: str, by: float = 0.0, digits: int = 1,
 def near(values: np.ndarray, published: float, *, tolerance: float, what: str) -> Verdict:
     """Judge whether an accuracy, one value per seed, is the published one within a tolerance.
 
-    It holds where the interval over seeds lies within, does not where it lies wholly outside.
+    values: (n_seeds,), in [0, 1]. published, tolerance: likewise.
+    what: names the accuracy.
+
+    The claim holds where the whole interval over seeds lies within the tolerance, does not hold
+    where it lies wholly outside, and can't be told otherwise, or with fewer than three seeds.
 
     >>> near(np.array([0.9180, 0.9181, 0.9182]), 0.9171, tolerance=0.0035, what="dense").answer
     'holds'
@@ -82,7 +96,13 @@ def near(values: np.ndarray, published: float, *, tolerance: float, what: str) -
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
-    """Join the verdicts of a claim's parts: it holds if all do, and does not if any does not."""
+    """Return one verdict on a claim of several parts.
+
+    It holds if all parts hold, does not hold if one of them does not, and can't be told otherwise.
+
+    >>> together([Verdict(HOLDS, "a > b."), Verdict(UNTOLD, "c: 1 seed.")])
+    Verdict(answer="can't be told", why='a > b. c: 1 seed.')
+    """
     answers = [verdict.answer for verdict in verdicts]
     answer = FAILS if FAILS in answers else UNTOLD if UNTOLD in answers or not answers else HOLDS
     return Verdict(answer, " ".join(verdict.why for verdict in verdicts))

@@ -119,8 +119,6 @@ def ranking(
     known = [int(i) for i in np.flatnonzero(np.isfinite(number).any(axis=0))]
     if values.dead.all():
         return "ranking", f"{start}every layer is dead.", (), values.seeds
-    if values.dead.all():
-        return "ranking", f"{start}every layer is dead.", (), values.seeds
     if not known:
         return "ranking", f"{start}no layer could be compared by {label}.", (), values.seeds
     if len(values.layers) == 1:

@@ -35,11 +35,20 @@ def find_sweep(reference: str, *, folder: str | Path = ".") -> FinishedSweep | N
 
 
 def open_sweep(reference: str, *, folder: str | Path = ".") -> FinishedSweep:
-    """Return a sweep of `folder` by its key or name (four letters of the key are enough).
+    """Return a sweep of `folder`, with its cells as they stand now.
 
-    Of several sweeps of one name, of which one has all cells of the others, that one is meant: a
-    grid that was run again with more values. Raises InputError when there is none, or several are
-    called so that are no such grids.
+    reference: its key (four letters are enough) or its name. Of several sweeps of one name, of
+        which one has all cells of the others, that one is meant: a grid that was run again with
+        more values.
+    folder: the project's folder, in which `mlruns` lies.
+
+    Raises InputError where there is no such sweep, where several others share the name, and for a
+    run that is no sweep; DamagedError where its `run.json` is damaged.
+
+    >>> open_sweep("of-no-such-name")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tfprune.errors.InputError: ...
     """
     place, facts = _found(Path(folder), reference)
     if not is_sweep(facts):

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepCell:
-    """A cell as it ended: `run` is the key of its finished run, `error` why it has none."""
+    """A cell as it ended.
+
+    key: the hash of its configuration. label: its settings in short, such as 'seed=1'.
+    settings: the settings of the grid and their values, such as {'seed': 1}.
+    run: the key of its finished run. error: why it has none. Both are None while it is missing.
+
+    >>> SweepCell("0f3c", "seed=1", {"seed": 1}, error="it diverged.").run is None
+    True
+    """
 
     key: str
     label: str
@@ -48,7 +56,17 @@ class Steps:
 class FinishedSweep:
     """A sweep once its cells have ended, each in a run of its own or with an error.
 
-    `run_id` is MLflow's id of the run under which it shows the cells' runs.
+    key, name: by which `open_sweep` finds it. cells: in the order of the grid.
+    root: the project's folder. location: its MLflow store.
+    steps: how many optimizer steps it took. undelivered: records that MLflow has not yet.
+    run_id: MLflow's id of the run under which it shows the cells' runs.
+
+    >>> from pathlib import Path
+    >>> from tfprune.tracking import resolve_store
+    >>> cells = (SweepCell("0f3c", "seed=0", {"seed": 0}, run="5d21"),
+    ...          SweepCell("77ab", "seed=1", {"seed": 1}, error="it diverged."))
+    >>> FinishedSweep("c41e", "seeds", cells, Path("."), resolve_store(folder=Path(".")))
+    FinishedSweep 'seeds': 1 of 2 cells done, 1 failed
     """
 
     key: str

@@ -37,11 +37,11 @@ def probability_worse(labels: np.ndarray, dense: np.ndarray, pruned: np.ndarray)
     >>> probability_worse(np.zeros(6), np.zeros(6), np.array([1, 1, 1, 0, 0, 0]))
     0.125
     """
-    from scipy.stats import binom
+    from scipy import special
 
     lost = int(np.sum((dense == labels) & (pruned != labels)))
     won = int(np.sum((dense != labels) & (pruned == labels)))
-    return float(binom.sf(lost - 1, lost + won, 0.5)) if lost + won else 1.0
+    return float(special.bdtrc(lost - 1, lost + won, 0.5)) if lost + won else 1.0
 
 
 def shift_facts(

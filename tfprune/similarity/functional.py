@@ -128,11 +128,11 @@ def exchange_p_value(lost: int, won: int) -> float:
     >>> exchange_p_value(0, 6)
     0.03125
     """
-    from scipy.stats import binom
+    from scipy import special
 
     if not lost + won:
         return 1.0
-    return float(min(1.0, 2 * binom.cdf(min(lost, won), lost + won, 0.5)))
+    return float(min(1.0, 2 * special.bdtr(min(lost, won), lost + won, 0.5)))
 
 
 def modal_answers(answers: Array) -> Array:

@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student
+from scipy import special
 
 from tfprune.similarity.arrays import Array
 from tfprune.similarity.claims import ALPHA
@@ -182,4 +182,4 @@ def _student(a: Array, b: Array, *, paired: bool) -> float:
         freedom = variance**2 / below if below else 1.0
     if variance <= least**2:
         return 1.0 if abs(apart) <= least else 0.0
-    return float(2 * student.sf(abs(apart) / math.sqrt(variance), freedom))
+    return float(2 * special.stdtr(freedom, -abs(apart) / math.sqrt(variance)))

@@ -75,6 +75,10 @@ def one_round() -> dict[str, float]:
             "tfprune run --help": took([tfprune, "run", "--help"], folder),
         }
         found |= parts_of_run(folder)
+        other = folder / "command"
+        other.mkdir()
+        words = [tfprune, "run", "--levels", "1", "--epochs", "1"]
+        found["tfprune run, one level of one epoch"] = took(words, other)
         found["tfprune show"] = took([tfprune, "show", "seconds"], folder)
         found["tfprune compare"] = took([tfprune, "compare", "seconds:0", "seconds:1"], folder)
     return found

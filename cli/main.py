@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import sys
@@ -102,6 +103,7 @@ def main(args: list[str] | None = None) -> Any:
     open_streams()
     # TensorFlow alone holds half a million objects: full collections took an eighth of a short run
     gc.set_threshold(10_000, 20, 20)
+    atexit.register(gc.freeze)  # nor are they looked through once more when the process ends
     with interruptible(to_the_end=True) as signals:
         status = _status(sys.argv[1:], signals)
         return _say_unwritten(status, sys.argv[1:])

@@ -91,12 +91,12 @@ def noop() -> dict[str, float]:
     return {"overhead_ms": each, "scheduler_ms": own, "all_ms": total}
 
 
-CELL = ["--epochs", "20", "--levels", "3", "--batch-size", "32", "--measure", "cka"]
 RUN = "from tfprune_cli.main import main; raise SystemExit(main())"
 
 
 def command(name: str, *words: str) -> list[str]:
-    return [sys.executable, "-c", RUN, name, *CELL, *words]
+    """Return the command line: of cells that are the digits experiment as it is by default."""
+    return [sys.executable, "-c", RUN, name, *words]
 
 
 def threads(n: int) -> dict[str, str]:
@@ -112,8 +112,7 @@ def efficiency() -> dict[str, float]:
     script = (
         "import sys, tfprune\n"
         "for seed in sys.argv[2:]:\n"
-        "    tfprune.run({'training': {'epochs': 20, 'batch_size': 32}}, levels=3, measure='cka',\n"
-        "                seed=int(seed), folder=sys.argv[1], tell=lambda message: None)\n"
+        "    tfprune.run(seed=int(seed), folder=sys.argv[1], tell=lambda message: None)\n"
     )
     with tempfile.TemporaryDirectory() as folder, clock() as took:
         both = [

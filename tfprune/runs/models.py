@@ -143,6 +143,7 @@ class ModelKeeper:
         from tfprune.models.files import to_keras3
         from tfprune.models.files.metadata import ImageInputs, write_metadata
         from tfprune.models.files.preprocessing import with_preprocessing
+        from tfprune.models.files.write import save
         from tfprune.tracking.client import save_keras_model
 
         inputs = ImageInputs.from_dict(facts)
@@ -166,7 +167,7 @@ class ModelKeeper:
         if self._plan.leaving.file is not None:
             return None
         path = target.with_suffix(".keras")
-        network.save(path, save_format="keras")
+        save(network, path)
         write_metadata(path, inputs.as_dict() if inputs is not None else {})
         return path
 

@@ -210,6 +210,7 @@ class RunRecord:
         A network that no Keras file can hold is stored as its weights alone.
         """
         from tfprune.models.files.metadata import write_metadata
+        from tfprune.models.files.write import save
 
         said = image_inputs(self._plan, trained.normalization).as_dict()
         with tempfile.TemporaryDirectory() as folder:
@@ -218,7 +219,7 @@ class RunRecord:
             network, data = trained.network, self._plan.dataset
             if self._plan.leaving.file is None:
                 model = Path(folder) / "model.keras"
-                network.save(model, save_format="keras")
+                save(network, model)
                 write_metadata(model, said)
             else:
                 shapes = {

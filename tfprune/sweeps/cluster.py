@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfprune.errors import InputError
 from tfprune.runs.doctor import cards
-from tfprune.sweeps.worker import LOG_VARIABLE
+from tfprune.sweeps.worker import LOG_VARIABLE, PRELOAD_VARIABLE
 
 if TYPE_CHECKING:
     import distributed
@@ -73,15 +73,18 @@ def _available_memory() -> float:
     return float(psutil.virtual_memory().available) / 2**30
 
 
-def environments(size: Size, *, log: Path | None = None) -> list[dict[str, str]]:
+def environments(
+    size: Size, *, log: Path | None = None, preload: bool = False
+) -> list[dict[str, str]]:
     """Return the environment of each worker: its share of the cores, and its GPU.
 
     TensorFlow, BLAS and tfprune's own threads each take as many cores as they see otherwise. What
-    workers write to stdout and stderr goes to `log`.
+    workers write to stdout and stderr goes to `log`; `preload`: see `local_cluster`.
     """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
     shared = {name: str(size.threads) for name in names}
     shared |= {LOG_VARIABLE: str(log)} if log is not None else {}
+    shared |= {PRELOAD_VARIABLE: "yes"} if preload else {}
     visible = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
     gpus = visible or [str(index) for index in range(size.gpus)]
     return [
@@ -91,11 +94,14 @@ def environments(size: Size, *, log: Path | None = None) -> list[dict[str, str]]
 
 
 @contextlib.contextmanager
-def local_cluster(size: Size, *, log: Path | None = None) -> Iterator[distributed.Client]:
+def local_cluster(
+    size: Size, *, log: Path | None = None, preload: bool = False
+) -> Iterator[distributed.Client]:
     """Yield a client of a cluster of this machine's, which ends with the block.
 
     Workers end with this process, however it ends. Each works on one cell at a time, and writes
-    what TensorFlow says to `log`.
+    what TensorFlow says to `log`, as soon as the folder of that file is there. With `preload` they
+    import TensorFlow and MLflow while they wait for their first cell.
     """
     distributed = import_distributed()
     import dask
@@ -122,7 +128,7 @@ def local_cluster(size: Size, *, log: Path | None = None) -> Iterator[distribute
                  "options": {"nthreads": 1, "env": environment, "memory_limit": 0,
                              "dashboard_address": None, "silence_logs": 50,
                              "preload": ["tfprune.sweeps.worker"]}}
-            for at, environment in enumerate(environments(size, log=log))
+            for at, environment in enumerate(environments(size, log=log, preload=preload))
         }  # fmt: skip
         scheduler = {
             "cls": distributed.Scheduler,

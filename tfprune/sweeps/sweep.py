@@ -6,6 +6,8 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from tfprune.config import RunConfig
 from tfprune.errors import InputError
 from tfprune.sweeps.cell import Job
 from tfprune.sweeps.cluster import import_distributed, local_cluster, running_cluster, size_for
+from tfprune.sweeps.grid import Cell
 from tfprune.sweeps.plan import Sweep, grid_of, job_of, plan_sweep, shared_dense
 from tfprune.sweeps.progress import Progress, Shown
 from tfprune.sweeps.record import SweepRecord
@@ -104,28 +107,28 @@ def run_sweep(
             "workers and threads are those of a cluster of this machine's; that of --scheduler has "
             "its own. Leave one of the two out."
         )
-    store = open_store(planned.location)
-    with SweepRecord.opened(planned, store, tell) as record:
-        found = planned.found(tell)
-        missing = [cell for cell in planned.cells if cell.key not in found.finished]
-        done = len(planned.cells) - len(missing)
+    found = planned.found(tell)
+    missing = [cell for cell in planned.cells if cell.key not in found.finished]
+    done = len(planned.cells) - len(missing)
+    with contextlib.ExitStack() as held:
+        # MLflow and a new store take seconds of one core: the workers start meanwhile
+        opening = held.enter_context(ThreadPoolExecutor(1)).submit(open_store, planned.location)
+        cluster = None
+        if missing:
+            cluster = held.enter_context(_cluster(planned, missing, workers, threads, scheduler))
+        record = held.enter_context(SweepRecord.opened(planned, opening.result(), tell))
         if done:
             tell(f"{done} of {len(planned.cells)} cells are done already.")
         work = Work()
-        if missing:
+        if cluster is not None:
             jobs = [job_of(planned, cell, found.begun.get(cell.key, ())) for cell in missing]
             tasks = shared_dense(planned, jobs)
             started = time.monotonic()
+            cluster.introduce(len(missing), tell)
             try:
-                with (
-                    _cluster(planned, len(missing), workers, threads, scheduler, tell) as (
-                        n,
-                        client,
-                    ),
-                    _progress(planned, jobs, tasks, n, client, progress) as view,
-                ):
+                with _progress(planned, jobs, tasks, cluster, progress) as view:
                     work = carry_out(
-                        client, planned.key, jobs, tasks, view, keep=record.note_outcome
+                        cluster.client, planned.key, jobs, tasks, view, keep=record.note_outcome
                     )
             except KeyboardInterrupt:
                 tell("Nothing is lost: the same command goes on where the sweep was interrupted.")
@@ -158,34 +161,48 @@ def _run_of(work: Work, key: str) -> str | None:
     return work.done[key].run if key in work.done else None
 
 
+@dataclass(frozen=True)
+class _Cluster:
+    """What the cells run on: its name for people, how many workers, and what is to be known."""
+
+    client: distributed.Client
+    name: str
+    n_workers: int
+    remarks: tuple[str, ...] = ()
+
+    def introduce(self, n_cells: int, tell: Callable[[str], None]) -> None:
+        """Tell what it is and where it can be watched."""
+        for remark in self.remarks:
+            tell(remark)
+        tell(f"{n_cells} cells on {self.name}. Dashboard: {self.client.dashboard_link}")
+
+
 @contextlib.contextmanager
 def _cluster(
     planned: Sweep,
-    n_cells: int,
+    cells: Sequence[Cell],
     workers: int | None,
     threads: int | None,
     scheduler: str | None,
-    tell: Callable[[str], None],
-) -> Iterator[tuple[int, distributed.Client]]:
-    """Yield the number of workers and a client of the cluster that the cells run on."""
+) -> Iterator[_Cluster]:
+    """Yield the cluster that the cells run on."""
     if scheduler is None:
-        size = size_for(n_cells, workers=workers, threads=threads)
+        size = size_for(len(cells), workers=workers, threads=threads)
         log = planned.folder / "workers.log"
-        with local_cluster(size, log=log) as client:
-            tell(f"{n_cells} cells on {size}. Dashboard: {client.dashboard_link}")
-            yield size.workers, client
+        with local_cluster(size, log=log, preload=True) as client:
+            yield _Cluster(client, str(size), size.workers)
         return
     with running_cluster(scheduler) as client:
         held = client.nthreads()
+        remarks = []
         if not held:
-            tell("The cluster has no worker yet: cells begin when one comes.")
+            remarks.append("The cluster has no worker yet: cells begin when one comes.")
         if any(n > 1 for n in held.values()):
-            tell(
+            remarks.append(
                 "A worker takes one cell at a time, whatever its threads: start workers with "
                 "'--nthreads 1 --nworkers N'."
             )
-        tell(f"{n_cells} cells on {scheduler}. Dashboard: {client.dashboard_link}")
-        yield max(1, len(held)), client
+        yield _Cluster(client, scheduler, max(1, len(held)), tuple(remarks))
 
 
 @contextlib.contextmanager
@@ -193,8 +210,7 @@ def _progress(
     planned: Sweep,
     jobs: Sequence[Job],
     tasks: Sequence[DenseTask],
-    n_workers: int,
-    client: distributed.Client,
+    cluster: _Cluster,
     is_shown: bool,
 ) -> Iterator[Progress]:
     labels = {job.key: job.label for job in jobs}
@@ -203,8 +219,8 @@ def _progress(
         labels=labels,
         n_cells=len(planned.cells),
         n_done=len(planned.cells) - len(jobs),
-        n_workers=n_workers,
-        dashboard=str(client.dashboard_link),
+        n_workers=cluster.n_workers,
+        dashboard=str(cluster.client.dashboard_link),
     )
     progress = Progress(shown, quiet=not is_shown)
     try:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import gc
 import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tfprune.errors import InputError
 from tfprune.sweeps.cell import Job, Outcome, run_cell, train_shared
 
 if TYPE_CHECKING:
@@ -14,6 +19,10 @@ if TYPE_CHECKING:
 
 #: names the file that takes what a worker of this machine's cluster writes to stdout and stderr
 LOG_VARIABLE = "TFPRUNE_WORKER_LOG"
+#: is set where such a worker imports TensorFlow and MLflow while it waits for its first cell
+PRELOAD_VARIABLE = "TFPRUNE_WORKER_PRELOAD"
+
+_preloading: list[threading.Thread] = []
 
 
 def topic_of(sweep: str) -> str:
@@ -36,6 +45,9 @@ def dense_on_worker(job: Job, seed: int, folder: str) -> Outcome:
 def _within_task(sweep: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], bool]]:
     import distributed
 
+    write_to_log()
+    for thread in _preloading:  # what two threads import at once may be there by half
+        thread.join()
     worker = distributed.get_worker()
     key = worker.get_current_task()
     topic, address = topic_of(sweep), str(worker.address)
@@ -54,9 +66,28 @@ def dask_setup(worker: distributed.Worker) -> None:
     """Start a worker of this machine's cluster: its output goes to a file, Ctrl-C to the sweep."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)  # the terminal sends them to every process
+    write_to_log()
+    atexit.register(gc.freeze)  # TensorFlow's objects need not be collected for a process to end
+    if PRELOAD_VARIABLE in os.environ:
+        _preloading.append(threading.Thread(target=_preload, daemon=True))
+        _preloading[0].start()
+
+
+def write_to_log() -> None:
+    """Send what this worker writes to its file, as soon as the sweep has made the folder."""
     log = os.environ.get(LOG_VARIABLE)
-    if log:
+    if log and os.path.isdir(os.path.dirname(log)):
         opened = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(opened, 1)
         os.dup2(opened, 2)
         os.close(opened)
+        del os.environ[LOG_VARIABLE]
+
+
+def _preload() -> None:
+    from tfprune.tracking.client import import_mlflow
+    from tfprune.training.backend import load_tensorflow
+
+    with contextlib.suppress(InputError):  # the cell will meet it again, and say it
+        load_tensorflow()
+    import_mlflow()

@@ -58,19 +58,11 @@ def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> No
         taken as it is needed. Raises InputError where it is not there, or where the process
         already uses TensorFlow on another.
     """
-    from tfprune.models.libraries import (
-        choose_backend,
-        imported,
-        keras2,
-        keras3_left_out,
-        settle_keras,
-    )
+    from tfprune.models.libraries import keras3_left_out, settle_keras
 
     if "tensorflow_model_optimization" not in sys.modules:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        choose_backend()
+        tf = load_tensorflow()
         with hushed_stderr(), keras3_left_out():
-            tf = imported("tensorflow")
             # a RuntimeError says that TensorFlow is already running in this process
             with contextlib.suppress(RuntimeError):
                 use_device(device)
@@ -78,7 +70,6 @@ def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> No
                 tf.config.threading.set_inter_op_parallelism_threads(1)
                 if deterministic:
                     _use_deterministic_operators()
-            keras2()
             importlib.import_module("tensorflow_model_optimization")
             tf.get_logger().setLevel("ERROR")
             tf.constant(0)  # starts the runtime, which talks too
@@ -99,6 +90,21 @@ def start_tensorflow(*, deterministic: bool = False, device: str = "auto") -> No
                 f"deterministic needs TensorFlow on a pool of {DETERMINISTIC_THREADS} threads, "
                 "and this process has started it with another. Start a new process."
             ) from None
+
+
+def load_tensorflow() -> Any:
+    """Return the `tensorflow` package, imported without its chatter and with nothing chosen yet.
+
+    Devices, threads and determinism are still open after it: see `start_tensorflow`.
+    """
+    from tfprune.models.libraries import choose_backend, imported, keras2, keras3_left_out
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    choose_backend()
+    with hushed_stderr(), keras3_left_out():
+        tf = imported("tensorflow")
+        keras2()
+    return tf
 
 
 def _use_deterministic_operators() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from tfprune.errors import InputError
 from tfprune.models.files import Origin, load_model, load_with_origin, to_keras3, write_back
 from tfprune.models.files.load import adopt
+from tfprune.models.files.write import save
 from tfprune.models.weights import values
 
 KINDS = ("keras3.keras", "keras3.h5", "keras2.keras", "keras2.h5")
@@ -130,6 +133,23 @@ def test_a_tf_keras_model_becomes_a_keras_3_model_that_needs_no_tfprune(
     assert isinstance(converted, keras3.Model)
     np.testing.assert_allclose(predict(converted, images), predict(small2, images), atol=1e-6)
     assert "tfprune" not in converted.to_json()
+
+
+def test_keras_files_are_such_in_whatever_thread_they_are_written(
+    keras: Any, tmp_path: Path
+) -> None:
+    # tf_keras takes the second one for HDF5 in a thread that has not imported it
+    network = keras.Sequential([keras.layers.Dense(2, input_shape=(3,))])
+    paths = [tmp_path / f"{n}.keras" for n in range(3)]
+
+    def write() -> None:
+        for path in paths:
+            save(network, path)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+    assert [zipfile.is_zipfile(path) for path in paths] == [True, True, True]
 
 
 def test_a_model_with_a_fixed_training_mode_still_becomes_keras_3(keras: Any) -> None:

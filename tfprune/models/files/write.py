@@ -27,6 +27,7 @@ from tfprune.models.files.origin import Origin
 from tfprune.models.files.verify import verify
 from tfprune.models.graph import fixes_training
 from tfprune.models.layer_names import called, shown
+from tfprune.models.libraries import is_keras3_model
 from tfprune.models.weights import copy_layer
 from tfprune.refused import refusal
 
@@ -170,11 +171,20 @@ def _swap(new: Path, place: Path, old: Path) -> None:
 
 
 def save(model: Any, path: Path) -> None:
-    """Save a model of either library as .keras, .h5 or, for a name without ending, SavedModel."""
+    """Save a model of either library as .keras, .h5 or, for a name without ending, SavedModel.
+
+    In whatever thread: in another one than that which imported it, tf_keras takes `.keras` for
+    HDF5 from the second file on, unless it is told otherwise.
+    """
+    given = {}
+    if not path.suffix:
+        given = {"save_format": "tf"}
+    elif path.suffix == ".keras" and not is_keras3_model(model):
+        given = {"save_format": "keras_v3"}
     with warnings.catch_warnings():
         # both libraries advise against .h5, which the user asked for
         warnings.simplefilter("ignore")
-        model.save(path, **({} if path.suffix else {"save_format": "tf"}))
+        model.save(path, **given)
 
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can hold

@@ -59,7 +59,8 @@ def test_an_unknown_size_is_named():
     with pytest.raises(InputError) as caught:
         REPLICATIONS.get("renda2020").size("smal")
     assert str(caught.value) == (
-        "unknown size of renda2020 'smal'; did you mean 'smallest'? Known: full, reduced, smallest."
+        "unknown size of renda2020 'smal'; did you mean 'small' or 'smallest'? Known: full, "
+        "reduced, small, smallest."
     )
 
 
@@ -263,6 +264,55 @@ def test_three_replications_are_judged_on_one_run_of_the_small_size():
     first, *others = (one.config(one.arms[0], one.size("small")) for one in found)
     assert [config_hash(one) for one in others] == [config_hash(first)] * 2
     assert first.replicates >= seeds_needed(7)  # six convolutions and a dense layer
+
+
+def test_arms_whose_weights_go_back_are_the_same_runs_in_three_replications():
+    arms = {
+        "renda2020": ("weights-late", "weights-start"), "paul2023": ("late", "start"),
+        "frankle2020": ("late", "start"),
+    }  # fmt: skip
+    hashes = []
+    for name, wanted in arms.items():
+        found = REPLICATIONS.get(name)
+        named = {arm.name: arm for arm in found.arms}
+        hashes.append(
+            [config_hash(found.config(named[one], found.size("small"))) for one in wanted]
+        )
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert hashes[0][0] != hashes[0][1]
+
+
+def test_no_page_of_a_shorter_schedule_speaks_of_the_published_steps():
+    for name in NAMES:
+        found = REPLICATIONS.get(name)
+        for size in found.sizes:
+            said = [size.said.get(arm.name, arm.sentence) for arm in found.arms]
+            published = ("62,400", "of 182")
+            assert size.name == "full" or not any(p in one for one in said for p in published)
+
+
+@pytest.mark.parametrize(
+    ("name", "convolutions", "all_kernels"),
+    [("conv2_quarter", 2_736, 269_616), ("conv6_quarter", 71_856, 138_032),
+     ("resnet8_half", 19_288, 19_608)],
+)  # fmt: skip
+def test_narrow_networks_have_the_weights_that_their_docstrings_count(
+    name, convolutions, all_kernels
+):
+    import doctest
+
+    from tfprune.replications import networks
+
+    model = getattr(networks, name)((32, 32, 3), 10)
+    kernels = [(v.name, int(np.prod(v.shape))) for v in model.trainable_weights
+               if "kernel" in v.name]  # fmt: skip
+    assert sum(size for _, size in kernels) == all_kernels
+    dense = ("dense", "logits")
+    assert sum(n for name, n in kernels if not name.startswith(dense)) == convolutions
+    text = getattr(networks, name).__doc__
+    assert f"{all_kernels:,}" in text
+    example = doctest.DocTestFinder().find(getattr(networks, name), globs=vars(networks))
+    assert doctest.DocTestRunner().run(example[0]).failed == 0
 
 
 def test_the_answer_says_the_u_of_the_run_of_the_floor_and_of_pruning_itself():

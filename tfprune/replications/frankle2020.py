@@ -56,6 +56,14 @@ FRANKLE2020 = Replication(
             "kept, 83% pruned at once, three seeds.",
             {**resnet20.REDUCED, "pruning": {"levels": 1, "fraction": 0.83}},
             arms={"late": {"pruning": {"rewind_to": "2ep"}}},
+            said={"late": "rewound to epoch 2 of 10"},
+        ),
+        Size(
+            "small",
+            resnet20.SMALL_SAID,
+            resnet20.SMALL,
+            arms={"late": resnet20.SMALL_LATE, "start": resnet20.SMALL_START},
+            said={"late": "rewound to epoch 1 of 12"},
         ),
         Size(
             "smallest",
@@ -63,17 +71,18 @@ FRANKLE2020 = Replication(
             "once, six seeds.",
             {**resnet20.DIGITS, "pruning": {"levels": 1, "fraction": 0.875}, "replicates": 6},
             arms={"late": {"pruning": {"rewind_to": "2ep"}}},
+            said={"late": "rewound to epoch 2 of 12"},
         ),
     ],
     claims=[
         Claim("stable-late", "Two copies of a network, trained on from an early step in different "
               "orders, are linearly connected.", "results on instability", _stable_late),
         Claim("unstable-at-start", "From the start they are not.", "results on instability",
-              _unstable_at_start, only=("full", "reduced")),
+              _unstable_at_start, only=("full", "reduced", "small")),
         Claim("lower", "The barrier is lower from the early step on than from the start.",
               "results on instability", _lower),
         Claim("tickets", "Tickets rewound to the early step are more accurate than those rewound "
               "to the start.", "results on lottery tickets", _tickets_too,
-              only=("full", "reduced")),
+              only=("full", "reduced", "small")),
     ],
 )  # fmt: skip

@@ -65,6 +65,14 @@ PAUL2023 = Replication(
             "kept, 49% pruned at each of three levels, three seeds.",
             {**resnet20.REDUCED, "pruning": {"levels": 3, "fraction": 0.488}},
             arms={"late": {"pruning": {"rewind_to": "1ep"}}},
+            said={"late": "rewound to epoch 1 of 10"},
+        ),
+        Size(
+            "small",
+            resnet20.SMALL_SAID,
+            resnet20.SMALL,
+            arms={"late": resnet20.SMALL_LATE, "start": resnet20.SMALL_START},
+            said={"late": "rewound to epoch 1 of 12"},
         ),
         Size(
             "smallest",
@@ -72,13 +80,14 @@ PAUL2023 = Replication(
             "three levels, six seeds.",
             {**resnet20.DIGITS, "pruning": {"levels": 3, "fraction": 0.5}, "replicates": 6},
             arms={"late": {"pruning": {"rewind_to": "2ep"}}},
+            said={"late": "rewound to epoch 2 of 12"},
         ),
     ],
     claims=[
         Claim("connected", "Rewound late, successive levels are linearly connected: error barriers "
               "stay below 2%.", "results on successive levels", _connected),
         Claim("unconnected", "Rewound to the start, they are not.", "results on successive levels",
-              _unconnected, only=("full", "reduced")),
+              _unconnected, only=("full", "reduced", "small")),
         Claim("lower", "Barriers are lower with late rewinding than with rewinding to the start.",
               "results on successive levels", _lower),
     ],

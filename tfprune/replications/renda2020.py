@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfprune.replications import resnet20
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Size
 from tfprune.replications.verdict import Verdict, above, near, together
@@ -30,14 +31,15 @@ def _training(epochs: int) -> dict[str, object]:
     }
 
 
-def _late(epochs: int) -> dict[str, object]:
-    return {"pruning": {"rewind_to": f"{max(1, round(epochs * _LATE / _EPOCHS))}ep"}}
-
-
 def _size(name: str, sentence: str, epochs: int, **rest: object) -> Size:
-    late = _late(epochs)
+    late = max(1, round(epochs * _LATE / _EPOCHS))
     settings = {**_training(epochs), **rest}
-    return Size(name, sentence, settings, arms={"weights-late": late})
+    arms = {"weights-late": {"pruning": {"rewind_to": f"{late}ep"}}}
+    return Size(name, sentence, settings, arms=arms, said=_said(late, epochs))
+
+
+def _said(late: int, epochs: int) -> dict[str, str]:
+    return {"weights-late": f"weights and schedule go back to epoch {late} of {epochs}"}
 
 
 def _accuracies(evidence: Evidence) -> Verdict:
@@ -61,7 +63,7 @@ def _order(better: str, worse: str, *, by: float = 0.0) -> Claim:
         return above(difference, what=f"{better} less {worse} at level {last}", by=by)
 
     words = {
-        "learning-rate": "Learning-rate rewinding", "weights-late": "rewinding to epoch 12 of 182",
+        "learning-rate": "Learning-rate rewinding", "weights-late": "rewinding to an early epoch",
         "fine-tuning": "fine-tuning", "weights-start": "rewinding to the start",
     }  # fmt: skip
     first = words[better][0].upper() + words[better][1:]
@@ -108,6 +110,13 @@ RENDA2020 = Replication(
             12,
             data={"train_split": "train[:10000]"},
             pruning={"fraction": 0.488, "levels": 3},
+        ),
+        Size(
+            "small",
+            resnet20.SMALL_SAID,
+            resnet20.SMALL,
+            arms={"weights-late": resnet20.SMALL_LATE, "weights-start": resnet20.SMALL_START},
+            said=_said(1, 12),
         ),
         _size(
             "smallest",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from tfprune.errors import InputError
 from tfprune.replications import REPLICATIONS
+from tfprune.replications.layouts import in_layout
 from tfprune.replications.page import write_page
 from tfprune.replications.perform import replicate
 from tfprune.replications.replication import Arm, Claim, Replication, Size
@@ -91,9 +94,74 @@ def test_arms_are_run_once_judged_and_shown(tiny, tmp_path, monkeypatch):
     elsewhere.unlink()
     trained.pop()
 
+    check_layouts(judged.runs["long"], tmp_path)
+
     note.write_text("torn")  # counts for no arm
     replicate("tiny2026", folder=tmp_path, tell=heard.append, progress=False)
     assert trained[1:] == ["tiny2026 smallest short", "tiny2026 smallest long"]
+
+
+def check_layouts(run, folder):
+    """A run's networks compared again say in its own layout what it said, in others what is so."""
+    config = TINY.config(TINY.arms[1], TINY.size("smallest"))
+    config = dataclasses.replace(
+        config, comparison=dataclasses.replace(config.comparison, measures=("cka", "cca"))
+    )
+    own = in_layout(run, config, "pixels", folder=folder / "pixels")
+
+    def values(rows):
+        return {
+            (row.seed, row.level, row.layer, row.against, row.against_seed): row.similarity
+            for row in rows
+            if row.measure == "cka" and (row.level == 1 or row.against != "dense")
+        }
+
+    there, again = values(run.similarities), values(own.result.similarities)
+    assert there.keys() == again.keys()
+    assert len(there) == 3 * (3 + 3)  # seeds or pairs of them, times layers
+    for key, value in there.items():
+        assert again[key] == pytest.approx(value, abs=1e-6)
+
+    images = probe_images(config)
+    for layout, shape in (("mean", lambda x: x.mean(axis=(1, 2))),
+                          ("flatten", lambda x: x.reshape(len(x), -1))):  # fmt: skip
+        found = in_layout(run, config, layout, folder=folder / layout)
+        (row,) = (
+            row
+            for row in found.result.similarities
+            if (row.seed, row.level, row.layer, row.measure) == (2, 1, "conv1", "cka")
+        )
+        assert row.layout == layout
+        sides = [shape(activations(run.model(level, seed=2), images)) for level in (0, 1)]
+        assert row.similarity == pytest.approx(cka(*sides), abs=1e-5)
+        assert found == in_layout(run, config, layout, folder=folder / layout)  # as it was kept
+        assert {cell for cell in found.refused if cell[1] == "cka"} == set()
+        # 60 images: more than the 16 + 16 and 24 + 24 channels, fewer than 8x8 pixels of either
+        wide = {"mean": set(), "flatten": {"conv1", "conv2"}}[layout]
+        assert {layer for layer, _ in found.refused} == wide
+        assert all(
+            "cca needs more samples than directions" in why for why in found.refused.values()
+        )
+
+
+def probe_images(config):
+    from tfprune.experiment.plan import make_plan, normalization_of
+
+    plan = make_plan(config)
+    return normalization_of(plan, 2).apply(plan.probe.images)
+
+
+def activations(model, images):
+    import tf_keras
+
+    return tf_keras.Model(model.inputs, model.get_layer("conv1").output)(images).numpy()
+
+
+def cka(x, y):
+    """Linear CKA by its definition, on Gram matrices (Kornblith et al. 2019)."""
+    x, y = (side.astype(float) - side.mean(axis=0) for side in (x, y))
+    k, m = x @ x.T, y @ y.T
+    return (k * m).sum() / np.sqrt((k * k).sum() * (m * m).sum())
 
 
 def test_an_unknown_replication_is_refused(tmp_path):

@@ -12,7 +12,9 @@ import pytest
 from tfprune.config import config_hash
 from tfprune.errors import InputError
 from tfprune.replications import REPLICATIONS
+from tfprune.replications.by_layout import REFUSED, cells, sentence, table, table_csv
 from tfprune.replications.evidence import Evidence
+from tfprune.replications.layouts import InLayout
 from tfprune.replications.perform import judge
 from tfprune.replications.shifted import CORRUPTIONS, corrupted
 from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD
@@ -328,6 +330,65 @@ def test_the_answer_says_the_u_of_the_run_of_the_floor_and_of_pruning_itself():
     shared = result((0.9,) * 3, profile=(0.5,) * 4, floor=0.5)
     text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": shared}))
     assert "none by svcca" in text
+
+
+def in_three_layouts():
+    """Pixels: a U above the floor. Means: none, on the floor. Flattened: a U by CKA alone."""
+    pixels, mean, flat = (
+        result((0.9,) * 3, profile=profile, floor=floor)
+        for profile, floor in [
+            ((0.9, 0.6, 0.6, 0.9), 0.5),
+            ((0.7,) * 4, 0.7),
+            ((0.95, 0.8, 0.8, 0.95), 0.4),
+        ]
+    )
+    refused = {("conv1", "svcca"): "too few", ("conv2", "svcca"): "too few"}
+    rows = tuple(row for row in flat.similarities if (row.layer, row.measure) not in refused)
+    flat = dataclasses.replace(flat, similarities=rows)
+    others = {"mean": InLayout(mean, {}), "flatten": InLayout(flat, refused)}
+    own = tuple(dataclasses.replace(row, layout="pixels") for row in pixels.similarities)
+    return Evidence({"imp": dataclasses.replace(pixels, similarities=own)}, {"imp": others})
+
+
+def test_each_layout_and_measure_has_its_own_verdicts():
+    evidence = in_three_layouts()
+    assert evidence.layouts("imp") == ["pixels", "mean", "flatten"]
+    found = {(one.layout, one.measure): one for one in cells(evidence, "imp", ("svcca", "cka"))}
+    shapes = {cell: one.shape for cell, one in found.items()}
+    assert shapes == {
+        ("pixels", "svcca"): HOLDS, ("pixels", "cka"): HOLDS,
+        ("mean", "svcca"): UNTOLD, ("mean", "cka"): UNTOLD,
+        ("flatten", "svcca"): REFUSED, ("flatten", "cka"): HOLDS,
+    }  # fmt: skip
+    assert set(found["pixels", "cka"].layers.values()) == {"closer"}
+    assert set(found["mean", "cka"].layers.values()) == {UNTOLD}
+    assert found["flatten", "svcca"].layers == {
+        "conv1": REFUSED, "conv2": REFUSED, "conv3": "closer", "dense1": "closer",
+    }  # fmt: skip
+    assert found["flatten", "cka"].u[0] == pytest.approx(0.15, abs=0.02)
+    assert found["flatten", "cka"].floor["conv2"] == pytest.approx(0.4, abs=0.02)
+    assert np.isnan(found["flatten", "svcca"].own["conv1"])
+
+
+def test_what_the_layouts_show_is_said_in_a_sentence_and_a_table():
+    found = cells(in_three_layouts(), "imp", ("svcca", "cka"))
+    assert sentence(found) == (
+        "By 2 measures in 3 layouts of feature maps (svcca in flatten is refused: too few images), "
+        "the U holds in 3 of 5 (not svcca in mean, cka in mean), is the contrary in 0, and "
+        "pruning's own part of it is above 0 in 3 and below 0 in 0; every layer lies above the "
+        "seed floor in 3 of 5 (not svcca in mean, cka in mean)."
+    )
+    lines = table(found).splitlines()
+    assert len(lines) == 2 + 6
+    assert {line.count("|") for line in lines} == {8}
+    assert lines[2].startswith("| pixels | svcca | **holds**: +0.30 [")
+    assert lines[2].endswith(" | all |  |  |")
+    assert lines[4].endswith(" |  | all |  |")
+    assert lines[6] == "| flatten | svcca | refused |  | conv3, dense1 |  | conv1, conv2 |"
+    rows = table_csv(found).splitlines()
+    assert rows[0] == "layout,measure,layer,similarity,floor,verdict"
+    assert "flatten,svcca,conv1,,,refused" in rows
+    assert len(rows) == 1 + 6 * 4
 
 
 def test_a_collapsed_seed_takes_no_part_in_what_is_said_of_layers():

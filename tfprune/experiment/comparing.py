@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
@@ -193,8 +192,13 @@ def compare_with_reference(
                 engine.update(a, b)
     scores = {key: score for engine in engines.values() for key, score in engine.scores().items()}
     return tuple(
-        dataclasses.replace(
-            _record(layer, measure, scores[layer.name, layer.name, measure], seed, level, against),
+        similarity_record(
+            layer,
+            measure,
+            scores[layer.name, layer.name, measure],
+            seed=seed,
+            level=level,
+            against=against,
             against_seed=against_seed,
         )
         for layer in reference.layers
@@ -202,9 +206,17 @@ def compare_with_reference(
     )
 
 
-def _record(
-    layer: HiddenLayer, measure: str, score: Score, seed: int, level: int, against: str
+def similarity_record(
+    layer: HiddenLayer,
+    measure: str,
+    score: Score,
+    *,
+    seed: int,
+    level: int,
+    against: str,
+    against_seed: int | None = None,
 ) -> SimilarityResult:
+    """Return a layer's score as a row of results; `against` says which network was side a."""
     low, high = score.interval if score.interval is not None else (None, None)
     taken = {
         item.name: getattr(score, item.name)
@@ -222,6 +234,7 @@ def _record(
         high=high,
         width=layer.width,
         against=against,
+        against_seed=against_seed,
         warnings="; ".join(score.warnings),
         **taken,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from tfprune.report.spoken import spoken
 from tfprune.results import DENSE, SEED_FLOOR
 
 if TYPE_CHECKING:
+    from tfprune.replications.layouts import InLayout
     from tfprune.results import LevelResult, RunResult, SimilarityResult
 
 _NEAR = 0.02  # of a density: levels round to whole weights
@@ -25,6 +26,7 @@ class Evidence:
     """The results of a replication's arms.
 
     results: name of the arm -> what its run found. Arrays have one value for each seed.
+    others: arm -> layout -> what its networks show in layouts that the run did not use itself.
 
     >>> from types import SimpleNamespace
     >>> rows = [SimpleNamespace(seed=seed, level=1, n_kept=20, n_weights=100,
@@ -35,6 +37,7 @@ class Evidence:
     """
 
     results: Mapping[str, RunResult]
+    others: Mapping[str, Mapping[str, InLayout]] = field(default_factory=dict)
 
     def seeds(self, arm: str) -> list[int]:
         """Return the seeds of an arm, in their order."""
@@ -119,7 +122,31 @@ class Evidence:
 
     def layers(self, arm: str) -> list[str]:
         """Return the compared layers, from the input on."""
-        return list(dict.fromkeys(row.layer for row in self.results[arm].similarities))
+        rows = self.results[arm].similarities
+        return [layer for _, layer in sorted({(row.layer_index, row.layer) for row in rows})]
+
+    def layouts(self, arm: str) -> list[str]:
+        """Return the layouts in which an arm was compared, the run's own first."""
+        own = [row.layout for row in self.results[arm].similarities[:1]]
+        return [*own, *self.others.get(arm, {})]
+
+    def laid_out(self, layout: str) -> Evidence:
+        """Return the same with every arm's similarities in a layout, where it has them."""
+        results = {
+            arm: self.others[arm][layout].result if layout in self.others.get(arm, {}) else run
+            for arm, run in self.results.items()
+        }
+        others = {
+            arm: {layout: found[layout]} for arm, found in self.others.items() if layout in found
+        }
+        return replace(self, results=results, others=others)
+
+    def refused(self, arm: str) -> Mapping[tuple[str, str], str]:
+        """Return (layer, measure) -> why there is none, of evidence that was `laid_out`."""
+        return {
+            cell: why for one in self.others.get(arm, {}).values()
+            for cell, why in one.refused.items()
+        }  # fmt: skip
 
     def collapsed(self, arm: str, *, level: int) -> tuple[int, ...]:
         """Return the seeds that collapsed at a level."""

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprune.disk import write_text_whole
-from tfprune.replications.evidence import Evidence
+from tfprune.replications.by_layout import Cell, cells, table, table_csv
 from tfprune.replications.so_far import UnfinishedRun
 from tfprune.results import csv_text
 
 if TYPE_CHECKING:
+    from tfprune.replications.layouts import InLayout
     from tfprune.replications.perform import Judged
     from tfprune.report.data import ReportData
     from tfprune.runs.finished import FinishedRun
@@ -44,6 +45,9 @@ def write_page(judged: Judged, folder: str | Path) -> list[Path]:
     for file, text in tables.items():
         write_text_whole(beside / file, text)
         files.append(beside / file)
+    if laid_out := _cells(judged):
+        write_text_whole(beside / "layouts.csv", table_csv(laid_out))
+        files.append(beside / "layouts.csv")
     data = {arm: _report_data(run) for arm, run in judged.runs.items()}
     figures: list[Path] = []
     if len(data) > 1:
@@ -55,10 +59,33 @@ def write_page(judged: Judged, folder: str | Path) -> list[Path]:
         kinds += [quantity.name for quantity in quantities(one)]
         target = beside / arm if len(data) > 1 else beside
         figures += save_figures(target, one, formats=("svg",), kinds=kinds)
+        for layout, found in judged.layouts.get(arm, {}).items():
+            figures += _layout_figures(target / layout, judged, one, found)
     page = folder / f"{name}.md"
     shown = [file.relative_to(folder) for file in figures if file.suffix == ".svg"]
     write_text_whole(page, _page(judged, name, shown, data))
     return [page, *files, *figures]
+
+
+def _cells(judged: Judged) -> list[Cell]:
+    """Return the cells of the table of layouts; none where no arm was compared in others."""
+    found = judged.replication
+    return [cell for arm, others in judged.layouts.items() if others
+            for cell in cells(judged.evidence, arm, found.layout_measures)]  # fmt: skip
+
+
+def _layout_figures(
+    target: Path, judged: Judged, data: ReportData, found: InLayout
+) -> Sequence[Path]:
+    """Draw the similarity over depth in a layout, by every measure that is refused of no layer."""
+    from dataclasses import replace
+
+    from tfprune.report.figures import save_figures
+
+    refused = {measure for _, measure in found.refused}
+    kinds = [f"depth-{one}" for one in judged.replication.layout_measures if one not in refused]
+    shown = replace(data, similarities=found.result.similarities)
+    return save_figures(target, shown, formats=("svg",), kinds=kinds)
 
 
 def _unfinished(judged: Judged) -> str:
@@ -71,7 +98,7 @@ def _unfinished(judged: Judged) -> str:
 def answer_of(judged: Judged) -> str:
     """Return what was found in a few sentences; empty where the replication has no such answer."""
     say = judged.replication.answer
-    return say(Evidence(judged.runs)) if say is not None else ""
+    return say(judged.evidence) if say is not None else ""
 
 
 def claims_csv(judged: Judged) -> str:
@@ -155,6 +182,7 @@ def _page(
         "\n".join(["| claim | where | verdict | our numbers |", "|---|---|---|---|", *rows]),
         "A claim *holds* if the whole 95% interval over seeds is on its side, *does not hold* if "
         "it is on the other, and *can't be told* otherwise.",
+        *_by_layout(_cells(judged), name),
         "## What was run",
         f"{size.sentence} The runs took {judged.seconds / 3600:.1f} hours ({_machine(judged)}).",
         "\n".join(arms),
@@ -168,6 +196,25 @@ def _page(
         parts += ["## Figures", *(f"![{file.stem} of {file.parent.name}]({file.as_posix()})"
                                   for file in figures)]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _by_layout(found: Sequence[Cell], name: str) -> list[str]:
+    """Return the section of the layouts; nothing where there is none."""
+    if not found:
+        return []
+    return [
+        "## By layout and measure",
+        "The same networks, compared in each layout: *pixels* takes every pixel of every image for "
+        "a data point, *mean* every image with its channels' means, *flatten* every image with all "
+        "its pixels as features. The U is the similarity of the first and the last layer less the "
+        "mean of those between, and pruning's own part of it what the U of two dense networks "
+        "lacks, both with 95% intervals over seeds. A layer is closer than the seed floor by an "
+        "exact test over seeds, with Holm's correction over the layers of a line. A measure is "
+        "refused of a layer where it would mean nothing: CCA and its kin need more data points "
+        "than directions.",
+        table(found),
+        f"Each layer's numbers: [layouts]({name}/layouts.csv).",
+    ]
 
 
 def _machine(judged: Judged) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tfprune.replications.verdict import UNTOLD, Verdict
 
 if TYPE_CHECKING:
     from tfprune.config import RunConfig
+    from tfprune.replications.layouts import InLayout
     from tfprune.replications.replication import Claim, Replication, Size
     from tfprune.runs.finished import FinishedRun
 
@@ -31,6 +32,7 @@ class Judged:
 
     runs: arm -> its run. verdicts: every claim with its verdict, in the paper's order.
     seconds: how long the runs took, in all.
+    layouts: arm -> layout -> what its networks show in a layout that is not the run's own.
 
     >>> paper = REPLICATIONS.get("renda2020")
     >>> Judged(paper, paper.size("smallest"), {}, (), 0.0).replication.name
@@ -42,6 +44,12 @@ class Judged:
     runs: Mapping[str, FinishedRun | UnfinishedRun]
     verdicts: tuple[tuple[Claim, Verdict], ...]
     seconds: float
+    layouts: Mapping[str, Mapping[str, InLayout]] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the claims are judged on."""
+        return Evidence(self.runs, self.layouts)
 
 
 def replicate(
@@ -81,6 +89,7 @@ def replicate(
     chosen = found.size(size)
     note = Path(folder) / "mlruns" / "replications" / f"{name}-{size}.json"
     runs: dict[str, FinishedRun | UnfinishedRun] = {}
+    layouts: dict[str, dict[str, InLayout]] = {}
     spent = 0.0
     for place, arm in enumerate(found.arms, start=1):
         config = _with_data_dir(found.config(arm, chosen), data_dir)
@@ -113,7 +122,26 @@ def replicate(
             tell(f"Arm {place} of {len(found.arms)}, {arm.name}: it has finished, run {run.key}.")
         spent += float(known.get("seconds", 0.0))
         runs[arm.name] = run
-    return Judged(found, chosen, runs, judge(found, chosen, Evidence(runs)), spent)
+        layouts[arm.name] = _in_layouts(found, run, config, folder=note.parent, tell=tell)
+    verdicts = judge(found, chosen, Evidence(runs, layouts))
+    return Judged(found, chosen, runs, verdicts, spent, layouts)
+
+
+def _in_layouts(
+    found: Replication,
+    run: FinishedRun,
+    config: RunConfig,
+    *,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> dict[str, InLayout]:
+    """Return layout -> a run's networks compared in it, of those that are not the run's own."""
+    from tfprune.replications.layouts import in_layout
+
+    others = [layout for layout in found.layouts if layout != config.comparison.layout]
+    if others:
+        tell(f"The networks of run {run.key} in other layouts: {', '.join(others)}.")
+    return {layout: in_layout(run, config, layout, folder=folder) for layout in others}
 
 
 def judge(

@@ -88,6 +88,8 @@ class Replication:
     settings: what all arms share, as sections of a configuration file.
     arms, sizes, claims: its runs, the scales at which they can be run, and what is judged.
     answer: puts what was found into a few sentences with numbers, for the top of the page.
+    layouts: those in which networks are compared once they are trained, besides the runs' own; the
+        page tells the U over depth and the seed floor in each, by `layout_measures`.
 
     >>> from tfprune.replications import REPLICATIONS
     >>> paper = REPLICATIONS.get("renda2020")
@@ -104,6 +106,8 @@ class Replication:
     sizes: Sequence[Size]
     claims: Sequence[Claim]
     answer: Callable[[Evidence], str] | None = None
+    layouts: Sequence[str] = ()
+    layout_measures: Sequence[str] = ()
 
     def size(self, name: str) -> Size:
         """Return a size by its name; raises InputError for a name that it has not."""

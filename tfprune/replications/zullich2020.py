@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.replications.by_layout import cells, depth, floor_profile, sentence, told
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Size
 from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, Verdict, above, interval
@@ -35,14 +36,9 @@ def _profile(evidence: Evidence, measure: str) -> tuple[np.ndarray, int]:
     return evidence.profile("imp", measure, level=last), last
 
 
-def _depth(profile: np.ndarray) -> np.ndarray:
-    """Return the mean of the first and the last layer less that of those between, per row."""
-    return np.asarray(profile[:, [0, -1]].mean(axis=1) - profile[:, 1:-1].mean(axis=1))
-
-
 def _u_shape(evidence: Evidence) -> Verdict:
     values, last = _profile(evidence, "svcca")
-    return above(_depth(values), scale=1, digits=3, unit="",
+    return above(depth(values), scale=1, digits=3, unit="",
                  what=f"SVCCA of the first and the last layer less the mean of those between, "
                  f"level {last}")  # fmt: skip
 
@@ -60,7 +56,7 @@ def _above_floor(measure: str) -> Claim:
                 UNTOLD, f"{n} seeds; a test of {len(layers)} layers needs at least {needed}."
             )
         floors = evidence.floors("imp", measure)
-        closer, farther = _told(evidence, measure)
+        closer, farther = _closer_and_farther(evidence, measure)
         mean = np.nanmean(values, axis=0)
         floor = [np.nanmean(one) for one in floors]
         numbers = ", ".join(
@@ -90,21 +86,23 @@ def answer(evidence: Evidence) -> str:
 
     values, last = _profile(evidence, "svcca")
     sparsity = 1 - evidence.density("imp", level=last)
-    floors = np.stack([np.nanmean(one, axis=1) for one in evidence.floors("imp", "svcca")], axis=1)
+    floors = floor_profile(evidence, "imp", "svcca")
     own, floor, more = (
         "{:+.2f} [{:+.2f}, {:+.2f}]".format(*interval(found[np.isfinite(found)]))
-        for found in (_depth(values), _depth(floors), _depth(values) - _depth(floors))
+        for found in (depth(values), depth(floors), depth(values) - depth(floors))
     )
     layers, needed = len(evidence.layers("imp")), seeds_needed(len(evidence.layers("imp")))
     if len(values) < needed:
-        told = f"can't be told from {len(values)} seeds, {layers} layers need at least {needed}"
+        closest = f"can't be told from {len(values)} seeds, {layers} layers need at least {needed}"
     else:
-        closer = {measure: _told(evidence, measure)[0] for measure in _MEASURES}
-        told = ", ".join(
+        closer = {measure: _closer_and_farther(evidence, measure)[0] for measure in _MEASURES}
+        closest = ", ".join(
             f"{'all layers' if len(names) == layers else ' and '.join(names) or 'none'} by {one}"
             for one, names in closer.items()
         )
     level, between = np.nanmean(values), np.nanmean(floors)
+    several = len(evidence.layouts("imp")) > 1
+    in_layouts = f" {sentence(cells(evidence, 'imp', _MEASURES))}" if several else ""
     return (
         f"At {sparsity:.0%} sparsity the SVCCA similarity of the first and the last hidden layer "
         f"to the dense network's, less the mean of the layers between, is {own} (95% interval over "
@@ -112,20 +110,15 @@ def answer(evidence: Evidence) -> str:
         f"seed it is {floor}, so pruning's own part of the U is {more}. On average over layers the "
         f"similarity is {level:.2f}, between seeds {between:.2f}; layers of the pruned network "
         f"that are closer to their dense network than another seed's are (exact tests, Holm's "
-        f"correction): {told}."
+        f"correction): {closest}.{in_layouts}"
     )
 
 
-def _told(evidence: Evidence, measure: str) -> tuple[list[str], list[str]]:
+def _closer_and_farther(evidence: Evidence, measure: str) -> tuple[list[str], list[str]]:
     """Return the layers that lie above the seed floor, and those below."""
-    from tfprune.similarity.claims import claims
-
-    values, _ = _profile(evidence, measure)
-    found = claims(list(values.T), evidence.floors("imp", measure))
-    pairs = list(zip(evidence.layers("imp"), found, strict=True))
+    said = told(evidence, "imp", measure)
     closer, farther = (
-        [layer for layer, claim in pairs if claim.direction == direction]
-        for direction in ("closer", "farther")
+        [layer for layer, one in said.items() if one == way] for way in ("closer", "farther")
     )
     return closer, farther
 
@@ -203,4 +196,6 @@ ZULLICH2020 = Replication(
         _over_control("reinitialised"),
     ],
     answer=answer,
+    layouts=("pixels", "mean", "flatten"),
+    layout_measures=_MEASURES,
 )  # fmt: skip

@@ -1,0 +1,167 @@
+"""The U over depth and the seed floor, by layout and measure: one cell of a table each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfprune.replications.evidence import Evidence
+from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, above, interval
+from tfprune.results import csv_text
+
+#: what a cell says where a measure means nothing on a layer in a layout
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one measure shows in one layout.
+
+    `u`: mean and interval over seeds of the first and the last layer less those between, of the
+    pruned networks, and `beyond` of that less the same of the seed floor; NaN where a layer is
+    refused. `shape` is the verdict on the U. `layers` says of every layer whether the pruned
+    network's is closer to its dense network's than another seed's is, 'farther', can't be told,
+    or is refused; `own` and `floor` are the two means.
+    """
+
+    layout: str
+    measure: str
+    u: tuple[float, float, float]
+    beyond: tuple[float, float, float]
+    shape: str
+    layers: dict[str, str]
+    own: dict[str, float]
+    floor: dict[str, float]
+
+
+def depth(profile: np.ndarray) -> np.ndarray:
+    """Return the mean of the first and the last layer less that of those between, per row."""
+    return np.asarray(profile[:, [0, -1]].mean(axis=1) - profile[:, 1:-1].mean(axis=1))
+
+
+def floor_profile(evidence: Evidence, arm: str, measure: str) -> np.ndarray:
+    """Return how similar each dense network's layers are to other seeds', (n_seeds, n_layers)."""
+    return np.stack([_mean(one, axis=1) for one in evidence.floors(arm, measure)], axis=1)
+
+
+def told(evidence: Evidence, arm: str, measure: str) -> dict[str, str]:
+    """Return layer -> 'closer' or 'farther' than the seed floor, or that it can't be told."""
+    from tfprune.similarity.claims import claims
+
+    profile = evidence.profile(arm, measure, level=evidence.levels(arm)[-1])
+    found = claims(list(profile.T), evidence.floors(arm, measure))
+    pairs = zip(evidence.layers(arm), found, strict=True)
+    return {layer: claim.direction or UNTOLD for layer, claim in pairs}
+
+
+def cells(evidence: Evidence, arm: str, measures: Sequence[str]) -> list[Cell]:
+    """Return every layout of an arm by every measure."""
+    return [_cell(evidence.laid_out(layout), arm, layout, measure)
+            for layout in evidence.layouts(arm) for measure in measures]  # fmt: skip
+
+
+def _cell(evidence: Evidence, arm: str, layout: str, measure: str) -> Cell:
+    layers = evidence.layers(arm)
+    profile = evidence.profile(arm, measure, level=evidence.levels(arm)[-1])
+    floors = floor_profile(evidence, arm, measure)
+    refused = {layer for layer in layers if (layer, measure) in evidence.refused(arm)}
+    own = depth(profile)
+    shape = REFUSED if refused else above(own, what="").answer
+    said = told(evidence, arm, measure)
+    means = [dict(zip(layers, _mean(one, axis=0), strict=True)) for one in (profile, floors)]
+    return Cell(
+        layout, measure, _interval(own), _interval(own - depth(floors)), shape,
+        {layer: REFUSED if layer in refused else said[layer] for layer in layers},
+        means[0], means[1],
+    )  # fmt: skip
+
+
+def _mean(values: np.ndarray, *, axis: int) -> np.ndarray:
+    """Return the means over what there is, NaN where nothing is."""
+    known = np.isfinite(values)
+    sums = np.where(known, values, 0.0).sum(axis=axis)
+    counts = known.sum(axis=axis)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _interval(values: np.ndarray) -> tuple[float, float, float]:
+    values = values[np.isfinite(values)]
+    return interval(values) if values.size else (float("nan"),) * 3
+
+
+def table(found: Sequence[Cell]) -> str:
+    """Return the cells as a table in Markdown."""
+    lines = [
+        "| layout | measure | the U | pruning's own part of it | closer than the seed floor | "
+        "not closer | refused |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for cell in found:
+        closer, farther, refused = (
+            [layer for layer, said in cell.layers.items() if said == one]
+            for one in ("closer", "farther", REFUSED)
+        )
+        rest = [layer for layer, said in cell.layers.items() if said == UNTOLD]
+        others = [*rest, *(f"{layer} (farther)" for layer in farther)]
+        lines.append(
+            f"| {cell.layout} | {cell.measure} | {_shape(cell)} | {_numbers(cell.beyond)} | "
+            f"{_names(closer, cell)} | {_names(others, cell)} | {_names(refused, cell)} |"
+        )
+    return "\n".join(lines)
+
+
+def table_csv(found: Sequence[Cell]) -> str:
+    """Return a row for every layout, measure and layer: both means, and what may be said."""
+    rows = [
+        [cell.layout, cell.measure, layer, *(_digits(one[layer]) for one in (cell.own, cell.floor)),
+         said]
+        for cell in found for layer, said in cell.layers.items()
+    ]  # fmt: skip
+    return csv_text(["layout", "measure", "layer", "similarity", "floor", "verdict"], rows)
+
+
+def sentence(found: Sequence[Cell]) -> str:
+    """Return in how many of the cells there is a U, and in how many all layers lie above."""
+    whole = [cell for cell in found if cell.shape != REFUSED]
+    without = [cell for cell in found if cell.shape == REFUSED]
+    refused = f" ({_called(without)} is refused: too few images)" if without else ""
+    return (
+        f"By {len({cell.measure for cell in found})} measures in "
+        f"{len({cell.layout for cell in found})} layouts of feature maps{refused}, the U holds in "
+        f"{_count(whole, lambda cell: cell.shape == HOLDS)}, is the contrary in "
+        f"{sum(cell.shape == FAILS for cell in whole)}, and pruning's own part of it is above 0 in "
+        f"{sum(cell.beyond[1] > 0 for cell in whole)} and below 0 in "
+        f"{sum(cell.beyond[2] < 0 for cell in whole)}; every layer lies above the seed floor in "
+        f"{_count(whole, lambda cell: set(cell.layers.values()) == {'closer'})}."
+    )
+
+
+def _count(found: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
+    """Return 'all 10', or how many of them with those of which it does not hold."""
+    lacking = [cell for cell in found if not holds(cell)]
+    if not lacking:
+        return f"all {len(found)}"
+    few = f" (not {_called(lacking)})" if len(lacking) <= 4 else ""
+    return f"{len(found) - len(lacking)} of {len(found)}{few}"
+
+
+def _called(found: Sequence[Cell]) -> str:
+    return ", ".join(f"{cell.measure} in {cell.layout}" for cell in found)
+
+
+def _shape(cell: Cell) -> str:
+    return REFUSED if cell.shape == REFUSED else f"**{cell.shape}**: {_numbers(cell.u)}"
+
+
+def _numbers(found: tuple[float, float, float]) -> str:
+    return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*found) if np.isfinite(found).all() else ""
+
+
+def _names(layers: Sequence[str], cell: Cell) -> str:
+    return "all" if len(layers) == len(cell.layers) else ", ".join(layers)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.6f}" if np.isfinite(value) else ""

@@ -122,7 +122,7 @@ def test_copies_and_saved_files_are_plain_float32_models(make, keras, tmp_path):
 def test_an_unknown_precision_is_refused(build_tiny):
     with pytest.raises(InputError) as caught:
         PrunableNetwork(build_tiny(), precision="fp8")
-    assert str(caught.value) == ("unknown precision 'fp8'. Known: float32, bfloat16.")
+    assert str(caught.value) == ("unknown precision 'fp8'. Known: float32, bfloat16, float16.")
 
 
 @pytest.mark.parametrize(

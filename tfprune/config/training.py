@@ -52,7 +52,7 @@ class TrainingConfig:
     precision: str = setting(
         "float32",
         "precision of training steps; weights, evaluation and comparison stay in float32. "
-        "bfloat16 is faster if the processor supports it",
+        "bfloat16 is faster if the processor supports it; float16, with loss scaling, on GPUs",
         "--precision",
         choices=tuple(PRECISIONS),
     )

@@ -32,6 +32,7 @@ CONTROLS = ("random-mask", "shuffled-mask", "reinitialised", "sparse-scratch", "
 PRECISIONS = {
     "float32": "every number in 32 bits",
     "bfloat16": "training steps compute in bfloat16, weights and all else stay in float32",
+    "float16": "training steps compute in float16 with dynamic loss scaling, all else in float32",
 }
 
 #: forms in which a network leaves -> how the file's name ends

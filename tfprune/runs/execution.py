@@ -18,7 +18,7 @@ from tfprune.runs.record import RunRecord, waiting_message
 from tfprune.runs.reporting import Reporter
 from tfprune.runs.trained_again import EPOCH_METRIC, cost_of_lost
 from tfprune.runs.workspace import Workspace
-from tfprune.training.precision import is_slow_here
+from tfprune.training.precision import is_slow_here, why_slow
 
 if TYPE_CHECKING:
     from tfprune.experiment.dense_phase import DensePhases
@@ -43,10 +43,7 @@ def carry_out(
     """
     name = workspace.facts["name"]
     if is_slow_here(plan.config.training.precision):
-        tell(
-            "The device has no bfloat16 instructions (CPU: avx512_bf16, amx_bf16; GPU: compute "
-            "capability 8.0): this is slower than --precision float32."
-        )
+        tell(why_slow(plan.config.training.precision))
     if plan.left_out:
         tell(f"Not pruned, because tfmot cannot wrap them: {', '.join(plan.left_out)}.")
     for note in plan.notes:

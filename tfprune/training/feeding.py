@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.data import Augmentation, augment, enlarge
 from tfprune.data.lazy import Images, LazyImages, bounded
 
 STEPS_PER_CALL = 16  # bounds how long an interrupt waits; has no influence on the arithmetic
@@ -38,3 +39,23 @@ def calls(
     blocks = images.blocks(parts, room=n_steps * batch_size)
     for (start, stop), block in zip(spans, blocks, strict=True):
         yield start, stop, tf.constant(block)
+
+
+def prepared(x: Any, varied: Augmentation | None, chosen: Any, shift: Any, flip: Any) -> Any:
+    """Return the normalised images x of a batch as they are varied, in a graph.
+
+    chosen: the positions (b,) at which `shift`, or the boxes that are enlarged, and `flip` hold
+    what is done with each image of the training set.
+    """
+    import tensorflow as tf
+
+    if varied is None:
+        return x
+    if varied.resized:
+        x = enlarge(x, tf.gather(shift, chosen))
+    return augment(
+        x,
+        None if shift is None or varied.resized else tf.gather(shift, chosen),
+        None if flip is None else tf.gather(flip, chosen),
+        padding=varied.padding,
+    )

@@ -105,7 +105,7 @@ def _wrapper_class() -> type:
 class PrunableNetwork:
     """A network, its masked twin that is trained, and the masks; both share all variables.
 
-    `network` is the plain model as it was given (with precision bfloat16: a copy of it, in
+    `network` is the plain model as it was given (with a precision of 16 bits: a copy of it, in
     float32 like the given one): evaluate it, take its activations.
     `trainable` is the same graph with the prunable layers wrapped: train only this one.
     After training steps the kernels hold unmasked values until `apply_masks` is called.

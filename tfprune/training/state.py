@@ -33,7 +33,8 @@ class TrainingState:
     """Values of all variables after `step` optimizer steps.
 
     `variables` are the network's in its order: kernels, biases, batch-norm scales and moving
-    statistics. `slots` are the optimizer's: its step counter, learning rate and moments.
+    statistics. `slots` are the optimizer's: its step counter, learning rate and moments; after
+    them the loss scale's where there is one.
     """
 
     step: int
@@ -41,24 +42,20 @@ class TrainingState:
     slots: tuple[np.ndarray, ...]
 
 
-def read_state(network: tf_keras.Model, optimizer: tf_keras.optimizers.Optimizer) -> TrainingState:
-    """Return a copy of the state of a network and its optimizer."""
+def read_state(network: tf_keras.Model, step: Any, slots: Sequence[Any]) -> TrainingState:
+    """Return a copy of the state of a network and of the variables of what trains it."""
     return TrainingState(
-        step=int(optimizer.iterations.numpy()),
+        step=int(step.numpy()),
         variables=tuple(variable.numpy() for variable in network.variables),
-        slots=tuple(variable.numpy() for variable in optimizer.variables),
+        slots=tuple(variable.numpy() for variable in slots),
     )
 
 
-def restore_state(
-    state: TrainingState,
-    network: tf_keras.Model,
-    optimizer: tf_keras.optimizers.Optimizer,
-) -> None:
-    """Assign a state to the network and optimizer it was read from, or to their equals."""
+def restore_state(state: TrainingState, network: tf_keras.Model, slots: Sequence[Any]) -> None:
+    """Assign a state to the network and variables it was read from, or to their equals."""
     for variable, value in zip(network.variables, state.variables, strict=True):
         variable.assign(value)
-    for variable, value in zip(optimizer.variables, state.slots, strict=True):
+    for variable, value in zip(slots, state.slots, strict=True):
         variable.assign(value)
 
 

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.config import TrainingConfig
-from tfprune.data import Augmentation, Normalization, augment, enlarge, epoch_plan
+from tfprune.data import Augmentation, Normalization, epoch_plan
 from tfprune.data.dataset import stratified_batches
 from tfprune.data.lazy import LazyImages
 from tfprune.errors import InputError, RunError
 from tfprune.models.weights import is_kernel
 from tfprune.training.backend import compiles, gpu, resident_images
 from tfprune.training.evaluation import Evaluation, evaluated, predictor
-from tfprune.training.feeding import calls
+from tfprune.training.feeding import calls, prepared
 from tfprune.training.optimizer import Movement, learning_rates, make_optimizer
 from tfprune.training.outputs import Outputs
 from tfprune.training.precision import computing_in
 from tfprune.training.prunable import PrunableNetwork
+from tfprune.training.scaling import LossScale
 from tfprune.training.state import (
     TrainingState,
     make_generators_settable,
@@ -93,6 +94,8 @@ class Trainer:
         self.n_traces = 0  # how often a training function was traced; 1 for all levels
         self.optimizer = make_optimizer(training, prunable.trainable.trainable_variables)
         self.optimizer.build(prunable.trainable.trainable_variables)
+        self._scale = LossScale() if prunable.precision == "float16" else None
+        self._slots = [*self.optimizer.variables, *(self._scale.variables if self._scale else ())]
         make_generators_settable(prunable.network)
         self.outputs = Outputs(from_logits, sigmoid)
         self._movement = Movement(prunable) if track_movement else None
@@ -119,25 +122,40 @@ class Trainer:
         decay = 0.0 if decoupled else training.weight_decay
         l1, varied, smoothing = training.l1, self.augmentation, training.label_smoothing
         kernels = [at for at, variable in enumerate(variables) if is_kernel(variable)]
-        pull, by_class = self._pull, self.outputs.by_class
+        pull, by_class, scale = self._pull, self.outputs.by_class, self._scale
 
-        def gradients(x: Any, y: Any) -> tuple[Any, Any, Any]:
+        def take(x: Any, y: Any) -> tuple[Any, Any]:
+            """Take a step and return losses and outputs; in float16, unless gradients overflow."""
+            if scale is None:
+                found, losses, outputs, _ = gradients(x, y)
+                optimizer.apply_gradients(zip(found, variables, strict=True))
+                return losses, outputs
+            with scale.step(model, optimizer) as step:
+                step.gradients, losses, outputs, step.finite = gradients(x, y)
+            return losses, outputs
+
+        def gradients(x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
             with tf.GradientTape() as tape:
                 with computing_in(self.prunable.precision, model):
                     outputs = tf.cast(model(x, training=True), tf.float32)
                 losses = self.outputs.smoothed_cross_entropy(y, outputs, smoothing)
                 losses = tf.cast(losses, tf.float32)
                 total = tf.reduce_mean(losses) + tf.add_n([tf.constant(0.0), *model.losses])
+                if scale is not None:
+                    total = total * scale.scale
             # 0 for what the loss does not reach, as behind tf.stop_gradient
             found = tape.gradient(total, variables, unconnected_gradients="zero")
+            found, finite = (found, None) if scale is None else scale.unscaled(found)
             if self._movement is not None:
-                self._movement.add(variables, found)
+                # of a step that is left out, nothing
+                moved = found if finite is None else [tf.where(finite, g, 0.0) for g in found]
+                self._movement.add(variables, moved)
             for at in kernels if decay or l1 else ():
                 found[at] += decay * variables[at] + l1 * tf.sign(variables[at])
             if pull is not None:
                 for at in kernels:
                     found[at] += pull.gradient(variables[at])
-            return found, losses, outputs
+            return found, losses, outputs, finite
 
         def batch(order: Any, step: Any, size: int | None) -> Any:
             start = step * batch_size
@@ -169,21 +187,11 @@ class Trainer:
                         n = tf.size(chosen) if size is None else size
                         x = tf.slice(block, [at, 0, 0, 0], [n, *block.shape[1:]])
                         x = tf.ensure_shape(x, [size, *block.shape[1:]])
-                    x = self.normalization.apply(x)
-                    if varied is not None:
-                        if varied.resized:
-                            x = enlarge(x, tf.gather(shift, chosen))
-                        x = augment(
-                            x,
-                            None if shift is None or varied.resized else tf.gather(shift, chosen),
-                            None if flip is None else tf.gather(flip, chosen),
-                            padding=varied.padding,
-                        )
+                    x = prepared(self.normalization.apply(x), varied, chosen, shift, flip)
                     y = tf.gather(labels, chosen)
                     # by a gather, which needs no word from the host on a GPU
                     optimizer.learning_rate.assign(tf.gather(rates, optimizer.iterations))
-                    found, losses, outputs = gradients(x, y)
-                    optimizer.apply_gradients(zip(found, variables, strict=True))
+                    losses, outputs = take(x, y)
                     answers = tf.argmax(by_class(outputs), axis=-1, output_type=labels.dtype)
                     hits = tf.equal(answers, y)
                     return (
@@ -242,17 +250,17 @@ class Trainer:
     def state(self) -> TrainingState:
         """Return a copy of the state of network and optimizer, pruned weights at 0."""
         self.prunable.apply_masks()
-        return read_state(self.prunable.network, self.optimizer)
+        return read_state(self.prunable.network, self.optimizer.iterations, self._slots)
 
     def restore(self, state: TrainingState) -> None:
         """Set network and optimizer to a state, then apply the masks that are in force."""
-        restore_state(state, self.prunable.network, self.optimizer)
+        restore_state(state, self.prunable.network, self._slots)
         self.prunable.apply_masks()
         self._forget_movement()
 
     def restart_optimizer(self, state: TrainingState) -> None:
-        """Set the optimizer (step, moments, schedule) to a state; the weights stay."""
-        for variable, value in zip(self.optimizer.variables, state.slots, strict=True):
+        """Set the optimizer (step, moments, schedule, scale) to a state; the weights stay."""
+        for variable, value in zip(self._slots, state.slots, strict=True):
             variable.assign(value)
         self._forget_movement()
 
@@ -318,6 +326,8 @@ class Trainer:
                     f"training diverged: the loss is {totals[0]} in epoch {epoch + 1}. Lower "
                     "--learning-rate, or warm it up with --warmup."
                 )
+            if self._scale is not None:
+                self._scale.check()
             on_steps(stop - start)
         return totals[0] / totals[2], totals[1] / totals[2]
 

@@ -14,6 +14,7 @@ import pytest
 from tfprune.errors import DamagedError, InputError, RunError
 from tfprune.tracking import Delivery, Store, open_store, resolve_store
 from tfprune.tracking.candidates import date_of
+from tfprune.tracking.errors import UnavailableError
 
 
 def _fail(message: str) -> None:
@@ -382,3 +383,15 @@ def test_what_mlflow_had_copied_half_when_it_was_killed_is_swept_away(
     assert [path.exists() for path in half] == [False, False]
     assert (folder / "levels.csv").read_text() == "level\n0\n"
     assert (folder / "more.txt").read_text() == "more"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("word " * 100, "word " * 58 + "word..."), ("w" * 400, "w" * 297 + "..."), ("short", "short")],
+)
+def test_what_a_store_says_at_length_is_cut_between_words(said, kept):
+    from tfprune.tracking.client import _store_errors
+
+    with pytest.raises(UnavailableError) as caught, _store_errors():
+        raise OSError(said)
+    assert str(caught.value) == kept

@@ -108,13 +108,19 @@ def _store_errors() -> Iterator[None]:
         raise UnavailableError(_first_line(error) or type(error).__name__) from error
 
 
+_LONGEST_LINE = 300  # characters
+
+
 def _first_line(error: Exception) -> str:
     """Return the line of an error's message that says what happened, its secrets masked."""
     # masked before it is cut: half a secret can't be told
     lines = masked(str(error)).strip().splitlines()
     # what SQLAlchemy says first of a write that something else has brought about
     lines = [line for line in lines if not line.startswith("(raised as a result of ")] or lines
-    return lines[0][:300] if lines else ""
+    if not lines or len(lines[0]) <= _LONGEST_LINE:
+        return lines[0] if lines else ""
+    cut = lines[0][: _LONGEST_LINE - 3]
+    return (cut.rpartition(" ")[0] or cut) + "..."
 
 
 def migrate_new_database(path: Path, artifact_root: str) -> None:

@@ -320,16 +320,16 @@ def test_narrow_networks_have_the_weights_that_their_docstrings_count(
 def test_the_answer_says_the_u_of_the_run_of_the_floor_and_of_pruning_itself():
     run = result((0.9,) * 3, profile=(0.9, 0.6, 0.6, 0.9), floor=0.5)
     text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": run}))
-    assert text.startswith("At 80% sparsity the SVCCA similarity")
-    own, floor, more = re.findall(r"is ([+-]\d\.\d\d) \[", text)
+    assert text.startswith("At 80% sparsity (test accuracy ")
+    own, floor, more = re.findall(r"(?:is|by) ([+-]\d\.\d\d) \[", text)
     assert float(own) == pytest.approx(0.3, abs=0.03)
     assert float(floor) == pytest.approx(0.0, abs=0.03)
     assert float(more) == pytest.approx(float(own) - float(floor), abs=0.011)
-    assert text.endswith("all layers by svcca, all layers by pwcca, all layers by cka, all layers "
-                         "by procrustes.")  # fmt: skip
+    assert text.endswith(": all layers, by SVCCA, PWCCA, CKA and Procrustes.")
+    assert re.search(r"\(test accuracy (89|90)\.\d%, of the dense networks (89|90)\.\d%\)", text)
     shared = result((0.9,) * 3, profile=(0.5,) * 4, floor=0.5)
     text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": shared}))
-    assert "none by svcca" in text
+    assert text.endswith(": none, by SVCCA, PWCCA, CKA and Procrustes.")
 
 
 def in_three_layouts():
@@ -373,18 +373,18 @@ def test_each_layout_and_measure_has_its_own_verdicts():
 def test_what_the_layouts_show_is_said_in_a_sentence_and_a_table():
     found = cells(in_three_layouts(), "imp", ("svcca", "cka"))
     assert sentence(found) == (
-        "By 2 measures in 3 layouts of feature maps (svcca in flatten is refused: too few images), "
-        "the U holds in 3 of 5 (not svcca in mean, cka in mean), is the contrary in 0, and "
+        "By 2 measures in 3 layouts of feature maps (without SVCCA in flatten: too few images), "
+        "the U holds in 3 of 5 (not SVCCA in mean, CKA in mean), is the contrary in 0, and "
         "pruning's own part of it is above 0 in 3 and below 0 in 0; every layer lies above the "
-        "seed floor in 3 of 5 (not svcca in mean, cka in mean)."
+        "seed floor in 3 of 5 (not SVCCA in mean, CKA in mean)."
     )
     lines = table(found).splitlines()
     assert len(lines) == 2 + 6
     assert {line.count("|") for line in lines} == {8}
-    assert lines[2].startswith("| pixels | svcca | **holds**: +0.30 [")
+    assert lines[2].startswith("| pixels | SVCCA | **holds**: +0.30 [")
     assert lines[2].endswith(" | all |  |  |")
     assert lines[4].endswith(" |  | all |  |")
-    assert lines[6] == "| flatten | svcca | refused |  | conv3, dense1 |  | conv1, conv2 |"
+    assert lines[6] == "| flatten | SVCCA | refused |  | conv3, dense1 |  | conv1, conv2 |"
     rows = table_csv(found).splitlines()
     assert rows[0] == "layout,measure,layer,similarity,floor,verdict"
     assert "flatten,svcca,conv1,,,refused" in rows

@@ -12,7 +12,7 @@ import pytest
 from tfprune.report.charts.accuracy import curve_charts
 from tfprune.report.charts.axes import level_colour, log_density, sparsity_ticks
 from tfprune.report.charts.beside import runs_accuracy_chart, runs_depth_charts
-from tfprune.report.charts.chart import CATEGORIES
+from tfprune.report.charts.chart import CATEGORIES, accuracy_scale, dashes_of, lines_by
 from tfprune.report.charts.controls import control_charts
 from tfprune.report.charts.similarity import depth_chart
 from tfprune.report.figures import draw
@@ -42,6 +42,26 @@ def test_a_level_keeps_its_hue_on_dark_paper_and_can_be_seen_there(n):
         assert _contrast(other, PAPER) >= 4
     assert _contrast(light[-1], "#ffffff") >= 4
     assert _contrast(CATEGORIES[0], PAPER) >= 3  # blue, the darkest of the others
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "end"),
+    [(0.70, 0.99, 1), (0.955, 1.0, 1), (0.40, 0.55, None), (0.90, 0.91, None), (1.0, 1.0, None)],
+)
+def test_an_axis_of_accuracies_ends_at_1_and_only_where_it_comes_near(lowest, highest, end):
+    rows = [{"lowest": lowest, "highest": highest}, {"lowest": None, "highest": None}]
+    scale = accuracy_scale(rows, padding=10)
+    assert scale.get("domainMax") == end
+    assert (scale["zero"], scale["padding"]) == (False, 10)
+
+
+@pytest.mark.parametrize("longest", ["test", "random-mask", "cifar10_corrupted/gaussian_noise_3"])
+def test_a_legend_has_room_for_its_names(longest):
+    legend = lines_by("run", dashes_of(["test", longest]), entry=115)["strokeDash"]["legend"]
+    entry = int(re.search(r"/ (\d+)", legend["columns"]["expr"])[1])
+    assert 115 <= entry <= 260
+    assert legend["labelLimit"] + 30 < entry  # and the line before it
+    assert legend["labelLimit"] >= min(7 * len(longest), 226)
 
 
 PAPER = "#14171a"  # page.css, dark

@@ -9,7 +9,7 @@ import pytest
 
 from tfprune.report.answer import answer
 from tfprune.report.charts.accuracy import accuracy_chart
-from tfprune.report.shifted import set_summaries, shift_statement, shift_table
+from tfprune.report.shifted import set_summaries, shift_statement, shift_table, short_names
 from tfprune.report.summary import markdown_note
 from tfprune.runs.record import _headline
 
@@ -81,6 +81,15 @@ def test_the_chart_of_accuracy_has_a_line_for_every_set(data):
     drawn = {name: [row["accuracy"] for row in chart.rows if row["data"] == name] for name in ON}
     assert drawn == {name: list(values) for name, values in ON.items()}
     assert "Dots and dashes: further test sets." in chart.caption
+
+
+def test_the_chart_names_sets_of_functions_without_their_modules(make_data):
+    made = make_data(n_levels=1, n_seeds=1)
+    on = {"accuracy_on/a.b:noisy": 0.5, "accuracy_on/c10": 0.6}
+    levels = tuple(dataclasses.replace(row, facts=on) for row in made.levels)
+    chart = accuracy_chart(dataclasses.replace(made, levels=levels), key="accuracy")
+    assert {row["data"] for row in chart.rows} - {"test", "validation"} == {"noisy", "c10"}
+    assert list(short_names(["a.b:noisy", "a.c:noisy"]).values()) == ["a.b:noisy", "a.c:noisy"]
 
 
 def test_the_note_in_mlflow_has_a_column_for_every_set(data):

@@ -11,6 +11,9 @@ from tfprune.replications.evidence import Evidence
 from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, above, interval
 from tfprune.results import csv_text
 
+#: measures as the papers call them
+CALLED = {"svcca": "SVCCA", "pwcca": "PWCCA", "cka": "CKA", "procrustes": "Procrustes"}
+
 #: what a cell says where a measure means nothing on a layer in a layout
 REFUSED = "refused"
 
@@ -106,7 +109,7 @@ def table(found: Sequence[Cell]) -> str:
         rest = [layer for layer, said in cell.layers.items() if said == UNTOLD]
         others = [*rest, *(f"{layer} (farther)" for layer in farther)]
         lines.append(
-            f"| {cell.layout} | {cell.measure} | {_shape(cell)} | {_numbers(cell.beyond)} | "
+            f"| {cell.layout} | {_measure(cell)} | {_shape(cell)} | {_numbers(cell.beyond)} | "
             f"{_names(closer, cell)} | {_names(others, cell)} | {_names(refused, cell)} |"
         )
     return "\n".join(lines)
@@ -126,7 +129,7 @@ def sentence(found: Sequence[Cell]) -> str:
     """Return in how many of the cells there is a U, and in how many all layers lie above."""
     whole = [cell for cell in found if cell.shape != REFUSED]
     without = [cell for cell in found if cell.shape == REFUSED]
-    refused = f" ({_called(without)} is refused: too few images)" if without else ""
+    refused = f" (without {_called(without)}: too few images)" if without else ""
     return (
         f"By {len({cell.measure for cell in found})} measures in "
         f"{len({cell.layout for cell in found})} layouts of feature maps{refused}, the U holds in "
@@ -148,7 +151,11 @@ def _count(found: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
 
 
 def _called(found: Sequence[Cell]) -> str:
-    return ", ".join(f"{cell.measure} in {cell.layout}" for cell in found)
+    return ", ".join(f"{_measure(cell)} in {cell.layout}" for cell in found)
+
+
+def _measure(cell: Cell) -> str:
+    return CALLED.get(cell.measure, cell.measure)
 
 
 def _shape(cell: Cell) -> str:

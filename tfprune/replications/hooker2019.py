@@ -27,8 +27,10 @@ def _differ(evidence: Evidence) -> Verdict:
     if not np.isfinite(p):
         return Verdict(UNTOLD, "Fewer than three seeds, or the last is not done yet.")
     why = (
-        f"{share:.1%} of the test images have another modal answer ({chance:.1%} between halves of "
-        f"the dense networks); exchange test p = {p:.3g}."
+        f"{share:.1%} of the test images have another modal answer. Exchange test of whether "
+        f"pruned and dense networks differ by more than networks of either kind: p = {p:.3g}. "
+        f"(Halves of the dense networks, which are smaller populations and so vary more, differ on "
+        f"{chance:.1%}.)"
     )
     return Verdict(HOLDS if p <= _ALPHA else UNTOLD, why)
 

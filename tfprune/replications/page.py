@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tfprune.disk import write_text_whole
 from tfprune.replications.by_layout import Cell, cells, table, table_csv
 from tfprune.replications.so_far import UnfinishedRun
+from tfprune.report.page.header import duration
 from tfprune.results import csv_text
 
 if TYPE_CHECKING:
@@ -35,20 +36,20 @@ def write_page(judged: Judged, folder: str | Path) -> list[Path]:
     beside = folder / name
     beside.mkdir(parents=True, exist_ok=True)
     files = []
+    data = {arm: _report_data(run) for arm, run in judged.runs.items()}
     tables = {"claims.csv": claims_csv(judged), "levels.csv": levels_csv(judged),
               "similarity.csv": similarity_csv(judged)}  # fmt: skip
     if any(run.descriptions for run in judged.runs.values()):
         tables["descriptions.csv"] = described_csv(judged)
     if text := answer_of(judged):
-        lacking = _unfinished(judged)
-        tables["answer.txt"] = f"{judged.size.sentence}{lacking and f' {lacking}'}\n\n{text}\n"
+        run = [judged.size.sentence, *filter(None, [_unfinished(judged)]), *_on_data(data)]
+        tables["answer.txt"] = f"{' '.join(run)}\n\n{text}\n"
     for file, text in tables.items():
         write_text_whole(beside / file, text)
         files.append(beside / file)
     if laid_out := _cells(judged):
         write_text_whole(beside / "layouts.csv", table_csv(laid_out))
         files.append(beside / "layouts.csv")
-    data = {arm: _report_data(run) for arm, run in judged.runs.items()}
     figures: list[Path] = []
     if len(data) > 1:
         figures += save_figures(beside, data, formats=("svg",), kinds=("accuracy",))
@@ -93,6 +94,12 @@ def _unfinished(judged: Judged) -> str:
     arms = [f"{arm} has {run.seeds} of {run.asked} seeds" for arm, run in judged.runs.items()
             if isinstance(run, UnfinishedRun)]  # fmt: skip
     return f"*Unfinished: {'; '.join(arms)}. What stands here is of these.*" if arms else ""
+
+
+def _on_data(data: Mapping[str, ReportData]) -> list[str]:
+    """Return a sentence for everything that is to be known of the arms' data."""
+    notes = {str(one.provenance.get("note") or "") for one in data.values()} - {""}
+    return [f"The data: {note.removesuffix('.')}." for note in sorted(notes)]
 
 
 def answer_of(judged: Judged) -> str:
@@ -171,7 +178,6 @@ def _page(
     ]
     arms = [f"- *{arm.name}*: {size.said.get(arm.name, arm.sentence)}" for arm in found.arms]
     described = any(run.descriptions for run in judged.runs.values())
-    notes = {str(one.provenance.get("note") or "") for one in data.values()} - {""}
     parts = [
         f"# {found.name}, {size.name}",
         f"{found.paper}, [doi:{found.doi}](https://doi.org/{found.doi}).",
@@ -184,9 +190,9 @@ def _page(
         "it is on the other, and *can't be told* otherwise.",
         *_by_layout(_cells(judged), name),
         "## What was run",
-        f"{size.sentence} The runs took {judged.seconds / 3600:.1f} hours ({_machine(judged)}).",
+        f"{size.sentence} The runs took {duration(judged.seconds)} ({_machine(judged)}).",
         "\n".join(arms),
-        *(f"The data: {note.removesuffix('.')}." for note in sorted(notes)),
+        *_on_data(data),
         f"    tfprune replicate {found.name} --size {size.name}",
         f"writes this page again. Tables: [claims]({name}/claims.csv), "
         f"[levels]({name}/levels.csv), [similarity]({name}/similarity.csv)"

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tfprune.replications.by_layout import cells, depth, floor_profile, sentence, told
+from tfprune.replications.by_layout import CALLED, cells, depth, floor_profile, sentence, told
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Size
 from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, Verdict, above, interval
+from tfprune.report.labels import listed
 
 _MEASURES = ("svcca", "pwcca", "cka", "procrustes")
 
@@ -74,7 +75,7 @@ def _above_floor(measure: str) -> Claim:
     return Claim(
         f"above-floor-{measure}",
         f"Every layer of the pruned network is closer to its dense network than another seed's "
-        f"dense network is, by {measure}.",
+        f"dense network is, by {CALLED[measure]}.",
         "not asked there; it decides what the shape means",
         judge,
     )
@@ -96,20 +97,26 @@ def answer(evidence: Evidence) -> str:
         closest = f"can't be told from {len(values)} seeds, {layers} layers need at least {needed}"
     else:
         closer = {measure: _closer_and_farther(evidence, measure)[0] for measure in _MEASURES}
-        closest = ", ".join(
-            f"{'all layers' if len(names) == layers else ' and '.join(names) or 'none'} by {one}"
-            for one, names in closer.items()
-        )
+        named = {CALLED[one]: "all layers" if len(names) == layers else listed(names) or "none"
+                 for one, names in closer.items()}  # fmt: skip
+        alike = len(set(named.values())) == 1
+        closest = (
+            f"{next(iter(named.values()))}, by {listed(named)}" if alike
+            else ", ".join(f"{names} by {one}" for one, names in named.items())
+        )  # fmt: skip
     level, between = np.nanmean(values), np.nanmean(floors)
+    accuracy, of_dense = (np.median(evidence.accuracy("imp", level=one)) for one in (last, 0))
     several = len(evidence.layouts("imp")) > 1
     in_layouts = f" {sentence(cells(evidence, 'imp', _MEASURES))}" if several else ""
     return (
-        f"At {sparsity:.0%} sparsity the SVCCA similarity of the first and the last hidden layer "
-        f"to the dense network's, less the mean of the layers between, is {own} (95% interval over "
-        f"{len(values)} seeds): the U over depth. Between dense networks that differ only in their "
-        f"seed it is {floor}, so pruning's own part of the U is {more}. On average over layers the "
-        f"similarity is {level:.2f}, between seeds {between:.2f}; layers of the pruned network "
-        f"that are closer to their dense network than another seed's are (exact tests, Holm's "
+        f"At {sparsity:.0%} sparsity (test accuracy {accuracy:.1%}, of the dense networks "
+        f"{of_dense:.1%}) the SVCCA similarity to the dense network, as the share of its "
+        f"directions that is left, is higher in the first and the last hidden layer than in the "
+        f"mean of those between by {own} (95% interval over {len(values)} seeds): the U over "
+        f"depth. Between dense networks that differ only in their seed it is {floor}, so pruning's "
+        f"own part of the U is {more}. On average over layers the similarity is {level:.2f}, "
+        f"between seeds {between:.2f}; layers of the pruned network that are closer to their dense "
+        f"network than another seed's are (exact tests, Holm's "
         f"correction): {closest}.{in_layouts}"
     )
 

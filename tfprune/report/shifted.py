@@ -54,6 +54,19 @@ def set_summaries(levels: Sequence[LevelResult]) -> tuple[SetSummary, ...]:
     )
 
 
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return what sets are called where there is little room: functions without their modules.
+
+    >>> short_names(["package.module:noisy", "cifar10:test[:50]"]).values()
+    dict_values(['noisy', 'cifar10:test[:50]'])
+    """
+    parts = {name: name.partition(":") for name in names}
+    short = {name: tail if "." in head and tail else name
+             for name, (head, _, tail) in parts.items()}  # fmt: skip
+    return {name: one if list(short.values()).count(one) == 1 else name
+            for name, one in short.items()}  # fmt: skip
+
+
 def _by_level(levels: Sequence[LevelResult], fact: str) -> dict[int, list[float]]:
     found = {}
     for level in sorted({row.level for row in levels}):

@@ -18,6 +18,7 @@ from tfprune.report.charts.chart import (
     Dashes,
     Row,
     Spec,
+    accuracy_scale,
     dashes_of,
     lines_by,
     number,
@@ -27,7 +28,7 @@ from tfprune.report.charts.chart import (
 from tfprune.report.collapse import kept_networks, means_over, not_collapsed
 from tfprune.report.data import ReportData
 from tfprune.report.labels import sparsity_by_level
-from tfprune.report.shifted import MOST, set_summaries
+from tfprune.report.shifted import MOST, set_summaries, short_names
 from tfprune.results import EpochResult
 
 DENSE_TEST = "dense, test"
@@ -110,12 +111,13 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
                 }
             )  # fmt: skip
     further = set_summaries(data.levels)[1 : MOST + 1]
+    called = short_names([one.name for one in further])
     shares = sparsity_by_level(data.levels)
     for one in further:
         n_known = len({row.seed for row in data.levels})
         rows += [
             {
-                "data": one.name, "level": level, "sparsity": number(shares[level]),
+                "data": called[one.name], "level": level, "sparsity": number(shares[level]),
                 "place": number(place(shares[level])), "accuracy": number(middle),
                 "lowest": number(low), "highest": number(high), "replicates": n_known,
             }
@@ -123,7 +125,7 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
         ]  # fmt: skip
     y: Spec = {
         "field": "accuracy", "type": "quantitative", "title": "Accuracy",
-        "axis": {"format": ".1%"}, "scale": {"zero": False, "padding": 10},
+        "axis": {"format": ".1%"}, "scale": accuracy_scale(rows, padding=10),
     }  # fmt: skip
     tip = tooltip(
         ("data", "data", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),
@@ -136,7 +138,7 @@ def accuracy_chart(data: ReportData, *, key: str) -> Chart | None:
         "highest seed. "
     ) * several
     also = "Dots and dashes: further test sets. " * bool(further)
-    dashes = {"validation": [3, 3], **{one.name: [6, 2, 1, 2] for one in further}}
+    dashes = {"validation": [3, 3], **{called[one.name]: [6, 2, 1, 2] for one in further}}
     return Chart(
         key=key,
         title="Accuracy against sparsity",

@@ -11,6 +11,7 @@ from tfprune.report.charts.chart import (
     Chart,
     Row,
     Spec,
+    accuracy_scale,
     dashes_of,
     lines_by,
     number,
@@ -41,7 +42,7 @@ def runs_accuracy_chart(runs: Mapping[str, ReportData], *, key: str) -> Chart:
     ]  # fmt: skip
     y: Spec = {
         "field": "accuracy", "type": "quantitative", "title": "Test accuracy",
-        "axis": {"format": ".1%"}, "scale": {"zero": False, "padding": 10},
+        "axis": {"format": ".1%"}, "scale": accuracy_scale(rows, padding=10),
     }  # fmt: skip
     tip = tooltip(
         ("run", "run", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".2%"),

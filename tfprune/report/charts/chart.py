@@ -129,6 +129,18 @@ def number(value: float | None) -> float | None:
     return float(f"{value:.6g}")
 
 
+def accuracy_scale(rows: Iterable[Row], *, padding: int) -> Spec:
+    """Return a scale of accuracies, from `lowest` to `highest` of the rows, that ends at 1.
+
+    Left to itself, it would go on to the next round number beyond.
+    """
+    ends = [row[name] for row in rows for name in ("lowest", "highest") if row[name] is not None]
+    scale: Spec = {"zero": False, "padding": padding}
+    low, high = min(ends, default=0.0), max(ends, default=0.0)
+    room = 0.1 * (high - low)  # more than the padding takes
+    return scale | ({"domainMax": 1} if low < high <= 1 < high + room else {})
+
+
 def legend_columns(letters_wide: int) -> Spec:
     """Return as many legend columns as the chart's width holds, each so many pixels wide."""
     return {"expr": f"max(1, floor((room + 20) / {letters_wide}))"}
@@ -144,6 +156,9 @@ Dashes = Sequence[float]
 
 SOLID: Dashes = (1, 0)
 DASHED: Dashes = (6, 3)  # of lines across a chart
+
+_SYMBOL, _LETTER = 34, 7  # pixels that a line's piece and each letter take in a legend
+_WIDEST = 260  # of a legend's entry
 
 #: what tells lines apart beside their colour: dashes, and shapes of the points on them
 _DASHES: tuple[Dashes, ...] = (
@@ -176,11 +191,13 @@ def lines_by(
     """Return the channels that tell the lines of a nominal field apart, named above the chart.
 
     `dashes` maps every line's name to its dashes, `colours` has one for each; without them only
-    the dashes tell. `entry` is the width of a legend's entry in pixels.
+    the dashes tell. `entry` is the width of a legend's entry in pixels, of longer names more.
     """
+    longest = max(map(len, dashes), default=0)
+    entry = min(max(entry, _SYMBOL + _LETTER * longest), _WIDEST)
     legend = top_legend(entry) | {
         "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 350,
-        "symbolFillColor": "transparent", "labelLimit": entry,
+        "symbolFillColor": "transparent", "labelLimit": entry - _SYMBOL,
     }  # fmt: skip
     by: Spec = {"field": field, "type": "nominal", "legend": legend}
     names = list(dashes)

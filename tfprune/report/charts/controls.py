@@ -9,7 +9,7 @@ import numpy as np
 
 from tfprune.report.charts.accuracy import DENSE_TEST, dense_accuracy, over_sparsity
 from tfprune.report.charts.axes import place
-from tfprune.report.charts.chart import Chart, Row, Spec, number, tooltip
+from tfprune.report.charts.chart import Chart, Row, Spec, accuracy_scale, number, tooltip
 from tfprune.report.collapse import kept_networks
 from tfprune.report.data import ControlRow, ReportData, mean_of_known
 from tfprune.report.depth import measures_of, seed_floor
@@ -182,7 +182,8 @@ def _beside(
     shape = ".3f" if measure else ".2%"
     y: Spec = {
         "field": "value", "type": "quantitative", "title": label,
-        "scale": {"zero": False, "padding": 12}, "axis": {} if measure else {"format": ".1%"},
+        "scale": {"zero": False, "padding": 12} if measure else accuracy_scale(rows, padding=12),
+        "axis": {} if measure else {"format": ".1%"},
     }  # fmt: skip
     tip = tooltip(
         ("network", "network", ""), ("level", "level", "d"), ("sparsity", "sparsity", ".1%"),

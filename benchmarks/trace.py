@@ -5,12 +5,14 @@
 runs the smallest experiment in a temporary folder under `sys.setprofile` and counts what of
 tfprune is entered, each function once: from the command line to the moment when the run's
 parameters stand in the journal, while one epoch is reported, and from one level's images to its
-similarities. Imports are counted by the functions they call, not by the bodies of modules.
+similarities. Imports are counted by the functions they call, not by the bodies of modules and
+classes.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 import tempfile
@@ -57,7 +59,8 @@ class Tracer:
         is_level = code.co_name == "compare_with_reference" and frame.f_locals.get("level") == 1
         if is_level and LEVEL not in self._done:
             self._open.setdefault(LEVEL, frame)
-        if not code.co_name.startswith("<"):
+        is_function = code.co_flags & inspect.CO_OPTIMIZED  # not a class's or a module's body
+        if is_function and not code.co_name.startswith("<"):
             for window in self._open:
                 self.entered[window].add(code)
         if code.co_name == "append" and frame.f_locals.get("op") == "params":

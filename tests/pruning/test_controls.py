@@ -67,6 +67,19 @@ def test_drawn_from_all_layers_every_weight_survives_equally_often():
     assert count_kept(shuffled_masks(ticket, seed=0)) == {"a": 12, "b": 0}
 
 
+def test_drawn_from_all_layers_each_layer_gets_its_own_part_of_the_draw():
+    """Whatever the number of layers; the parts are those of one permutation, in order."""
+    shapes = {"a": (2, 3), "b": (5,), "c": (1, 4), "d": (3,)}
+    ticket = {name: np.arange(np.prod(shape)).reshape(shape) % 2 == 0
+              for name, shape in shapes.items()}  # fmt: skip
+    masks = global_random_masks(ticket, seed=1)
+    assert {name: mask.shape for name, mask in masks.items()} == shapes
+    assert sum(count_kept(masks).values()) == sum(count_kept(ticket).values())
+    merged = global_random_masks({"all": np.arange(18) % 9 < 5}, seed=1)  # 10 of 18 as well
+    flat = np.concatenate([mask.ravel() for mask in masks.values()])
+    np.testing.assert_array_equal(flat, merged["all"])
+
+
 def test_drawn_from_all_layers_masks_of_one_seed_are_nested_over_levels():
     sparser = {name: mask & (np.random.default_rng(5).random(mask.shape) < 0.5)
                for name, mask in TICKET.items()}  # fmt: skip

@@ -15,8 +15,8 @@ from tfprune.errors import InputError, RunError
 from tfprune.pruning import masks as ranking
 from tfprune.pruning.amounts import Rates, removal_count
 from tfprune.pruning.kernels import PrunableTensor, count_kept, full_masks
-from tfprune.pruning.masks import prune, smallest
-from tfprune.pruning.strategy import PruningContext
+from tfprune.pruning.masks import first_emptied, prune, smallest
+from tfprune.pruning.strategy import PruningContext, load_strategy
 
 
 def network(**weights):
@@ -261,6 +261,29 @@ def test_scores_of_two_precisions_are_compared_exactly():
     )
     assert float(third) > 1 / 3
     assert [bool(flags[0]) for flags in chosen] == [False, True]
+
+
+def test_scores_of_two_precisions_are_all_ranked():
+    single, double = np.array([3, 1, 5], np.float32), np.array([2.0, 4.0])
+    flags = [np.ones(3, bool), np.array([True, True])]
+    for count, lowest in ((1, [1]), (3, [1, 2, 3]), (4, [1, 2, 3, 4])):
+        chosen = smallest([single, double], flags, count=count)
+        assert sorted([*single[chosen[0]], *double[chosen[1]]]) == lowest
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"), [(1, None), (2, (2, ("a",))), (3, (2, ("a",))), (5, (2, ("a",)))]
+)
+def test_the_first_level_that_empties_a_layer_is_foretold(levels, expected):
+    """By hand: level 1 prunes 0.1 and 1, level 2 the 2 that is left of a; three are left of b."""
+    shapes = {"a": (1, 2), "b": (1, 4)}
+    tensors = tuple(PrunableTensor(name, "dense", shape) for name, shape in shapes.items())
+    weights = {"a": np.array([[1.0, 2.0]]), "b": np.array([[0.1, 3.0, 4.0, 5.0]])}
+    masks = {name: np.ones(shape, bool) for name, shape in shapes.items()}
+    context = PruningContext(tensors=tensors, weights=weights, masks=masks)
+    found = first_emptied(context, levels=levels, strategy=load_strategy("magnitude"),
+                          scope="global", rates=Rates.uniform(0.34))  # fmt: skip
+    assert found == expected
 
 
 def test_more_than_there_are_is_a_mistake_of_the_caller():

@@ -78,6 +78,22 @@ def test_weights_into_a_neuron_that_nobody_reads_and_out_of_one_that_nothing_rea
     assert dead_filters(effective, tensors)["dense0"].tolist() == [True, True, False]
 
 
+def test_a_channel_that_is_repeated_is_needed_where_any_of_its_copies_is():
+    """Two channels become three neighbours each, of which only the last of the first is read."""
+    tensors = (PrunableTensor("first", "dense", (2, 2)), PrunableTensor("last", "dense", (6, 1)))
+    masks = full_masks(tensors)
+    masks["last"][:, 0] = [False, False, True, False, False, False]
+    graph = (
+        Node("input", "input", channels=2),
+        Node("first", "kernel", ("input",)),
+        Node("copies", "repeat", ("first",), positions=3),
+        Node("last", "kernel", ("copies",)),
+    )
+    effective = effective_masks(masks, tensors, graph)
+    np.testing.assert_array_equal(effective["first"], [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(effective["last"], masks["last"])
+
+
 def test_an_empty_layer_leaves_no_path_at_all():
     tensors = dense(3, 3, 3, 3)
     masks = full_masks(tensors)

@@ -92,6 +92,15 @@ def test_of_more_seeds_ways_are_drawn_and_p_is_never_0(paired, monkeypatch):
     assert difference_p([0.0] * n, [1.0] * n, paired=paired) == 1e-4
 
 
+def test_the_effect_size_of_unpaired_seeds_is_in_pooled_standard_deviations():
+    """By hand: squares 6 and 14 about the means 1 and 3, over 2 + 2 degrees of freedom."""
+    found = effect_size([0.0, 0.0, 3.0], [1.0, 2.0, 6.0], paired=False)
+    assert found == pytest.approx(2 / np.sqrt(20 / 4), rel=1e-12)
+    longer = effect_size([0.0, 0.0, 3.0], [1.0, 2.0, 6.0, 3.0], paired=False)
+    assert longer == pytest.approx(2 / np.sqrt(20 / 5), rel=1e-12)
+    assert effect_size([0.0, 1.0], [1.0, 2.0, 3.0], paired=False) is None
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
 @pytest.mark.parametrize("n", [3, 8, 20])
 def test_differences_that_are_equal_but_for_rounding_have_no_effect_size(scale, n):

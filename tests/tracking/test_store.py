@@ -279,34 +279,6 @@ def test_a_folder_is_stored_with_all_it_holds(store: Store, project: Path, tmp_p
     assert (store.download_artifact(run.id, "model") / "MLmodel").read_text() == "flavors: {}\n"
 
 
-def test_pictures_by_step_are_stored_as_mlflow_itself_does(store, project, tmp_path) -> None:
-    from PIL import Image
-
-    picture = tmp_path / "map.png"
-    image = Image.new("RGBA", (600, 300), "red")
-    image.save(picture)
-    with store.record(project / "journal", on_gap=_fail) as recorder:
-        run = recorder.start_run("ours")
-        for step in (0, 1, 1):  # the last one again, as after a resume
-            run.log_image(picture, "similarity/map", step=step)
-        assert recorder.flush().left == 0
-    theirs = store._client.create_run("theirs", "theirs", {}, 0)
-    store._client._client.log_image(theirs, image, key="similarity/map", step=1)
-
-    def shape(name: str) -> str:
-        return re.sub(r"timestamp\+\d+\+[0-9a-f-]{36}", "timestamp+T+ID", name)
-
-    names = store.list_artifacts(run.id)
-    assert len(names) == 4
-    expected = {shape(name) for name in store.list_artifacts(theirs)}
-    assert {shape(name) for name in names if "+step+1+" in name} == expected
-    assert "mlflow.loggedImages" in store.find_run("theirs").tags
-    assert "mlflow.loggedImages" in store.find_run("ours").tags
-    preview = next(name for name in names if name.endswith(".webp"))
-    with Image.open(store.download_artifact(run.id, preview)) as small:
-        assert small.size == (256, 128)
-
-
 def test_a_deleted_experiment_is_refused_with_how_to_restore_it(store: Store) -> None:
     number = store._client.experiment_id
     store._client._client.delete_experiment(number)

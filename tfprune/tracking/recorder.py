@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -149,14 +148,6 @@ class Run:
             file.write_text(text, encoding="utf-8")
             self.log_file(file, folder, checked=checked)
 
-    def log_image(self, picture: Path | str, key: str, *, step: int) -> None:
-        """Store a PNG as one step of the picture series `key`; the UI shows those with a slider."""
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            for file in slider_files(Path(picture), key, step=step, run=self.key, folder=folder):
-                self.log_file(file, "images")
-        self.set_tags({"mlflow.loggedImages": "true"})
-
     def finish(self, status: Status = "FINISHED") -> None:
         """Mark the run as ended now."""
         self._journal.append(self.key, "finish", status=status)
@@ -253,28 +244,3 @@ class Recorder:
                     interrupted = not issubclass(kind, Exception)
                     self.journal.finish_open_runs("KILLED" if interrupted else "FAILED")
             self.close()
-
-
-_PREVIEW_PIXELS = 256
-
-
-def slider_files(picture: Path, key: str, *, step: int, run: str, folder: Path) -> list[Path]:
-    """Return the two files, written into `folder`, that MLflow's UI reads for one step of `key`.
-
-    They are the picture (PNG) and a preview of at most 256 pixels (WebP); MLflow expects them in
-    the artifact folder `images`, and the tag `mlflow.loggedImages` on the run. Where MLflow puts
-    the time and a random id in the names, these depend on run, key and step alone: a step that is
-    logged again after a resume replaces its picture.
-    """
-    from PIL import Image
-
-    safe = re.sub(r"[^A-Za-z0-9_\-. ]", "~", key)
-    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{run}/{key}/{step}")
-    stem = f"{safe}+step+{step}+timestamp+{step + 1}+{identity}"
-    whole, preview = folder / f"{stem}.png", folder / f"{stem}+compressed.webp"
-    with Image.open(picture) as image:
-        image.save(whole)
-        small = image.convert("RGB")
-    small.thumbnail((_PREVIEW_PIXELS, _PREVIEW_PIXELS))
-    small.save(preview)
-    return [whole, preview]

@@ -1,13 +1,14 @@
 """Which small changes to the code do its tests notice? `python -m benchmarks.mutants --n 100`
 
 Draws changes (mutants) at random from the files that decide what comes out and makes each in a copy
-of the tree. The tests that enter the changed function are run, quick ones first, then all tests
-that concern the file: a mutant that none of them notices survives. The draw depends on the code
-and the seed only; each group of files gets mutants in proportion to the square root of how many it
-has, so that small files that decide much are drawn too. Verdicts are kept in `--out` line by line,
-so a run that was stopped resumes where it stopped. A verdict counts while the file's text is the
-same and, for a survivor, all of its tests, for any other mutant the file of the test that noticed
-it. `benchmarks.named_mutants` makes changes that were chosen by hand.
+of the tree. Of the tests that concern the file those that enter the changed function are run: a
+mutant that none of them notices survives. Outside of functions, or where a function is entered
+while modules are imported, it is all of them. The draw depends on the code and the seed only; each
+group of files gets mutants in proportion to the square root of how many it has, so that small files
+that decide much are drawn too. Verdicts are kept in `--out` line by line, so a run that was stopped
+resumes where it stopped. A verdict counts while the file's text is the same and, for a survivor,
+all of its tests, for any other mutant the file of the test that noticed it.
+`benchmarks.named_mutants` makes changes that were chosen by hand.
 
 Of the maintained tools, mutmut changes the inside of functions only (our registries, defaults and
 tables lie outside) and Cosmic Ray changes the working tree itself; neither draws a sample by seed.
@@ -40,8 +41,8 @@ ROOT = Path(__file__).parents[1]
 
 # files -> the folders or files with the tests that concern them
 CONCERNS = {
-    "tfprune/pruning/**/*.py": ("tests/pruning",),
-    "tfprune/similarity/**/*.py": ("tests/similarity",),
+    "tfprune/pruning/**/*.py": ("tests/pruning", "tests/test_examples.py"),
+    "tfprune/similarity/**/*.py": ("tests/similarity", "tests/test_examples.py"),
     "tfprune/results/*.py": (
         "tests/experiment/test_checkpoint.py",
         "tests/experiment/test_results.py",
@@ -147,7 +148,7 @@ class Entered:
     seconds: dict[str, float]
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        """Return up to 400 tests that enter the changed function, the quickest first.
+        """Return the tests that enter the changed function, the quickest first, 600 at most.
 
         [] where it is entered by all of them, or by none.
         """
@@ -155,7 +156,7 @@ class Entered:
         if function is None or function in self.functions[""]:
             return []
         found = [test for test, entered in self.functions.items() if function in entered]
-        return sorted(found, key=lambda test: self.seconds[test])[:400]
+        return sorted(found, key=lambda test: self.seconds[test])[:600]
 
 
 class Copy:
@@ -230,16 +231,14 @@ class Copy:
         return Entered(functions, {row["id"]: row["seconds"] for row in rows})
 
     def judge(
-        self, mutant: Mutant, *, timeout: float, first: Sequence[str] = ()
+        self, mutant: Mutant, *, timeout: float, chosen: Sequence[str] = ()
     ) -> dict[str, object]:
-        """Make the mutant, test it by `first` and then by all of its tests, and take it back."""
+        """Make the mutant, test it by `chosen` or else all of its tests, and take it back."""
         path = self.folder / mutant.path
         begin = time.monotonic()
         path.write_text(mutant.mutation.text(), encoding="utf-8")
         try:
-            verdict, by = self.test(tuple(first), timeout=timeout) if first else ("passed", "")
-            if verdict == "passed":
-                verdict, by = self.test(mutant.tests, timeout=timeout)
+            verdict, by = self.test(tuple(chosen) or mutant.tests, timeout=timeout)
         finally:
             path.write_text(mutant.mutation.source, encoding="utf-8")
         return {
@@ -285,7 +284,7 @@ def judge_all(mutants: list[Mutant], out: Path, *, n_jobs: int) -> list[dict[str
                 entered = known_tests[tests]
                 limit = 60 + 4 * sum(entered.seconds.values())
                 chosen = entered.tests_of(mutant)
-                row = {"id": name, **copy.judge(mutant, timeout=limit, first=chosen)}
+                row = {"id": name, **copy.judge(mutant, timeout=limit, chosen=chosen)}
                 row["tests"] = mutant.digest(str(row["by"]), copy.folder)
                 with writing:
                     known[name] = row

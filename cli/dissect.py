@@ -12,15 +12,15 @@ from tfprune_cli.completion import complete_dataset, complete_folder, complete_r
 @click.argument("run", shell_complete=complete_run_or_file)
 @click.option("--concepts", default="shapes", show_default=True,
               metavar="shapes|images|labels|FOLDER|FILE|tfds:NAME|MODULE:FUNCTION",
-              help="where concepts come from. shapes: made-up images of textured shapes; images: "
+              help="where concepts come from. shapes: synthetic images of textured shapes; images: "
                    "colours and edges of the network's own test images; labels: their classes; "
                    "FOLDER: images/NAME and masks/CATEGORY/CONCEPT/NAME; FILE: boxes as COCO's "
                    ".json, or a .csv of boxes or labels; tfds:NAME: masks, boxes or labels of a "
                    "TFDS set")  # fmt: skip
 @click.option("--images", "n_images", type=click.IntRange(min=2), default=500, show_default=True,
-              help="images in which concepts are looked for")  # fmt: skip
+              help="number of images to search for concepts")  # fmt: skip
 @click.option("--threshold", type=float, default=0.04, show_default=True, metavar="F",
-              help="intersection over union from which on a unit is a detector")  # fmt: skip
+              help="intersection over union above which a unit is a detector")  # fmt: skip
 @click.option("--dataset", metavar="NAME|PATH|MODULE:FUNCTION", shell_complete=complete_dataset,
               help="data set whose images the network takes  [default: the run's]")  # fmt: skip
 @click.option("--data-dir", metavar="DIR", shell_complete=complete_folder,

@@ -28,14 +28,14 @@ _SETTINGS = (
 @click.command()
 @click.argument("model", shell_complete=complete_model)
 @click.option("--sparsity", type=float, required=True, metavar="F",
-              help="share of the prunable weights that are 0 in the end, in (0, 1)")  # fmt: skip
+              help="share of the prunable weights to remove, in (0, 1)")  # fmt: skip
 @click.option("--out", type=click.Path(), required=True,
               help="the file to write, in the form in which the model came")  # fmt: skip
 @click.option("--strategy", default="magnitude", show_default=True, metavar="NAME",
               shell_complete=complete_strategy,
               help="what is removed (see 'tfprune strategies')")  # fmt: skip
 @click.option("--levels", type=click.IntRange(min=1), default=5, show_default=True,
-              help="steps in which it is pruned, each followed by training")  # fmt: skip
+              help="number of pruning levels, each followed by training")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(min=0), default=3, show_default=True,
               help="epochs of training at each level")  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True,
@@ -44,7 +44,7 @@ _SETTINGS = (
               help="rank the weights of all layers together (global) or within each layer"
               )  # fmt: skip
 @click.option("--exclude", multiple=True, metavar="LAYER",
-              help="layer that is left alone, repeatable; patterns as 'stage1_*'")  # fmt: skip
+              help="layer not to prune, repeatable; patterns as 'stage1_*'")  # fmt: skip
 @click.option("--optimizer", metavar="NAME",
               help="optimizer of Keras  [default: the file's, in its saved state; else adam]"
               )  # fmt: skip

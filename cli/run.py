@@ -36,7 +36,7 @@ def output_options(command: Command) -> Command:
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--tracking-uri", metavar="URI",
               help="MLflow store  [default: sqlite in ./mlruns]")  # fmt: skip
-@click.option("--name", metavar="NAME", help="name of the run  [default: what it is]")
+@click.option("--name", metavar="NAME", help="name of the run  [default: from its settings]")
 @click.option(
     "--dry-run", is_flag=True, help="show what would be pruned at every level, without training"
 )

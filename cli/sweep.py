@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--experiment", metavar="NAME", help="MLflow experiment  [default: tfprune]")
 @click.option("--tracking-uri", metavar="URI",
               help="MLflow store  [default: sqlite in ./mlruns]")  # fmt: skip
-@click.option("--name", metavar="NAME", help="name of the sweep  [default: what it is]")
+@click.option("--name", metavar="NAME", help="name of the sweep  [default: from its grid]")
 @click.option("--dry-run", is_flag=True,
               help="list the cells; estimate time and disk by a few timed steps")  # fmt: skip
 @click.option("--checkpoint-every", type=click.IntRange(min=0), default=1, metavar="N",

@@ -37,7 +37,7 @@ def table(
     from tfprune.sweeps.opened import table_of
 
     if format == "parquet" and out is None:
-        raise click.UsageError("parquet is no text: give --out FILE.parquet.")
+        raise click.UsageError("parquet is not text: give --out FILE.parquet.")
     if levels and floors:
         raise click.UsageError("--floors is for the table of layers. Leave out --levels.")
     found = table_of(

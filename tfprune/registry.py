@@ -139,7 +139,7 @@ def find_function(reference: str, *, kind: str) -> Callable[..., Any]:
         raise unknown_name(f"function of {module_name}", name, functions)
     function: Callable[..., Any] = getattr(module, name)
     if not callable(function):
-        raise InputError(f"{reference!r} is no function but of type {type(function).__name__}.")
+        raise InputError(f"{reference!r} is not a function but of type {type(function).__name__}.")
     return function
 
 

@@ -89,8 +89,8 @@ def test_splits_can_be_sliced_as_with_tfds(digits):
         ),
         (
             {"train_split": "train[:3]"},
-            "--validation-fraction 0.1 of 3 train examples is none at all; raise it, or set it "
-            "to 0 to hold nothing out.",
+            "--validation-fraction 0.1 of 3 train examples rounds to none; raise it, or set it "
+            "to 0 to hold none out.",
         ),
         (
             {"train_split": "train[:1]", "validation_fraction": 0},

@@ -136,18 +136,18 @@ def holed(place, value):
     [
         (
             lambda: (X, Y[:7]),
-            "the arrays of train are of unlike length: x 10, y 7. Expected one of each for every "
+            "the arrays of train differ in length: x 10, y 7. Expected one of each for every "
             "example.",
         ),
         (
             lambda: (holed(6, np.nan), Y),
             "x of train holds numbers that are not finite (nan or infinite), the first in example "
-            "6. Leave such examples out, or mend them.",
+            "6. Leave such examples out, or repair them.",
         ),
         (
             lambda: (X, holed(2, np.inf)),
             "y of train holds numbers that are not finite (nan or infinite), the first in example "
-            "2. Leave such examples out, or mend them.",
+            "2. Leave such examples out, or repair them.",
         ),
         (
             lambda: (X, np.array(["cat"] * 10)),

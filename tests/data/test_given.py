@@ -120,7 +120,7 @@ BAD = [
     (lambda: (X, Y[:5]),
      "train has 24 images and 5 labels; expected one label for each image."),
     (lambda: (np.ma.masked_equal(X, 3), Y), "the images of train is a masked array"),
-    (lambda: ([X[0], X[1][:2]], [0, 1]), "the images of train are no array: "),
+    (lambda: ([X[0], X[1][:2]], [0, 1]), "the images of train are not an array: "),
     (lambda: {"x": X}, "train is a mapping with x; expected (images, labels)."),
     (lambda: X, "train is a numpy.ndarray; expected (images, labels), a tf.data.Dataset of such "
      "pairs, or an object with __len__ and __getitem__."),

@@ -139,6 +139,6 @@ def test_damaged_polygons_are_refused():
         with pytest.raises(InputError) as refused:
             polygons([wrong], height=4, width=4, where="annotation 3")
         assert str(refused.value) == (
-            "annotation 3: a polygon of its segmentation is x and y of three points or more in "
-            f"turn, got {wrong!r}."
+            "annotation 3: a polygon of its segmentation is a list x1, y1, x2, y2, ... of at "
+            f"least three points, got {wrong!r}."
         )

@@ -332,7 +332,7 @@ def test_arrays_that_can_t_be_used_are_refused(npz, arrays, told):
 def test_a_damaged_npz_is_refused(npz, tmp_path):
     file = npz(x=X, y=Y)
     whole = (tmp_path / "mine.npz").read_bytes()
-    other = "it is no .npz file, or a damaged one. "
+    other = "it is not an .npz file, or it is damaged. "
     for damaged, why in (
         (b"", ""), (b"no zip", other), (whole[: len(whole) // 2], other),
         (whole[:200] + bytes(40) + whole[240:], ""),

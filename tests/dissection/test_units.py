@@ -229,7 +229,7 @@ def test_units_are_followed_by_their_places():
     with pytest.raises(InputError) as refused:
         fates(dense, dissection([(0, 0.1)]), dead=dead)
     assert str(refused.value) == (
-        "units are followed by their places: the dense layer has 7 units and 3 concepts, the "
+        "units are matched by their index: the dense layer has 7 units and 3 concepts, the "
         "level's 1 and 3."
     )
 

@@ -49,8 +49,8 @@ def test_a_changed_model_is_named_and_a_new_run_begins(tmp_path, silent, now, ch
     with pytest.raises(InputError) as caught:
         folder.check_model(other)
     assert str(caught.value) == (
-        f"run aaaa can't go on as the same run, its model 'mine.keras' changed: {changes}. Bring "
-        "that back, or start anew with 'tfprune run'."
+        f"run aaaa cannot be resumed as the same run: its model 'mine.keras' changed: {changes}. "
+        "Restore that, or start a new run with 'tfprune run'."
     )
     assert not _is_same(folder, plan(other), silent)
     assert silent == [f"A new run begins: {caught.value}"]

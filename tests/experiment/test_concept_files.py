@@ -98,8 +98,8 @@ def test_damaged_segmentations_are_refused_in_one_message(layout):
     size = {"height": 40, "width": 40}
     where = f"annotation 0 of {path}"
     assert said([[0, 0, 1, 1]], **size) == (
-        f"{where}: a polygon of its segmentation is x and y of three points or more in turn, got "
-        "[0, 0, 1, 1]."
+        f"{where}: a polygon of its segmentation is a list x1, y1, x2, y2, ... of at least three "
+        "points, got [0, 0, 1, 1]."
     )
     assert said([[0, 0, 1, 1]]) == (
         f"{where} has polygons, and its image no height and width in 'images' that their pixels "
@@ -112,7 +112,7 @@ def test_damaged_segmentations_are_refused_in_one_message(layout):
         f"{where}: its segmentation is 40 x 40 pixels, and its image 30 x 40."
     )
     assert said([[0, 0, 1, 1, 1, 0]], height=0, width=40) == (
-        f"{path}: the image 'a.png' is said to be 0 pixels high and 40 wide."
+        f"{path}: the image 'a.png' is given as 0 pixels high and 40 wide."
     )
     coco(path, annotations=[{"image_id": [7], "category_id": 1}])
     assert refused(path) == f"annotation 0 of {path} has no image_id that 'images' lists."

@@ -184,7 +184,7 @@ def test_a_checkpoint_is_not_deleted_on_the_word_of_one_file(tmp_path):
             command(GOOD, folder=tmp_path)
         assert str(caught.value) == (
             f"{path} is damaged: it says that the run has finished, and its journal that it has "
-            "not. Put false for 'finished' there and delete its line 'sum' to go on. It was left "
+            "not. Set 'finished' to false there and delete its line 'sum' to continue. It was left "
             "unchanged."
         )
     assert checkpoint.read_bytes() == b"c"

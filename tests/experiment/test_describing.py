@@ -243,7 +243,7 @@ def test_units_are_dissected_and_followed_from_the_dense_network(monkeypatch):
     detectors = sum(unit.detector for unit in dense.units)
     assert found["detectors"].value == found["detectors-kept"].value == detectors >= 2
     assert found["detectors-died"].value == 0
-    assert found["detectors"].warnings == "of 4 units, 1 of which give one answer to all images"
+    assert found["detectors"].warnings == "of 4 units, 1 of which respond identically to all images"
     assert found["class-auc"].warnings == "mean over 3 of 4 units"
     assert 0.5 < found["class-auc"].floor < found["class-auc"].value
     assert found["detectors"].floor is None

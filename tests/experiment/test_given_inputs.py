@@ -165,8 +165,8 @@ def test_a_functions_weights_are_said_to_be_drawn_anew(keras, digits):
     assert notes == (
         f"The weights that nets:trained returns, although they classify {accuracy:.1%} of the "
         "validation and training images correctly, are not used: every seed draws new ones. To use "
-        "them, give --start fine-tune, which trains on from them, or --start trained, which takes "
-        "them as level 0.",
+        "them, give --start fine-tune, which continues training from them, or --start trained, "
+        "which takes them as level 0.",
     )
     kept = from_dict({"model": {"name": "nets:trained", "start": "fine-tune"}})
     settled, notes = settle_inputs(kept, model, digits, start="fine-tune")

@@ -201,7 +201,7 @@ def test_a_copy_that_answers_otherwise_is_refused(keras):
     image = keras.Input((4,))
     model = keras.Model(image, keras.layers.Dense(2)(Drawn()(image)), name="mine")
     expected = (
-        "model 'mine' can't be built a second time: a model of the same configuration and weights "
+        "model 'mine' can't be rebuilt: a model of the same configuration and weights "
         "answers differently. Let layers of your own depend on what get_config() returns alone."
     )
     for copied in (check_copies, lambda one: settled(one, input_shape=(4,), always=True)):
@@ -228,7 +228,7 @@ def test_a_copy_with_other_parts_is_refused(keras):
     with pytest.raises(InputError) as caught:
         plain_copy(keras.Model(image, keras.layers.Dense(2)(Grown()(image)), name="mine"))
     assert str(caught.value) == (
-        "model 'mine' can't be built a second time: it is made of 5 layers, those inside layers "
+        "model 'mine' can't be rebuilt: it is made of 5 layers, those inside layers "
         "included, and one of the same configuration of 6. Let layers of your own depend on what "
         "get_config() returns alone."
     )

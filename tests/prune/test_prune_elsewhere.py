@@ -220,8 +220,8 @@ def test_what_the_command_refuses_ends_with_status_2(files, capsys):
         f"written: Not a directory. {moved}\n",
         f"{common} 0.8 --out small.keras --similarity images.npz/layers.csv": "Error: "
         f"images.npz/layers.csv can't be written: Not a directory. {moved}\n",
-        f"{common} 0.8 --out small.keras --loss nosuch": "Error: loss 'nosuch' is none of Keras. "
-        "Give one of its names, such as sparse_categorical_crossentropy.\n",
+        f"{common} 0.8 --out small.keras --loss nosuch": "Error: loss 'nosuch' is not one of "
+        "Keras's. Give one of its names, such as sparse_categorical_crossentropy.\n",
         "prune gone.keras --dataset images.npz --sparsity 0.8 --out small.keras": "Error: no model "
         "file at 'gone.keras'; expected a Keras 3 or Keras 2 model saved as .keras or .h5, or a "
         "Keras 2 SavedModel folder.\n",

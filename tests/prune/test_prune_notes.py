@@ -7,7 +7,8 @@ import pytest
 
 from tfprune.pruning.strategy import load_strategy
 from tfprune.pruning.toward import way_toward
-from tfprune.runs.prune import _foreseen, _not_pruned
+from tfprune.runs.prune import _foreseen
+from tfprune.runs.prune_notes import not_pruned
 from tfprune.training.masked import MaskedModel
 
 
@@ -19,7 +20,7 @@ def test_kernels_that_stay_whole_are_named(library):
     h = layers.Reshape((16, 4), name="steps")(h)
     h = layers.LSTM(2, name="memory")(h)
     model = library.Model(inputs, layers.Dense(2, name="answer")(h))
-    (note,) = _not_pruned(MaskedModel(model))
+    (note,) = not_pruned(MaskedModel(model))
     assert note == (
         "Not pruned, and not counted in the sparsity: deep (DepthwiseConv2D), depthwise_kernel of "
         "parts (SeparableConv2D), memory (LSTM)."
@@ -27,7 +28,7 @@ def test_kernels_that_stay_whole_are_named(library):
 
 
 def test_where_all_is_pruned_nothing_is_said(library, make_classifier):
-    assert _not_pruned(MaskedModel(make_classifier(library))) == []
+    assert not_pruned(MaskedModel(make_classifier(library))) == []
 
 
 def test_layers_of_one_name_are_told_apart_by_where_they_are(library):
@@ -36,7 +37,7 @@ def test_layers_of_one_name_are_told_apart_by_where_they_are(library):
     inputs = library.Input((4,))
     model = library.Model(inputs, layers.Dense(2, name="c")(inner(inputs)))
     masked = MaskedModel(model)
-    (note,) = _not_pruned(masked)
+    (note,) = not_pruned(masked)
     told = note.removesuffix(".").removeprefix("Of layers in masks and tables, ")
     names = dict(part.split(" is ") for part in told.split(", "))
     assert set(masked.masks()) == {"c", "c_1"}

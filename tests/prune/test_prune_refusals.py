@@ -39,7 +39,7 @@ def model(libraries, make_classifier):
         ),
         (
             {"loss": "cross"},
-            "loss 'cross' is none of Keras. Give one of its names, such as "
+            "loss 'cross' is not one of Keras's. Give one of its names, such as "
             "sparse_categorical_crossentropy.",
         ),
         (
@@ -63,7 +63,7 @@ def model(libraries, make_classifier):
         ),
         (
             {"strategy": "movement"},
-            "strategy 'movement' adds up what moves in training from its start, which a trained "
+            "strategy 'movement' accumulates movement from the start of training, which a trained "
             "model does not hold. Use another, such as magnitude, or 'tfprune run', which trains "
             "the model itself.",
         ),
@@ -84,7 +84,7 @@ def model(libraries, make_classifier):
         ),
         (
             {"optimizer": "adamm"},
-            "optimizer 'adamm' is none of Keras: ",
+            "optimizer 'adamm' is not one of Keras's: ",
         ),
     ],
     ids=lambda value: str(value)[:20],
@@ -153,7 +153,7 @@ def test_examples_of_a_dataset_that_are_not_finite_are_refused(model, data):
     x[3, 2] = np.inf
     assert refused(model, tf.data.Dataset.from_tensor_slices((x, y)).batch(4)) == (
         "x of train holds numbers that are not finite (nan or infinite), the first in example 3. "
-        "Leave such examples out, or mend them."
+        "Leave such examples out, or repair them."
     )
 
 
@@ -239,7 +239,7 @@ def test_weights_that_are_not_finite_are_refused(libraries, data, make_classifie
     model = make_classifier(libraries["keras"])
     model.layers[1].kernel.assign(np.full((5, 6), np.nan))
     assert refused(model, data) == (
-        f"model {model.name!r} answers with numbers that are not finite (nan or infinite): its "
+        f"model {model.name!r} outputs numbers that are not finite (nan or infinite): its "
         "training had diverged, or its inputs are not what it was trained on."
     )
 
@@ -271,7 +271,7 @@ def test_a_class_that_can_not_be_built_again_is_refused(libraries, data):
     model(data[0])
     model.compile("sgd", "mse")
     said = refused(model, (data[0], data[0][:, :3]))
-    assert said.startswith("model 'own' can't be built a second time, which leaves the given one")
+    assert said.startswith("model 'own' can't be rebuilt, which leaves the given one")
     assert said.endswith(
         "A layer or model class of your own needs get_config() with every argument of its "
         "__init__, by the names that __init__ takes."

@@ -128,7 +128,7 @@ def test_a_layer_that_is_dead_in_a_seed_has_a_share_of_0_there():
 def test_dense_networks_that_are_one_and_the_same_are_no_floor():
     """As where all seeds start from the weights of one file and are not trained before pruning."""
     text = told([[0.9, 0.5, 0.8]] * 5, floor=1.0)["seed floor"]
-    assert text == "All seeds have one and the same dense network, so there is no seed floor."
+    assert text == "All seeds share the same dense network, so there is no seed floor."
     assert "farther" in told([[0.9, 0.5, 0.8]] * 7, floor=0.9999)["seed floor"]
 
 

@@ -44,7 +44,7 @@ def test_settings_that_keras_itself_refuses_get_one_message(program, tmp_path, t
     status, _, err = program(tmp_path, *SHORT, HOME=str(home))
     assert status == 2
     assert "Traceback" not in err
-    assert f"the settings in {home}/.keras/keras.json are none that it takes" in err
+    assert f"because it does not accept the settings in {home}/.keras/keras.json" in err
     assert not (tmp_path / "mlruns").exists()
 
 

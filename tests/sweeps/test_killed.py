@@ -187,7 +187,7 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_does_only_what_is_missing(tm
         heard += started.stderr.readlines()
     assert started.returncode == 130
     assert heard[-3:] == [
-        "Nothing is lost: the same command goes on where the sweep was interrupted.\n",
+        "Nothing is lost: the same command resumes the sweep.\n",
         "\n",
         "Interrupted.\n",
     ]

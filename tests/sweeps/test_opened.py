@@ -123,7 +123,7 @@ def test_the_table_of_a_sweep_has_its_settings_before_those_of_its_runs(sweep, m
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "parquet"], "parquet is no text: give --out FILE.parquet."),
+        (["--format", "parquet"], "parquet is not text: give --out FILE.parquet."),
         (["--levels", "--floors"], "--floors is for the table of layers. Leave out --levels."),
     ],
 )

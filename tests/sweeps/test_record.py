@@ -23,7 +23,7 @@ def test_a_grid_that_was_run_before_keeps_its_name_and_says_so(tmp_path, first, 
     again, kept, told = opened(then)
     assert kept == name
     assert told == [
-        f"The same grid was run before as {name!r} ({again.key}), and goes on under that name; the "
-        f"name {then!r} is not used."
+        f"The same grid was run before as {name!r} ({again.key}), and continues under that name; "
+        f"the name {then!r} is not used."
     ] * (then is not None)
     assert opened(first)[2] == []

@@ -63,21 +63,21 @@ ANSWERS = {
     "500": (500, b"oops"),
 }
 SAID = {
-    "hello": (r"is no MLflow server: it answers with 'hello\x1b[2J'. ", FOREIGN),
-    "list": ("is no MLflow server: it answers with '[]'. ", FOREIGN),
-    "null": ("is no MLflow server: it answers with 'null'. ", FOREIGN),
-    "binary": (r"is no MLflow server: it answers with '\x00??\x1b]0;'. ", FOREIGN),
-    "empty": ("is no MLflow server: it answers with an experiment that has no name. ", FOREIGN),
-    "wrong": ("is no MLflow server: its answer can't be read (", FOREIGN),
-    "half": ("is no MLflow server: ", FOREIGN),
-    "page": ("is no MLflow server: it knows no experiments ('<html>nginx</html>'). ", FOREIGN),
+    "hello": (r"is not an MLflow server: it answers with 'hello\x1b[2J'. ", FOREIGN),
+    "list": ("is not an MLflow server: it answers with '[]'. ", FOREIGN),
+    "null": ("is not an MLflow server: it answers with 'null'. ", FOREIGN),
+    "binary": (r"is not an MLflow server: it answers with '\x00??\x1b]0;'. ", FOREIGN),
+    "empty": ("is not an MLflow server: it answers with an experiment that has no name. ", FOREIGN),
+    "wrong": ("is not an MLflow server: its answer can't be read (", FOREIGN),
+    "half": ("is not an MLflow server: ", FOREIGN),
+    "page": ("is not an MLflow server: it knows no experiments ('<html>nginx</html>'). ", FOREIGN),
     "401": ("refuses access: 401 Unauthorized: no such user. ", LOGIN),
     "403": ("refuses access: 403 Forbidden. ", LOGIN),
     "500": ("reports an error of its own: ", "or leave both out to use the folder mlruns/ here."),
     "drip": ("does not respond: ", "or leave both out to use the folder mlruns/ here."),
     "head-drip": ("does not respond: ", "or leave both out to use the folder mlruns/ here."),
     "error-drip": ("does not respond: ", "or leave both out to use the folder mlruns/ here."),
-    "big": ("is no MLflow server: its answer has more than 1 MB. ", FOREIGN),
+    "big": ("is not an MLflow server: its answer has more than 1 MB. ", FOREIGN),
 }
 
 
@@ -146,7 +146,9 @@ def test_a_database_whose_driver_is_missing_says_what_to_install(uri, monkeypatc
 def test_a_store_of_no_kind_that_there_is_says_which_there_are(uri):
     with pytest.raises(InputError) as caught:
         open_store(resolve_store(uri))
-    assert str(caught.value).startswith(f"the MLflow store {uri} is of no kind that MLflow knows: ")
+    assert str(caught.value).startswith(
+        f"the MLflow store {uri} is of a kind that MLflow does not know: "
+    )
     assert str(caught.value).endswith(
         "Give http://HOST:PORT for a server or sqlite:///FILE for a database."
     )

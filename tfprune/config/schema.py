@@ -228,7 +228,7 @@ class ComparisonConfig:
     )
     describe: tuple[str, ...] = setting(
         (),
-        "what to find out about every layer by itself, at every level, repeatable. "
+        "what to measure of each layer on its own, at every level, repeatable. "
         + "; ".join(f"{name}: {what}" for name, what in DESCRIPTIONS.items()),
         "--describe",
         choices=tuple(DESCRIPTIONS),
@@ -236,8 +236,8 @@ class ComparisonConfig:
     )
     also_compare: tuple[str, ...] = setting(
         (),
-        "what the network puts out, compared like a layer on the test images, by every measure, "
-        "repeatable; it counts in no mean over hidden layers. "
+        "outputs of the network to compare like a layer, on the test images and by every "
+        "measure, repeatable; not included in means over hidden layers. "
         + "; ".join(f"{name}: {what}" for name, what in OUTPUTS.items()),
         "--also-compare",
         choices=tuple(OUTPUTS),

@@ -52,12 +52,12 @@ HEADS = {
 DESCRIPTIONS = {
     "dimension": "intrinsic dimension of each layer's activations",
     "curvature": "how much the surface of its activations bends around an image",
-    "dissection": "which of its units detect a concept, and how they tell classes",
+    "dissection": "which of its units detect a concept, and how well they separate classes",
 }
 
 #: what a level's network puts out that can be compared like a layer -> what that is
 OUTPUTS = {
-    "logits": "what goes into the softmax (of a network that puts out probabilities, their "
+    "logits": "the inputs of the softmax (for a network that outputs probabilities, their "
     "logarithms)",
     "probabilities": "the probability of each class",
 }

@@ -114,7 +114,10 @@ def load_also(
         found, names, declared = source.test, source.class_names, True
     images, notes = _like_trained(found.images, dataset, option)
     if len(found) == 0 or not all_finite(images):
-        raise InputError(f"{option}: expected images with finite pixels; some are not, or none is.")
+        raise InputError(
+            f"{option}: expected images with finite pixels; some pixels are not finite, or there "
+            "are no images."
+        )
     labels, note = _as_trained(found.labels, names, dataset, option, declared=declared)
     examples = Examples(images, labels, found.indices, found.content)
     seen = trained_on(examples, dataset.train, dataset.validation)

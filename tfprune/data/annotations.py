@@ -91,7 +91,7 @@ def _coco(path: Path, text: str, n_images: int) -> list[Annotated]:
     for file, (rows, columns) in sizes.items():
         if rows < 1 or columns < 1:
             raise InputError(
-                f"{path}: the image '{file}' is said to be {rows} pixels high and {columns} wide."
+                f"{path}: the image '{file}' is given as {rows} pixels high and {columns} wide."
             )
     for place, one in enumerate(whole["annotations"]):
         where = f"annotation {place} of {path}"

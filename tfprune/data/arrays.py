@@ -79,7 +79,7 @@ def read_npz(
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         what = reason(error)
         if file.is_file() and file.stat().st_size and not zipfile.is_zipfile(file):
-            what = "it is no .npz file, or a damaged one"
+            what = "it is not an .npz file, or it is damaged"
         elif "pickle" in what:
             what = "it holds an array of Python objects, which are never unpickled"
         raise InputError(
@@ -101,8 +101,8 @@ def labelled(images: Any, labels: Any, *, where: str) -> Labelled:
         found = np.asarray(images)
     except ValueError as error:
         raise InputError(
-            f"the images of {where} are no array: {reason(error)}. All images must have the same "
-            "size."
+            f"the images of {where} are not an array: {reason(error)}. All images must have the "
+            "same size."
         ) from error
     if found.dtype.kind not in "buif" or found.ndim not in (3, 4) or 0 in found.shape[1:]:
         raise InputError(

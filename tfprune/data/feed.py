@@ -152,7 +152,7 @@ def feed(
     seed: of the order in which single examples are shown, another in every epoch; None shows them
         in their own.
 
-    Raises InputError for what is none of these, for arrays of unlike length, of Python objects or
+    Raises InputError for what is none of these, for arrays of unequal length, of Python objects or
     with numbers that are not finite, and for data without an end.
     """
     if isinstance(value, tuple | list) and len(value) in (2, 3):
@@ -180,7 +180,7 @@ def _from_arrays(value: Any, *, where: str, n_inputs: int) -> Feed:
         told = ", ".join(
             f"{name} {' and '.join(map(str, sorted(n)))}" for name, n in lengths.items()
         )
-        raise InputError(f"the arrays of {where} are of unlike length: {told}. Expected one of "
+        raise InputError(f"the arrays of {where} differ in length: {told}. Expected one of "
                          "each for every example.")  # fmt: skip
     n = lengths["x"].pop()
     if n == 0:
@@ -237,7 +237,7 @@ def _check_finite(array: np.ndarray, what: str) -> None:
             place = start + int(np.argwhere(~finite)[0][0])
             raise InputError(
                 f"{what} holds numbers that are not finite (nan or infinite), the first in example "
-                f"{place}. Leave such examples out, or mend them."
+                f"{place}. Leave such examples out, or repair them."
             )
 
 

@@ -48,13 +48,13 @@ def plain_labels(labels: Any, *, where: str) -> np.ndarray:
         or (n, k) one-hot rows, whose class is the column that holds the 1.
 
     Raises InputError for anything else: fractions, NaN, several 1 in a row, numbers beyond 32
-    bits, nested lists of unlike length.
+    bits, nested lists of different lengths.
     """
     check_unmasked(labels, f"the labels of {where}")
     try:
         found = np.asarray(labels)
-    except ValueError as error:  # lists of unlike length
-        raise InputError(f"the labels of {where} are no array: {error}.") from error
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"the labels of {where} are not an array: {error}.") from error
     if found.dtype == object:
         kinds = sorted({type(one).__name__ for one in found.ravel().tolist()})
         if kinds != ["str"]:

@@ -208,8 +208,8 @@ def _with_validation(name: str, source: Source, *, fraction: float, seed: int) -
     n_validation = round(fraction * n)
     if fraction > 0 and n_validation == 0:
         raise InputError(
-            f"--validation-fraction {fraction} of {n} train examples is none at all; raise it, "
-            "or set it to 0 to hold nothing out."
+            f"--validation-fraction {fraction} of {n} train examples rounds to none; raise it, "
+            "or set it to 0 to hold none out."
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_VALIDATION_STREAM,)))
     held_out = stratified_positions(source.train.labels, size=n_validation, rng=rng)

@@ -105,8 +105,8 @@ def polygons(values: Any, *, height: int, width: int, where: str) -> Polygons:
             right = False
         if not right:
             raise InputError(
-                f"{where}: a polygon of its segmentation is x and y of three points or more in "
-                f"turn, got {_short(one)}."
+                f"{where}: a polygon of its segmentation is a list x1, y1, x2, y2, ... of at "
+                f"least three points, got {_short(one)}."
             )
         corners.append(flat.reshape(-1, 2) / (width, height))
     return Polygons(tuple(corners))

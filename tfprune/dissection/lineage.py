@@ -54,7 +54,7 @@ def fates(
     """
     if dense.iou.shape != level.iou.shape or dead.shape != dense.best.shape:
         raise InputError(
-            f"units are followed by their places: the dense layer has {dense.iou.shape[0]} units "
+            f"units are matched by their index: the dense layer has {dense.iou.shape[0]} units "
             f"and {dense.iou.shape[1]} concepts, the level's {level.iou.shape[0]} and "
             f"{level.iou.shape[1]}."
         )

@@ -1,4 +1,4 @@
-"""Where concepts come from: made-up shapes, a network's own images, files, data sets, functions."""
+"""Where concepts come from: synthetic shapes, a network's own images, files, TFDS, functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tfprune.registry import find_function
 
 #: source -> what it is; besides these files, folders, data sets and package.module:function
 SOURCES = {
-    "shapes": "made-up images of textured shapes, with colours, edges and places",
+    "shapes": "synthetic images of textured shapes, with colours, edges and places",
     "images": "the network's own test images, with colours, edges and places",
     "labels": "the network's own test images, with their classes",
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DISSECTED_IMAGES = 500  # of textured shapes
 MOST_PIXELS = 64  # in height and width of the masks with which maps are compared
-_PER_PIXEL = 64  # bytes of a made-up image with its masks, while it is made
+_PER_PIXEL = 64  # bytes of a synthetic image with its masks, while it is made
 _BATCH = 25 * 32**2  # pixels of masks that are permuted, and of resized maps, at a time
 
 _OnLayer = Callable[[str, str], object]
@@ -36,7 +36,7 @@ def dissections(
 ) -> Iterator[tuple[HiddenLayer, dict[str, Found]]]:
     """Yield the counts of detectors of every layer of maps, and how units tell classes, of all.
 
-    The maps are read on made-up images of textured shapes in the size of the subject's images,
+    The maps are read on synthetic images of textured shapes in the size of the subject's images,
     the answers to classes on the subject's own.
     """
     counts: dict[str, dict[str, Found]] = {layer.name: {} for layer in subject.reader.layers}
@@ -57,7 +57,7 @@ def dissections(
 
 
 def shapes_like(images: np.ndarray, memory: int) -> ConceptSet | None:
-    """Return made-up images in the size and range of others; None unless of 1 or 3 channels.
+    """Return synthetic images in the size and range of others; None unless of 1 or 3 channels.
 
     As many as fit in `memory` bytes with their masks, at most DISSECTED_IMAGES.
     """
@@ -176,7 +176,7 @@ def _counted(
     fate = None if dense is None else fates(dense, found, dead=dead)
     rows = unit_rows(layer, found, dead, fate, threshold=DETECTOR)
     subject.units.extend(rows)
-    note = f"of {len(dead)} units, {int(dead.sum())} of which give one answer to all images"
+    note = f"of {len(dead)} units, {int(dead.sum())} of which respond identically to all images"
     if not found.is_exact:
         least, most = 100 * found.above.min(), 100 * found.above.max()
         note += f"; active at {least:.2f} to {most:.2f}% of positions: thresholds were counted"
@@ -201,7 +201,7 @@ def _classes(x: np.ndarray, labels: np.ndarray) -> dict[str, Found]:
 
     answers, live = strongest(x)
     if not live.any():
-        note = "every unit gives one answer to all images"
+        note = "every unit responds identically to all images"
         empty = Found(None, n_images=len(x), warnings=note)
         return {"class-auc": empty, "class-selectivity": empty}
     note = f"mean over {int(live.sum())} of {len(live)} units"
@@ -212,7 +212,7 @@ def _classes(x: np.ndarray, labels: np.ndarray) -> dict[str, Found]:
         return {"class-auc": one, "class-selectivity": one}
     found = {"class-auc": Found(auc, n_images=len(x), warnings=note, floor=floor)}
     if answers.min() < 0:
-        why = "it compares means, and some answers are negative"
+        why = "it compares means, and some activations are negative"
         return found | {"class-selectivity": Found(None, n_images=len(x), warnings=why)}
     chosen, floor = float(np.mean(told.selectivity)), float(np.mean(told.selectivity_floor))
     return found | {"class-selectivity": Found(chosen, n_images=len(x), warnings=note, floor=floor)}

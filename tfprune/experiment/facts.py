@@ -80,7 +80,7 @@ UNEVEN = 1.5  # largest class, in multiples of an even share
 
 
 def balanced_accuracy(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Return the mean over classes of the share of a class's images that are told right.
+    """Return the mean over classes of the share of a class's images that are classified correctly.
 
     In [0, 1]; 1 / n_classes for a network that gives one answer to all images. Over the classes
     that have images (Brodersen et al. 2010, for any number of classes).

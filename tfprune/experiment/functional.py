@@ -67,7 +67,7 @@ def class_result(trained: TrainedLevel) -> ClassResult:
 def forgotten(
     trained: TrainedLevel, earlier: Sequence[tuple[np.ndarray | None, np.ndarray | None]]
 ) -> tuple[dict[str, float], tuple[ForgottenImage, ...]]:
-    """Return the facts of images that most pruned networks answer otherwise, and these images.
+    """Return the facts of images that most pruned networks classify differently, and these images.
 
     `earlier`: the dense network's answers and the level's, of each earlier seed; None where a run
     begun by an older version did not keep them. Nothing for fewer than three seeds.

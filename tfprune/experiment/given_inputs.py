@@ -122,8 +122,8 @@ def settle_inputs(
                 )
             notes.append(
                 f"The weights that {name} returns{known} are not used: every seed draws new ones. "
-                "To use them, give --start fine-tune, which trains on from them, or --start "
-                "trained, which takes them as level 0."
+                "To use them, give --start fine-tune, which continues training from them, or "
+                "--start trained, which takes them as level 0."
             )
     data = dataclasses.replace(config.data, normalization=mode)
     return dataclasses.replace(config, data=data), tuple(notes)

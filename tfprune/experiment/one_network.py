@@ -39,9 +39,9 @@ _LESS = "Lower the sparsity, use scope 'layer', or exclude the layer"
 _NOT_HELD = "which a trained model does not hold"
 #: needs of strategies that can't be met here, and why
 UNMET = {
-    "initial": f"asks for the weights at initialisation, {_NOT_HELD}",
-    "rewind": f"asks for the weights at a rewind step, {_NOT_HELD}",
-    "accumulated_movement": f"adds up what moves in training from its start, {_NOT_HELD}",
+    "initial": f"needs the weights at initialisation, {_NOT_HELD}",
+    "rewind": f"needs the weights at a rewind step, {_NOT_HELD}",
+    "accumulated_movement": f"accumulates movement from the start of training, {_NOT_HELD}",
     "hessian_gradient": "is defined by the cross-entropy of logits divided by a temperature, and "
     "the loss here is the model's own",
 }

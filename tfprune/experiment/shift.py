@@ -28,9 +28,9 @@ _TEST = "test"  # how the test set itself is called among the others
 def probability_worse(labels: np.ndarray, dense: np.ndarray, pruned: np.ndarray) -> float:
     """Return how likely so many more mistakes are if neither network is better: a p-value.
 
-    McNemar's exact test, one-sided: of the images that just one of the two tells right, those that
-    the pruned network gets wrong are as heads of a fair coin (McNemar 1947). 1 where the two are
-    right on the same images.
+    McNemar's exact test, one-sided: of the images that only one of the two classifies correctly,
+    those that the pruned network gets wrong are as heads of a fair coin (McNemar 1947). 1 where the
+    two are right on the same images.
 
     labels, dense, pruned: (n,) classes: the right ones, and each network's answers.
 
@@ -49,7 +49,7 @@ def shift_facts(
 ) -> dict[str, float]:
     """Return the facts of a level on every further test set; {} where there is none.
 
-    `accuracy_on/SET`: share of its images told right. `p_worse/SET`: see `probability_worse`, of
+    `accuracy_on/SET`: accuracy on its images. `p_worse/SET`: see `probability_worse`, of
     the level against its dense network. `prune_potential/SET`: the largest sparsity among this
     level and those before it of the seed, as the ledger holds them, at which p_worse is at least
     0.05. The last two of the test set, called `test`, too, so that they can be compared.

@@ -197,7 +197,7 @@ def check_same_model(ticket: Ticket, network: Any) -> None:
     if not same_answers(then.answers, answers_of(network)):
         raise InputError(
             f"{ticket.config.model.name!r} is no longer the model of ticket {ticket.source}: it "
-            "computes something else from the same weights. Put back what it was."
+            "computes something else from the same weights. Restore the original."
         )
 
 

@@ -100,7 +100,7 @@ def make_alike(model: Any, copy: Any) -> None:
     theirs, ours = list(_parts(model)), list(_parts(copy))
     if len(theirs) != len(ours):
         raise InputError(
-            f"model {shown(model.name)!r} can't be built a second time: it is made of "
+            f"model {shown(model.name)!r} can't be rebuilt: it is made of "
             f"{len(theirs)} layers, those inside layers included, and one of the same "
             f"configuration of {len(ours)}. Let layers of your own depend on what get_config() "
             "returns alone."
@@ -121,7 +121,7 @@ def _parts(layer: Any) -> Iterator[Any]:
 
 
 def holds_own_layers(model: Any) -> bool:
-    """Whether a layer in a model, or inside one, is of a class that is none of Keras's."""
+    """Whether a layer in a model, or inside one, is of a class that is not Keras's own."""
     return any(not is_of_keras(part) for part in _parts(model) if part is not model)
 
 
@@ -130,7 +130,7 @@ def check_names(model: Any, copy: Any) -> None:
     for old, new in zip(_parts(model), _parts(copy), strict=True):
         if old.name != new.name:
             raise InputError(
-                f"model {shown(model.name)!r} can't be built a second time: its layer "
+                f"model {shown(model.name)!r} can't be rebuilt: its layer "
                 f"{shown(old.name)!r} is called {shown(new.name)!r} then. Let layers of your own "
                 "keep the name that they are given."
             )
@@ -153,7 +153,7 @@ def check_answers(model: Any, copy: Any) -> None:
     ):
         return
     raise InputError(
-        f"model {shown(model.name)!r} can't be built a second time: a model of the same "
+        f"model {shown(model.name)!r} can't be rebuilt: a model of the same "
         "configuration and weights answers differently. Let layers of your own depend on what "
         "get_config() returns alone."
     )

@@ -143,8 +143,8 @@ def origin_of(name: str, network: tf_keras.Model, *, trust: bool = False) -> Ori
     like = settled(model, input_shape=(height, width, channels))
     if not same_answers(answers_of(like), answers_of(network)):
         raise InputError(
-            f"{name!r} computes something else now than the network that was trained. Put back "
-            "what it was."
+            f"{name!r} computes something else now than the network that was trained. Restore "
+            "the original."
         )
     names = dict(zip(layer_names(model), layer_names(network), strict=True))
     if origin.source_model is None:
@@ -241,7 +241,7 @@ def settled(
         raise
     except Exception as error:  # a layer of the user's own raises anything
         raise InputError(
-            f"model {called(model)!r} can't be built a second time from the configuration of its "
+            f"model {called(model)!r} can't be rebuilt from the configuration of its "
             f"layers: {reason(error)}. {REMEDY}"
         ) from error
 

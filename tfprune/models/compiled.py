@@ -67,7 +67,7 @@ def check_loss(name: str, library: Any) -> None:
         library.losses.get(name)
     except (ValueError, TypeError):
         raise InputError(
-            f"loss {name!r} is none of Keras. Give one of its names, such as "
+            f"loss {name!r} is not one of Keras's. Give one of its names, such as "
             "sparse_categorical_crossentropy."
         ) from None
 
@@ -79,7 +79,9 @@ def _optimizer(model: Any, copy: Any, given: Any, own: Any) -> Any:
         try:
             return library.optimizers.get(chosen)
         except (ValueError, TypeError) as error:
-            raise InputError(f"optimizer {chosen!r} is none of Keras: {reason(error)}.") from error
+            raise InputError(
+                f"optimizer {chosen!r} is not one of Keras's: {reason(error)}."
+            ) from error
     if not type(chosen).__module__.startswith(f"{library.__name__}.") and not any(
         kind.__module__.startswith(f"{library.__name__}.") for kind in type(chosen).__mro__
     ):

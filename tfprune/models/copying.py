@@ -155,7 +155,7 @@ def own_code(model: tf_keras.Model) -> str | None:
 
 
 def _own(layer: tf_keras.layers.Layer) -> dict[tuple[str, str], Any]:
-    """Return (part, attribute) -> function of a layer's that is none of Keras's."""
+    """Return (part, attribute) -> function of a layer's that is not Keras's own."""
     return {
         (name, attribute): value
         for name, part in _parts(layer)

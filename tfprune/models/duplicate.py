@@ -24,7 +24,7 @@ def duplicate(model: Any, *, example: Any) -> Any:
     model: a built Keras 3 or tf_keras model; functional, Sequential, or a subclass that can be
         built again from `get_config()`. example: inputs of a few examples, as the model takes them.
 
-    Raises InputError where the model can't be built a second time.
+    Raises InputError where the model can't be rebuilt.
     """
     with own_objects(model):
         try:
@@ -34,7 +34,7 @@ def duplicate(model: Any, *, example: Any) -> Any:
             raise
         except Exception as error:  # layers of the user's own raise anything
             raise InputError(
-                f"model {model.name!r} can't be built a second time, which leaves the given one as "
+                f"model {model.name!r} can't be rebuilt, which leaves the given one as "
                 f"it is: {reason(error)}. {REMEDY}"
             ) from error
     return copy
@@ -103,7 +103,7 @@ def _match(model: Any, copy: Any, example: Any) -> None:
     shapes = [[tuple(weight.shape) for weight in one.weights] for one in (model, copy)]
     if shapes[0] != shapes[1]:
         raise InputError(
-            f"model {model.name!r} can't be built a second time: it has {len(shapes[0])} weights, "
+            f"model {model.name!r} can't be rebuilt: it has {len(shapes[0])} weights, "
             f"and a model of the same class and configuration {len(shapes[1])}, or others. Let "
             "the class depend on what get_config() returns alone."
         )

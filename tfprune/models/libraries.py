@@ -197,7 +197,7 @@ def imported(name: str) -> Any:
             raise
         said = f" ({error})" if str(error) else ""
         raise InputError(
-            f"{name} can't start, for the settings in {path} are none that it takes{said}. Mend "
+            f"{name} can't start, because it does not accept the settings in {path}{said}. Correct "
             "or delete that file."
         ) from error
 

@@ -90,7 +90,7 @@ FRANKLE2019DISSECTING = Replication(
     sizes=[
         Size(
             "full",
-            "ResNet-20 on CIFAR-10 in place of ResNet-50 on ImageNet, and made-up shapes with 32 "
+            "ResNet-20 on CIFAR-10 in place of ResNet-50 on ImageNet, and synthetic shapes with 32 "
             "concepts in place of Broden's 1,197: 160 epochs a level, 99.5% pruned in 24 levels, "
             "three seeds. All layers are counted, the paper counts the last block.",
             {},
@@ -103,7 +103,7 @@ FRANKLE2019DISSECTING = Replication(
         ),
         Size(
             "smallest",
-            "Made-up images of textured shapes, 24x24 pixels, labelled by texture, a network of "
+            "Synthetic images of textured shapes, 24x24 pixels, labelled by texture, a network of "
             "five convolutions, 8 epochs a level, every layer pruned alike, 99.5% in five levels, "
             "four seeds.",
             {**shape_images.SETTINGS,
@@ -117,7 +117,7 @@ FRANKLE2019DISSECTING = Replication(
               "than a tenth of the detectors).", "abstract", _fall),
         Claim("with-accuracy", "Accuracy stays within a point until about 90% of the weights are "
               "pruned, and falls by more where units do.", "abstract", _with_accuracy),
-        Claim("not-before", "As long as accuracy stands (within a point), so does the number of "
+        Claim("not-before", "As long as accuracy holds (within a point), so does the number of "
               "detectors (within a tenth).", "abstract", _not_before),
         _stays("detectors-above-floor", "units that detect a concept beyond chance"),
     ],

@@ -27,8 +27,8 @@ def _differ(evidence: Evidence) -> Verdict:
     if not np.isfinite(p):
         return Verdict(UNTOLD, "Fewer than three seeds, or the last is not done yet.")
     why = (
-        f"{share:.1%} of the test images have another modal answer. Exchange test of whether "
-        f"pruned and dense networks differ by more than networks of either kind: p = {p:.3g}. "
+        f"{share:.1%} of the test images have another modal prediction. Exchange test of "
+        f"whether pruned and dense networks differ by more than networks of either kind: p = {p:.3g}. "
         f"(Halves of the dense networks, which are smaller populations and so vary more, differ on "
         f"{chance:.1%}.)"
     )
@@ -88,7 +88,7 @@ HOOKER2019 = Replication(
     paper="Hooker, Courville, Clark, Dauphin, Frome 2019, What do compressed deep neural networks "
     "forget?",
     doi="10.48550/arXiv.1911.05248",
-    question="Which images and classes do pruned networks answer otherwise, at nearly the same "
+    question="Which images and classes do pruned networks classify differently, at nearly the same "
     "accuracy?",
     settings={
         **resnet20.SETTINGS,

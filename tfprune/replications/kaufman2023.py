@@ -140,10 +140,10 @@ KAUFMAN2023 = Replication(
              "levels, three seeds.",
              {**resnet20.REDUCED, "pruning": {"levels": 4, "fraction": 0.5}},
              arms={"untrained": {"pruning": {"levels": 1}}}),
-        Size("smallest", "Made-up images of textured shapes, 24x24 pixels, labelled by texture, a "
-             "network of five convolutions and a dense layer, 8 epochs a level, 87% of every layer "
-             "pruned at once, four seeds. As in the paper, the curvature is a mean over a layer's "
-             "normals, of which wide layers have more; conv3 and conv4 have half as many "
+        Size("smallest", "Synthetic images of textured shapes, 24x24 pixels, labelled by texture, "
+             "a network of five convolutions and a dense layer, 8 epochs a level, 87% of every "
+             "layer pruned at once, four seeds. As in the paper, the curvature is a mean over a "
+             "layer's normals, of which wide layers have more; conv3 and conv4 have half as many "
              "numbers as conv1 and conv2, conv5 an eighth, dense1 64.",
              {**shape_images.SETTINGS,
               "pruning": {"levels": 1, "fraction": 0.875, "scope": "layer"}}),

@@ -79,8 +79,8 @@ RENDA2020 = Replication(
     paper="Renda, Frankle, Carbin 2020, Comparing rewinding and fine-tuning in neural network "
     "pruning (ICLR)",
     doi="10.48550/arXiv.2003.02389",
-    question="After pruning by magnitude: is it better to train on, to set weights back, or to "
-    "repeat the schedule of the learning rate?",
+    question="After pruning by magnitude: is it better to continue training, to rewind the "
+    "weights, or to repeat the schedule of the learning rate?",
     settings={
         "data": {"dataset": "cifar10", "augment": True},
         "model": {"name": "resnet20"},
@@ -98,7 +98,7 @@ RENDA2020 = Replication(
         Arm("weights-late", "weights and schedule go back to epoch 12 of 182"),
         Arm("weights-start", "weights and schedule go back to the start",
             {"pruning": {"rewind_to": "init"}}),
-        Arm("fine-tuning", "weights are kept, training goes on at the last rate",
+        Arm("fine-tuning", "weights are kept, training continues at the last rate",
             {"pruning": {"rewind_to": "final"}}),
     ],
     sizes=[

@@ -24,7 +24,7 @@ _WIDTHS = ((16, 16), (32, 32), (32,))
 
 
 def textures() -> dict[str, Any]:
-    """Return made-up images of one textured shape each, labelled by the texture.
+    """Return synthetic images of one textured shape each, labelled by the texture.
 
     A data function: `train` (4,000 images of 24x24 pixels in colour), `test` (500 others) and
     `class_names`. Shape, colour, size, direction, period and ground are random and say nothing

@@ -229,7 +229,7 @@ def _floor(
             return None
         return kind, "No second seed was trained, so there is no seed floor.", (), ()
     if against == SEED_FLOOR and _is_one_network(similarities):
-        text = "All seeds have one and the same dense network, so there is no seed floor."
+        text = "All seeds share the same dense network, so there is no seed floor."
         return kind, text, (), ()
     if against == SAME_INIT:
         with_floor = {row.seed for row in similarities if row.against == against}

@@ -14,13 +14,14 @@ class Column(NamedTuple):
 
 
 _SEED = Column("seed", "", "Which replicate: the seed of its initialisation.")
-_LEVEL = Column("level", "", "How often was pruned; 0 is the dense network.")
+_LEVEL = Column("level", "", "Number of prunings so far; 0 is the dense network.")
 _SPARSITY = Column("sparsity", "share of prunable weights",
                    "Weights that are zero, of the kernels that are pruned; biases and batch norm "
                    "are not counted.")  # fmt: skip
 _VALIDATION = Column("accuracy_validation", "share of images",
-                     "Validation images told right; empty where none are held out.")  # fmt: skip
-_TEST = Column("accuracy_test", "share of images", "Test images told right.")
+                     "Validation images classified correctly; empty where none are held "
+                     "out.")  # fmt: skip
+_TEST = Column("accuracy_test", "share of images", "Test images classified correctly.")
 _TEST_LOSS = Column("loss_test", "nats", "Mean cross-entropy over the test images.")
 _LAYER = Column("layer", "", "The layer's name.")
 _MEASURE = Column("measure", "", "As `tfprune measures` lists it.")
@@ -49,8 +50,8 @@ LEVELS: tuple[Column, ...] = (
            "Mean cross-entropy over the validation images; empty where none are held out."),
     _TEST_LOSS,
     Column("flips", "share of images",
-           "Test images that the level's network answers otherwise than the dense one of its "
-           "seed, rightly or wrongly."),
+           "Test images that the level's network classifies differently from its seed's dense "
+           "network, correctly or not."),
 )  # fmt: skip
 
 SIMILARITY: tuple[Column, ...] = (
@@ -65,7 +66,8 @@ SIMILARITY: tuple[Column, ...] = (
     Column("high", "the measure's own", "Its upper end."),
     Column("null", "the measure's own",
            "What unrelated layers of these sizes would show: the mean over random pairings of "
-           "images, or a closed form; empty at level 0, where the dense network meets itself."),
+           "images, or a closed form; empty at level 0, where the dense network is compared with "
+           "itself."),
     Column("n_samples", "data points", "Rows that were compared: pixels in layout `pixels`."),
     Column("n_images", "images", "Images of the probe set on which the layer was compared."),
     Column("width", "channels", "Channels of the layer."),
@@ -82,7 +84,7 @@ SIMILARITY: tuple[Column, ...] = (
            "Side a: `dense`, the seed's own dense network; or for floors, at level 0, `seed` (that "
            "of another seed) or `same-init` (side b is then the dense network trained again in "
            "another order)."),
-    Column("warnings", "", "What is to be known of the number, `; ` between."),
+    Column("warnings", "", "Caveats about the number, separated by `; `."),
     _SHARE,
     Column("corrected", "the measure's own",
            "similarity - bias, around which the interval lies; empty without an interval."),
@@ -92,7 +94,7 @@ SIMILARITY: tuple[Column, ...] = (
     Column("null_high", "the measure's own",
            "The random pairing that came nearest to related layers; empty for a closed form."),
     Column("null_p", "probability",
-           "How probable it is that unrelated layers come as near as `similarity`: one-sided, of "
+           "Probability that unrelated layers come as close as `similarity`: one-sided, of "
            "this layer alone; empty without random pairings."),
 )  # fmt: skip
 
@@ -121,8 +123,10 @@ CLASSES: tuple[Column, ...] = (
     Column("class", "", "The class's index."),
     Column("name", "", "Its name."),
     Column("n_images", "images", "Test images of the class."),
-    Column("accuracy_dense", "share of images", "Those that the seed's dense network tells right."),
-    Column("accuracy_test", "share of images", "Those that the level's network tells right."),
+    Column("accuracy_dense", "share of images", "Those that the seed's dense network classifies "
+                                                "correctly."),
+    Column("accuracy_test", "share of images", "Those that the level's network classifies "
+                                               "correctly."),
     Column("change", "share of images", "`accuracy_test` less `accuracy_dense`."),
     Column("low", "share of images",
            "Lower end of the change's 95% interval over images (Newcombe 1998, method 10)."),
@@ -136,10 +140,10 @@ FORGOTTEN: tuple[Column, ...] = (
     _LEVEL,
     Column("index", "", "The image's place in the test set."),
     Column("label", "", "Its class."),
-    Column("dense", "", "The answer of most seeds' dense networks; of equally many, the lowest."),
-    Column("pruned", "", "The answer of most seeds' networks of this level."),
-    Column("dense_share", "share of seeds", "Dense networks that give the answer `dense`."),
-    Column("pruned_share", "share of seeds", "Pruned networks that give the answer `pruned`."),
+    Column("dense", "", "The prediction of most seeds' dense networks; on ties, the lowest class."),
+    Column("pruned", "", "The prediction of most seeds' networks of this level."),
+    Column("dense_share", "share of seeds", "Dense networks that predict `dense`."),
+    Column("pruned_share", "share of seeds", "Pruned networks that predict `pruned`."),
     Column("label_name", "", "The name of the class `label`."),
     Column("dense_name", "", "The name of the class `dense`."),
     Column("pruned_name", "", "The name of the class `pruned`."),
@@ -155,7 +159,7 @@ DESCRIPTIONS: tuple[Column, ...] = (
            "Lower end of the 95% interval over images; empty for quantities without one."),
     Column("high", "the quantity's own", "Its upper end."),
     Column("n_images", "images", "Images of the probe set on which the layer was read."),
-    Column("warnings", "", "What is to be known of the number."),
+    Column("warnings", "", "Caveats about the number."),
     Column("floor", "the quantity's own",
            "Of `class-auc` and `class-selectivity`: the same with the images' classes permuted, "
            "mean over 19 permutations; empty for others."),
@@ -225,7 +229,7 @@ COMPARE: tuple[Column, ...] = (
     Column("corrected", "the measure's own", "Empty, as `low`."),
     Column("bias", "the measure's own", "Empty, as `low`."),
     Column("null_p", "probability",
-           "How probable it is that unrelated layers come as near as `similarity`: one-sided, of "
+           "Probability that unrelated layers come as close as `similarity`: one-sided, of "
            "this pair alone; empty without random pairings."),
 )  # fmt: skip
 

@@ -56,7 +56,7 @@ _PAIRS = {
 def _barrier(kind: str, of: str, recalibrated: bool) -> Fact:
     tail = "_recalibrated" if recalibrated else ""
     statistics = (
-        "with batch-norm statistics taken anew along the way" if recalibrated
+        "with batch-norm statistics recomputed along the line" if recalibrated
         else "with batch-norm statistics on the line too"
     )  # fmt: skip
     return Fact(
@@ -99,7 +99,7 @@ FACTS: tuple[Fact, ...] = (
          "mean of [sign(w) = sign(w of the rewind state)] over survivors",
          "Zhou et al. 2019, Deconstructing lottery tickets"),
     Fact("jaccard", "mask overlap with earlier seeds", "share",
-         "What two seeds' masks share of what either keeps, mean over the earlier seeds.",
+         "Weights that both masks keep, of those that either keeps; mean over the earlier seeds.",
          "|A and B| / |A or B|", "Jaccard 1901"),
     Fact("jaccard_chance", "mask overlap by chance", "share",
          "The same for two random masks that keep as many weights in every layer.",
@@ -111,7 +111,7 @@ FACTS: tuple[Fact, ...] = (
              "nats" if kind == "loss" else "share of images",
              f"How far the {kind} rises on the straight line between the level's network and one "
              "trained from the same rewind state in another order of the images"
-             + (", with batch-norm statistics taken anew along the way." if tail else "."),
+             + (", with batch-norm statistics recomputed along the line." if tail else "."),
              _BARRIER, _REPAIR if tail else _CONNECTIVITY, _UNSEEN)
         for tail in ("", "_recalibrated") for kind in ("loss", "error")
     ),
@@ -121,40 +121,41 @@ FACTS: tuple[Fact, ...] = (
          "mean over images of (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2",
          "Lin 1991, Divergence measures based on the Shannon entropy", "the test images"),
     Fact("kappa", "agreement beyond chance", "at most 1",
-         "How often the level and the dense network give the same answer, beyond what their "
-         "answers' frequencies give; absent where both always answer the same.",
+         "How often the level and the dense network agree, beyond what the frequencies of their "
+         "predictions give; absent where both always predict the same class.",
          "(agreement - chance) / (1 - chance)",
          "Cohen 1960, A coefficient of agreement for nominal scales", "the test images"),
     Fact("forgotten", "forgotten images", "share of images",
-         "Images to which most pruned networks of the level answer otherwise than most dense ones; "
+         "Images that most pruned networks of the level classify differently from most dense ones; "
          "in the last seed's row, from three seeds on.",
-         "images with mode over seeds of pruned answers other than of dense ones / images",
+         "images whose modal prediction over pruned networks is not that over dense ones / images",
          "Hooker et al. 2019, What do compressed deep neural networks forget? (PIEs)",
          "the test images"),
     Fact("forgotten_by_chance", "forgotten by chance", "share of images",
          "The same between two halves of the dense networks, which differ in nothing but the seed. "
-         "Halves are smaller, so it is rather too high; with three seeds they are single networks.",
+         "Halves are smaller, so it tends to be too high; with three seeds they are single "
+         "networks.",
          "mean over pairs of disjoint halves", "all pairs of halves up to 10 seeds",
          "the test images"),
     Fact("forgotten_p", "p of as many forgotten", "probability",
-         "How probable it is that the answers of dense and pruned networks differ as much if "
-         "pruning changes nothing; with n seeds at least 2 / 2^n.",
+         "Probability that the predictions of dense and pruned networks differ as much if pruning "
+         "changes nothing; with n seeds at least 2 / 2^n.",
          "exchanges of the two networks of seeds with at least the energy statistic / exchanges",
          "Szekely and Rizzo 2013, Energy statistics",
          "the test images"),
     Fact("accuracy_dense_forgotten", "dense accuracy, forgotten", "share of images",
          "Accuracy of the dense networks on the forgotten images; low if these are the hard ones.",
-         "mean over seeds of images told right / images",
+         "mean over seeds of images classified correctly / images",
          "Hooker et al. 2019, What do compressed deep neural networks forget?",
          "the forgotten test images"),
     Fact("accuracy_dense_others", "dense accuracy, others", "share of images",
          "The same on all other test images.",
-         "mean over seeds of images told right / images",
+         "mean over seeds of images classified correctly / images",
          "Hooker et al. 2019, What do compressed deep neural networks forget?",
          "the other test images"),
     Fact("balanced_accuracy", "balanced accuracy", "share of images",
          "Test accuracy where every class has the same weight; only where classes are uneven.",
-         "mean over classes of the share of a class's images told right",
+         "mean over classes of the share of a class's images classified correctly",
          "Brodersen et al. 2010, The balanced accuracy and its posterior distribution",
          "the test images"),
     Fact("accuracy_top5", "top-5 accuracy", "share of images",
@@ -169,10 +170,10 @@ FACTS: tuple[Fact, ...] = (
     Fact("retrained_accuracy", "accuracy, trained again", "share of images",
          "Test accuracy of the dense network trained again in another order (control same-init); "
          "of the dense level only. One that failed to train is no floor.",
-         "images told right / images", "plain count", "the test images"),
+         "images classified correctly / images", "plain count", "the test images"),
     Fact("retrained_balanced_accuracy", "balanced accuracy, trained again", "share of images",
          "The same where every class has the same weight; only where classes are uneven.",
-         "mean over classes of the share of a class's images told right",
+         "mean over classes of the share of a class's images classified correctly",
          "Brodersen et al. 2010, The balanced accuracy and its posterior distribution",
          "the test images"),
     Fact("curvature_distance", "distance in curvature", "1 / activation^2",
@@ -193,12 +194,13 @@ FACTS: tuple[Fact, ...] = (
 # of every further test set; in the name of a fact the set's own stands behind a slash
 SHIFT_FACTS: tuple[Fact, ...] = (
     Fact(ALSO_ACCURACY, "accuracy on SET", "share of images",
-         "Images of a further test set (`--also-test`) that are told right.",
-         "images told right / images", "Liebenwein et al. 2021, Lost in pruning",
+         "Images of a further test set (`--also-test`) that are classified correctly.",
+         "images classified correctly / images", "Liebenwein et al. 2021, Lost in pruning",
          "the further test set"),
     Fact(ALSO_WORSE, "p of no loss on SET", "probability",
          "How likely so many more mistakes than the dense network's are if neither is better.",
-         "P(X >= lost), X ~ Binomial(lost + won, 1/2), over images that just one tells right",
+         "P(X >= lost), X ~ Binomial(lost + won, 1/2), over images that just one of them "
+         "classifies correctly",
          "McNemar 1947, exact and one-sided", "the further test set, or the test images"),
     Fact(ALSO_POTENTIAL, "prune potential on SET", "share of prunable weights",
          "The largest sparsity so far at which p_worse is at least 0.05. Each level is tested by "
@@ -216,11 +218,11 @@ OUTPUT_FACTS: tuple[Fact, ...] = tuple(
     for name in OUTPUTS
     for form, label, sentence in (
         (OUTPUT_SIMILARITY, "similarity of {}",
-         f"How alike the dense network's {name} and the level's are, compared like a layer; "
-         "counted in no mean over layers."),
+         f"Similarity of the dense network's {name} and the level's, compared like a layer; "
+         "not included in means over layers."),
         (OUTPUT_FLOOR, "similarity of {}, other seeds",
-         f"The same for the {name} of two seeds' dense networks, mean over the earlier seeds: what "
-         "is alike without any pruning in common; on the dense level's rows."),
+         f"The same for the {name} of two seeds' dense networks, mean over the earlier seeds: "
+         "similarity without any common pruning; on the dense level's rows."),
     )
 )  # fmt: skip
 
@@ -243,7 +245,7 @@ def markdown() -> str:
     """Return the page on which every column and every fact is defined."""
     parts = [
         "# Columns and facts",
-        "What stands in a run's tables. First the columns that every run's tables have, then the "
+        "The contents of a run's tables. First the columns that every run's tables have, then the "
         "facts of a level: further columns of `levels.csv`, metrics `facts/...` in MLflow, and a "
         "table of the report.",
     ]

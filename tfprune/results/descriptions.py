@@ -68,7 +68,7 @@ class LabelUnit:
     the label from others, `floor_best` the largest of any label when the images' labels are
     permuted, `selectivity` the unit's class selectivity. `floor` and `selectivity_floor` are the
     largest AUC and the selectivity with permuted labels, means over permutations. All are None for
-    a unit that gives one answer to all images, those of selectivity also for negative answers.
+    a unit that responds identically to all images, those of selectivity also for negative answers.
     """
 
     seed: int
@@ -121,23 +121,24 @@ _SELECTIVITY_PAPER = (
 
 QUANTITIES: tuple[Quantity, ...] = (
     Quantity("dimension-twonn", "dimension", "intrinsic dimension (TwoNN)", "dimensions",
-             "How many numbers tell the layer's answers to images apart near any one of them, from "
-             "the ratio of the distances to the two nearest others.", _TWO_NN_PAPER),
+             "The number of coordinates that describe the layer's activations around any one "
+             "image, from the ratio of the distances to the two nearest other "
+             "images.", _TWO_NN_PAPER),
     Quantity("dimension-mle", "dimension", "intrinsic dimension (maximum likelihood)",
              "dimensions",
-             "The same from the distances to the nearest 10 to 20 others, inverses averaged over "
+             "The same from the distances to the 10 to 20 nearest others, inverses averaged over "
              "images.", _MLE_PAPER),
     Quantity("curvature-mapc", "curvature", "mean absolute principal curvature", "1 / activation",
-             "How much the surface of the layer's answers to images near one bends, as the mean "
-             "absolute curvature over all its directions and normals; mean over images.",
+             "How much the surface on which the layer's activations lie bends around an image: the "
+             "mean absolute curvature over its directions and normals; mean over images.",
              _CURVATURE_PAPER),
     Quantity("curvature-rms", "curvature", "root mean square principal curvature",
              "1 / activation",
              "The same as the root of the mean square, which does not depend on the choice of "
              "normals; mean over images.", _CURVATURE_PAPER),
     Quantity("curvature-sectional", "curvature", "mean sectional curvature", "1 / activation^2",
-             "The inner curvature of that surface by Gauss' equation, mean over planes and "
-             "over images: positive where it closes as a ball does, negative as on a saddle.",
+             "The intrinsic curvature of that surface by Gauss's equation, mean over planes and "
+             "images: positive where it curves like a sphere, negative like a saddle.",
              _CURVATURE_PAPER),
     Quantity("curvature-scalar", "curvature", "scalar curvature", "1 / activation^2",
              "The sum of the sectional curvatures over pairs of directions, mean over images; it "
@@ -153,15 +154,15 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("detectors-kept", "dissection", "detectors kept", "units",
              "Detectors of the dense network that detect the same concept.", _DISSECTION_PAPER),
     Quantity("detectors-died", "dissection", "detectors that died", "units",
-             "Detectors of the dense network that give every image the same answer.",
+             "Detectors of the dense network that now respond to every image alike.",
              _DISSECTION_PAPER),
     Quantity("class-auc", "dissection", "class AUC", "share of pairs",
-             "How well a unit's largest activation tells its best class from all others, by the "
-             "area under the ROC curve: mean over units that are not constant.",
+             "How well a unit's largest activation separates its best class from all others, by "
+             "the area under the ROC curve: mean over units that are not constant.",
              "Hanley, McNeil (1982). The meaning and use of the area under a ROC curve. "
              "Radiology."),
     Quantity("class-selectivity", "dissection", "class selectivity", "share",
-             "How much more a unit answers to its best class than to others, mean over units that "
+             "How much more a unit responds to its best class than to others, mean over units that "
              "are not constant.", _SELECTIVITY_PAPER),
 )  # fmt: skip
 

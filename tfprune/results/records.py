@@ -89,8 +89,8 @@ class ClassResult:
     """One pruned level's test answers class by class, beside its seed's dense network.
 
     Each field but the first two has an entry per class, in the order of the labels: the test
-    images of the class, those that the dense network tells right, those of them that the level
-    gets wrong (`lost`), and those that only the level tells right (`won`).
+    images of the class, those that the dense network gets right, those of them that the level
+    gets wrong (`lost`), and those that only the level gets right (`won`).
     """
 
     seed: int
@@ -103,7 +103,7 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class ForgottenImage:
-    """A test image to which most networks of a pruned level answer otherwise than most dense ones.
+    """A test image that most networks of a pruned level classify differently from most dense ones.
 
     `index` is its place in the test set; `label`, `dense` and `pruned` are class indices: the right
     one, and the answer of most networks; the shares say how many of them give it.

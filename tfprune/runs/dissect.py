@@ -114,7 +114,7 @@ def dissect(
     `reference` is a run (its last level), `run:level`, `run:level:seed`, or a model file; a
     level's units are followed from its dense network's. `concepts` is a source of them, see
     `experiment.concept_sources`, `n_images` how many of its images are taken, `threshold` the
-    intersection over union from which on a unit is a detector, 0.04 by default. `data` overrides
+    intersection over union above which a unit is a detector, 0.04 by default. `data` overrides
     data settings, as of `tfprune.compare`. `out` is a folder for `units.csv`.
 
     Raises InputError where the network, the data or the concepts are not to be had, and for a

@@ -263,7 +263,7 @@ def _built_again(
     if then is not None and not same_answers(then.answers, answers_of(model)):
         raise InputError(
             f"{config.model.name!r} is no longer the model that {title} was trained with: it "
-            "computes something else from the same weights. Put back what it was."
+            "computes something else from the same weights. Restore the original."
         )
     for variable, value in zip(model.variables, values, strict=True):
         variable.assign(value)

@@ -103,13 +103,13 @@ def check_same_answers(model: Any, copy: Any, x: Any) -> None:
     if theirs.shape != ours.shape or not np.allclose(theirs, ours, rtol=0, atol=1e-3 * scale,
                                                      equal_nan=True):  # fmt: skip
         raise InputError(
-            f"model {model.name!r} can't be built a second time: a model of the same configuration "
+            f"model {model.name!r} can't be rebuilt: a model of the same configuration "
             "and weights answers differently. Let layers and classes of your own depend on what "
             "get_config() returns alone."
         )
     if not np.isfinite(theirs).all():
         raise InputError(
-            f"model {model.name!r} answers with numbers that are not finite (nan or infinite): its "
+            f"model {model.name!r} outputs numbers that are not finite (nan or infinite): its "
             "training had diverged, or its inputs are not what it was trained on."
         )
 

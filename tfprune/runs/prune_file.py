@@ -182,7 +182,7 @@ def _optimizer(model: Any, name: str | None, rate: float | None) -> Any:
         )  # fmt: skip
     except ValueError:
         raise InputError(
-            f"optimizer {name!r} is none of Keras. Give one of its names, such as adam or sgd."
+            f"optimizer {name!r} is not one of Keras's. Give one of its names, such as adam or sgd."
         ) from None
     if rate is not None:
         made.learning_rate = rate

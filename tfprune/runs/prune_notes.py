@@ -56,6 +56,6 @@ def left_out(layers: Mapping[str, str]) -> list[str]:
     if not others:
         return [f"Layer {first!r} is not compared: {layers[first]}"]
     return [
-        f"Layer {first!r} is not compared: {layers[first]} Nor are, for the like, "
+        f"Layer {first!r} is not compared: {layers[first]} Nor, for similar reasons, are "
         f"{', '.join(map(repr, others))}."
     ]

@@ -76,8 +76,8 @@ def check_finished(folder: Path, facts: Mapping[str, Any]) -> None:
     if facts["finished"] and (folder / "checkpoint").exists() and not has_ended(folder):
         raise DamagedError(
             folder / "run.json",
-            "it says that the run has finished, and its journal that it has not. Put false for "
-            "'finished' there and delete its line 'sum' to go on",
+            "it says that the run has finished, and its journal that it has not. Set "
+            "'finished' to false there and delete its line 'sum' to continue",
         )
 
 

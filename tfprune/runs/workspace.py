@@ -134,9 +134,9 @@ class Workspace:
         changes = then.changes(now) if then is not None and now is not None else ()
         if changes:
             raise InputError(
-                f"run {self.key} can't go on as the same run, its model "
-                f"{self.config.model.name!r} changed: {', '.join(changes)}. Bring that back, or "
-                "start anew with 'tfprune run'."
+                f"run {self.key} cannot be resumed as the same run: its model "
+                f"{self.config.model.name!r} changed: {', '.join(changes)}. Restore that, or start "
+                "a new run with 'tfprune run'."
             )
 
     def close(self) -> None:

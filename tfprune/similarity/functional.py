@@ -122,7 +122,7 @@ def paired_change(n: int, right: int, lost: int, won: int) -> Change:
 def exchange_p_value(lost: int, won: int) -> float:
     """Return the two-sided p-value of McNemar's exact test.
 
-    lost, won: images that only the first network tells right, and only the second. Both are as
+    lost, won: images that only the first network gets right, and only the second. Both are as
     likely where neither is better (McNemar 1947; Liddell 1983 for the exact, two-sided form).
 
     >>> exchange_p_value(0, 6)

@@ -44,7 +44,7 @@ class SweepRecord:
             known = str(workspace.facts.get("name") or sweep.name)
             if known != sweep.name and sweep.is_named:
                 tell(
-                    f"The same grid was run before as {known!r} ({sweep.key}), and goes on under "
+                    f"The same grid was run before as {known!r} ({sweep.key}), and continues under "
                     f"that name; the name {sweep.name!r} is not used."
                 )
             sweep = dataclasses.replace(sweep, name=known)

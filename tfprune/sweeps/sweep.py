@@ -131,7 +131,7 @@ def run_sweep(
                         cluster.client, planned.key, jobs, tasks, view, keep=record.note_outcome
                     )
             except KeyboardInterrupt:
-                tell("Nothing is lost: the same command goes on where the sweep was interrupted.")
+                tell("Nothing is lost: the same command resumes the sweep.")
                 raise
             record.note_end(work, seconds=time.monotonic() - started)
         cells = tuple(

@@ -27,7 +27,7 @@ class DeniedError(Exception):
 
 
 class ForeignError(Exception):
-    """What answered is no MLflow server."""
+    """What answered is not an MLflow server."""
 
 
 class EndlessError(Exception):

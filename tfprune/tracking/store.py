@@ -395,5 +395,5 @@ class Store:
                 return found.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise DamagedError(
-                f"{path} of run {run_id} ({found})", f"it is no text in UTF-8 ({error.reason})"
+                f"{path} of run {run_id} ({found})", f"it is not UTF-8 text ({error.reason})"
             ) from error

@@ -104,7 +104,7 @@ def _of_server(text: str, chain: list[BaseException], store: str) -> StoreProble
     said = text.lower()
     if any(sign in said for sign in ("can't load plugin", "could not parse", "unsupported uri")):
         return StoreProblem(
-            f"{store} is of no kind that MLflow knows: {text}",
+            f"{store} is of a kind that MLflow does not know: {text}",
             remedy="Give http://HOST:PORT for a server or sqlite:///FILE for a database.",
         )
     for one in chain:
@@ -120,7 +120,7 @@ def _of_server(text: str, chain: list[BaseException], store: str) -> StoreProble
         if isinstance(one, ForeignError) or is_nonsense or type(one).__name__ == "ParseError":
             why = one if isinstance(one, ForeignError) else f"its answer can't be read ({text})"
             return StoreProblem(
-                f"{store} is no MLflow server: {why}",
+                f"{store} is not an MLflow server: {why}",
                 remedy=f"C{_CORRECT[1:]}: something else is at that address.",
             )
     if any(sign in said for sign in ("authentication failed", "access denied", "no password")):

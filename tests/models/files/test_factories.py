@@ -105,7 +105,7 @@ def test_a_function_is_given_only_what_it_takes(here: Path) -> None:
             "no module 'no_such_module' for the model function ",
         ),
         ("my_nets:tow", "unknown function of my_nets 'tow'; did you mean 'two'"),
-        ("my_nets:CONSTANT", "'my_nets:CONSTANT' is no function but of type int."),
+        ("my_nets:CONSTANT", "'my_nets:CONSTANT' is not a function but of type int."),
         (
             "my_nets:nothing",
             "the model function 'my_nets:nothing' must return a tf_keras.Model or a keras.Model "

@@ -99,7 +99,7 @@ def _said(error: Exception, library: str, folder: str = "") -> str:
         text = re.sub(r"^model file 'network\.keras'( at [\w.\[\]]+)?: ", "", text)
     if not isinstance(cause, InputError):
         text = text.partition(". ")[0]
-        return f"{library} fails over it with {type(cause).__name__}: {text[:_LONGEST]}"
+        return f"{library} fails on it with {type(cause).__name__}: {text[:_LONGEST]}"
     return text.partition(". ")[0]
 
 

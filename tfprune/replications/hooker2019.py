@@ -28,8 +28,8 @@ def _differ(evidence: Evidence) -> Verdict:
         return Verdict(UNTOLD, "Fewer than three seeds, or the last is not done yet.")
     why = (
         f"{share:.1%} of the test images have another modal prediction. Exchange test of "
-        f"whether pruned and dense networks differ by more than networks of either kind: p = {p:.3g}. "
-        f"(Halves of the dense networks, which are smaller populations and so vary more, differ on "
+        "whether pruned and dense networks differ by more than networks of either kind: "
+        f"p = {p:.3g}. (Halves of the dense networks, which are smaller populations and so vary more, differ on "
         f"{chance:.1%}.)"
     )
     return Verdict(HOLDS if p <= _ALPHA else UNTOLD, why)

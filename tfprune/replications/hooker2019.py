@@ -29,8 +29,8 @@ def _differ(evidence: Evidence) -> Verdict:
     why = (
         f"{share:.1%} of the test images have another modal prediction. Exchange test of "
         "whether pruned and dense networks differ by more than networks of either kind: "
-        f"p = {p:.3g}. (Halves of the dense networks, which are smaller populations and so vary more, differ on "
-        f"{chance:.1%}.)"
+        f"p = {p:.3g}. (Halves of the dense networks, which are smaller populations and so vary "
+        f"more, differ on {chance:.1%}.)"
     )
     return Verdict(HOLDS if p <= _ALPHA else UNTOLD, why)
 

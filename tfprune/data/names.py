@@ -58,3 +58,15 @@ for _name, _summary in {
     "imagenet2012": "colour objects of mixed sizes, 1000 classes; splits train, validation",
 }.items():
     DATASETS.add(_name, TFDS_LOADER, _summary)
+
+# CIFAR-10's test split, corrupted by formulas of our own: further test sets without a download
+for _name, _summary in {
+    "cifar10-noise": "its test images with Gaussian noise",
+    "cifar10-blur": "its test images blurred",
+    "cifar10-contrast": "its test images with less contrast",
+    "cifar10-brightness": "its test images brighter",
+    "cifar10-jpeg": "its test images as JPEGs of low quality",
+}.items():
+    DATASETS.add(
+        _name, "tfprune.data.corrupted:load_corrupted", f"32x32 colour, CIFAR-10, {_summary}"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfprune.replications import resnet20
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Size
 from tfprune.replications.verdict import UNTOLD, Verdict, above
@@ -115,6 +116,14 @@ LIEBENWEIN2021 = Replication(
                                     ("gaussian_noise", "defocus_blur", "contrast", "brightness")]},
              "training": {"epochs": "12ep", "decay_at": ["6ep", "9ep"], "warmup": "1ep"},
              "pruning": {"fraction": 0.5, "levels": 3}, "replicates": 6},
+        ),
+        Size(
+            "small",
+            f"{resnet20.SMALL_SAID} The shifted images are CIFAR-10's own with noise, blurred, of "
+            "less contrast, brighter, and as JPEGs of low quality, by corruptions of our own at "
+            "the strengths of CIFAR-10-C's severity 3.",
+            resnet20.SMALL,
+            arms={_ARM: resnet20.SMALL_RATE},
         ),
         Size(
             "smallest",

@@ -115,7 +115,8 @@ RENDA2020 = Replication(
             "small",
             resnet20.SMALL_SAID,
             resnet20.SMALL,
-            arms={"weights-late": resnet20.SMALL_LATE, "weights-start": resnet20.SMALL_START},
+            arms={"learning-rate": resnet20.SMALL_RATE, "weights-late": resnet20.SMALL_LATE,
+                  "weights-start": resnet20.SMALL_START},
             said=_said(1, 12),
         ),
         _size(

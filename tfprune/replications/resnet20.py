@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfprune.data.corrupted import CIFAR_STRENGTHS
 from tfprune.replications.replication import Arm
 
 #: 160 epochs of 390 steps, the rate divided by 10 at half and at three quarters
@@ -52,6 +53,12 @@ SMALL_LATE, SMALL_START = (
     {"pruning": {"rewind_to": step, "connectivity": True, "instability": True}}
     for step in ("1ep", "init")
 )
+
+#: and one whose weights are kept while the schedule starts again, tested on shifted images too
+SMALL_RATE: dict[str, Any] = {
+    "data": {"also_test": [f"cifar10-{kind}:test[:4000]" for kind in CIFAR_STRENGTHS]},
+    "pruning": {"rewind": "learning-rate", "rewind_to": "init"},
+}
 
 #: and in twelve epochs on the embedded digits
 DIGITS: dict[str, Any] = {

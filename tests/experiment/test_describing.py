@@ -10,9 +10,10 @@ import pytest
 from tfprune.activations import HiddenLayer
 from tfprune.dissection import computed_concepts
 from tfprune.experiment import describing, dissecting
-from tfprune.experiment.curving import CURVED_IMAGES, values_within
+from tfprune.experiment.curving import values_within
 from tfprune.experiment.describing import curvature_facts, describe
 from tfprune.experiment.layer_reading import MOST_IMAGES, Subject
+from tfprune.experiment.near_images import CURVED_IMAGES
 from tfprune.geometry import two_nn
 from tfprune.results import Ledger
 from tfprune.results.descriptions import (
@@ -182,10 +183,49 @@ def test_a_layer_of_more_dimensions_than_an_images_parts_tell_apart_has_no_curva
     for row in describe(subject, ["curvature"]).rows:
         assert row.value is None
         assert row.warnings == (
-            "it has 5 dimensions by TwoNN, and an image's 5 parts tell up to 4 apart"
+            "it has 5 dimensions by TwoNN, and an image's 5 parts tell up to 4 apart; "
+            "--describe curvature-steps moves images in more directions"
         )
     told = Subject(Ramps(60, np.tanh), images, memory=60_000, dimensions={"ramp": 4})
     assert describe(told, ["curvature"]).rows[1].value is not None
+
+
+def test_by_steps_a_layer_of_many_dimensions_has_a_curvature_in_as_many_as_its_images_reach():
+    """Of 12x12 pixels eleven directions, of an image of three different rows two."""
+    images = np.random.default_rng(0).normal(scale=0.5, size=(60, 12, 12, 1)).astype(np.float32)
+    images[0] = np.tile(images[0, :3], (4, 1, 1))
+    images[1] = 1.0  # of one colour
+    subject = Subject(Ramps(144, np.tanh), images, memory=2**30, dimensions={"ramp": 30})
+    rows = describe(subject, ["curvature", "curvature-steps"]).rows
+    names = [one.name for kind in ("curvature", "curvature-steps") for one in quantities_of(kind)]
+    assert [row.quantity for row in rows] == names
+    assert [row.value is None for row in rows] == [True] * 4 + [False] * 4
+    for row in rows[4:]:
+        assert row.n_images == CURVED_IMAGES - 2
+        assert row.warnings.startswith("in 11 of 30 dimensions, those of the other network; 1 of ")
+    rms = rows[5]
+    assert rms.low < rms.value < rms.high
+    assert 0 < rms.floor < rms.value / 5
+    linear = describe(Subject(Ramps(144), images, memory=2**30, dimensions={"ramp": 11}),
+                      ["curvature-steps"]).rows  # fmt: skip
+    assert linear[1].value < 1e-3 * rms.value
+    assert linear[1].warnings.startswith("in 11 dimensions, those of the other network; 1 of 19 ")
+
+
+def test_by_steps_a_sphere_bends_by_one_over_its_radius_and_dimensions_are_its_own():
+    images = np.random.default_rng(0).normal(scale=0.5, size=(300, 8, 8, 1))
+    subject = Subject(Bowls(), images, memory=2**30)
+    rows = describe(subject, ["curvature", "curvature-steps"]).rows
+    found = {(row.layer, row.quantity): row for row in rows}
+    cap = found["cap", "curvature-steps-sectional"]
+    assert cap.value == pytest.approx(1 / 25, rel=0.05)
+    assert cap.warnings == "in 2 dimensions"  # its own, though a kind before has measured them
+    assert found["cap", "curvature-sectional"].value == pytest.approx(cap.value, rel=0.05)
+    rms = found["wide", "curvature-steps-rms"].value
+    assert rms == pytest.approx(1 / 5 / np.sqrt(120) / np.sqrt(360 - 2), rel=0.05)
+    few = describe(Subject(Bowls(), images, memory=150_000), ["curvature-steps"]).rows
+    assert few[0].value is not None  # with fewer pairs, of fewer directions
+    assert few[-1].warnings == "its answers to 195 neighbours of an image do not fit into --memory"
 
 
 def test_curvature_says_what_does_not_fit_and_which_images_have_no_neighbours():
@@ -312,7 +352,7 @@ def test_the_time_of_all_levels_is_foreseen_from_a_part(monkeypatch, reader):
     monkeypatch.setattr(describing.time, "perf_counter", lambda: now[0])
 
     def whole(subject, kinds):
-        power = {"dimension": 2, "curvature": 1, "dissection": 0}[kinds[0]]
+        power = {"dimension": 2, "curvature": 1, "curvature-steps": 1, "dissection": 0}[kinds[0]]
         now[0] += 1e-4 * len(subject.images) ** power
 
     monkeypatch.setattr(describing, "describe", whole)
@@ -332,7 +372,8 @@ def test_the_time_of_all_levels_is_foreseen_from_a_part(monkeypatch, reader):
         return SimpleNamespace(probe=probe, config=config)
 
     networks = 3 * (4 + 1)
-    for kind, seconds in (("dimension", 16.0), ("curvature", 20e-4), ("dissection", 1e-4)):
+    for kind, seconds in (("dimension", 16.0), ("curvature", 20e-4), ("curvature-steps", 20e-4),
+                          ("dissection", 1e-4)):  # fmt: skip
         found = describing.seconds_to_describe(plan(kind), reader)
         assert found == pytest.approx(networks * seconds)
     assert describing.seconds_to_describe(plan(), reader) == 0

@@ -59,9 +59,11 @@ def test_frankle2019dissecting_is_told_from_its_contrary():
 def curved(trained, untrained, *, pruned=None, accuracies=(0.9, 0.8, 0.7)):
     levels = [trained, pruned or trained, pruned or trained]
     return {
-        "trained": described(result(accuracies), "curvature-mapc", levels),
+        "trained": described(result(accuracies), "curvature-steps-mapc", levels),
         "untrained": described(
-            result((0.1, 0.1), densities=(1.0, 0.5)), "curvature-mapc", [untrained, untrained]
+            result((0.1, 0.1), densities=(1.0, 0.5)),
+            "curvature-steps-mapc",
+            [untrained, untrained],
         ),
     }
 
@@ -81,7 +83,7 @@ def test_kaufman2023_is_told_from_its_contrary():
 
 def test_kaufman2023_sets_the_gap_of_every_level_beside_its_accuracy():
     def with_gaps(gaps):
-        run = described(result((0.9, 0.8, 0.7)), "curvature-mapc",
+        run = described(result((0.9, 0.8, 0.7)), "curvature-steps-mapc",
                         [(0.1, 1, 1, 1, 1, 1, 1 + gap) for gap in gaps])  # fmt: skip
         return answers("kaufman2023", {**curved((1.0,) * 7, (1.0,) * 7), "trained": run})["gap"]
 

@@ -61,7 +61,7 @@ def described(kinds, *, scale=1.0, dead=()):
             0, 0, index, layer, one.name,
             None if (layer, one.kind) in dead else scale * (index + 1), None, None, 20,
             f"why {layer} has no {one.kind}" if (layer, one.kind) in dead else "",
-            0.25 if one.name == "class-auc" else None,
+            0.25 if one.name in ("class-auc", "curvature-steps-rms") else None,
         )
         for index, layer in enumerate(("conv1", "dense1"))
         for one in QUANTITIES
@@ -80,7 +80,7 @@ def printed(a, b, width=200):
     return console.export_text()
 
 
-KINDS = ("dimension", "curvature", "dissection")
+KINDS = ("dimension", "curvature", "curvature-steps", "dissection")
 
 
 @pytest.mark.parametrize("kinds", [c for n in (1, 2, 3) for c in combinations(KINDS, n)])
@@ -95,7 +95,8 @@ def test_every_combination_of_descriptions_is_printed_whatever_layers_have(kinds
         if one.kind in kinds:
             assert one.name.removeprefix(f"{one.kind}-") in words
     assert ("over 2 layers" in text) == (kinds != ("dissection",))
-    assert ("by chance: with" in text) == ("dissection" in kinds)
+    assert ("by chance: with the images' classes" in text) == ("dissection" in kinds)
+    assert ("by chance: with nothing but the fit's" in text) == ("curvature-steps" in kinds)
     assert "detectors 1" not in text  # no distance between counts
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfprune.errors import InputError
-from tfprune.experiment.curving import CURVED_IMAGES, curvatures
+from tfprune.experiment.curving import curvatures, stepped_curvatures
 from tfprune.experiment.dissecting import dissections
 from tfprune.experiment.layer_reading import MOST_IMAGES, Found, Subject, activations_of
+from tfprune.experiment.near_images import CURVED_IMAGES
 from tfprune.results.descriptions import (
     QUANTITIES,
     DescriptionResult,
@@ -162,6 +163,7 @@ def _dimension(x: np.ndarray) -> dict[str, Found]:
 _DESCRIBERS: dict[str, Callable[[Subject, _OnLayer], _Rows]] = {
     "dimension": _dimensions,
     "curvature": curvatures,
+    "curvature-steps": stepped_curvatures,
     "dissection": dissections,
 }
 
@@ -173,8 +175,9 @@ def seconds_to_describe(plan: Plan, reader: ActivationReader) -> float:
     the number of images at which it is taken; dissection is timed whole.
     """
     n_images = min(len(plan.probe), MOST_IMAGES)
-    parts = {"dimension": (n_images // 4, 2), "curvature": (2, 1)}  # images, and a power
-    whole = {"dimension": n_images, "curvature": min(len(plan.probe), CURVED_IMAGES)}
+    few_curved = {"curvature": (2, 1), "curvature-steps": (2, 1)}
+    parts = {"dimension": (n_images // 4, 2), **few_curved}  # images, and a power
+    whole = dict.fromkeys(few_curved, min(len(plan.probe), CURVED_IMAGES)) | {"dimension": n_images}
     seconds = 0.0
     for kind in plan.config.comparison.describe:
         n, power = parts.get(kind, (len(plan.probe), 1))

@@ -40,7 +40,8 @@ class Subject:
     is none, or the network is that itself (`is_dense`). dense: layer -> what these units stand for,
     filled when it is first needed. dimensions: layer -> of how many dimensions the surface of its
     answers is taken to be, those of the network that this one is set beside; filled with its own
-    where there is none. units: filled with what single units were found to stand for.
+    where there is none, which `measured` then names. units: filled with what single units were
+    found to stand for.
     """
 
     reader: ActivationReader
@@ -51,6 +52,7 @@ class Subject:
     is_dense: bool = False
     dense: dict[str, Any] = field(default_factory=dict)
     dimensions: dict[str, int] = field(default_factory=dict)
+    measured: set[str] = field(default_factory=set)
     units: list[UnitResult] = field(default_factory=list)
 
 

@@ -32,6 +32,25 @@ def image_neighbours(
     (7, 8, 8, 1)
     """
     image = np.asarray(image)
+    parts = singular_parts(image, n_values)
+    m = len(parts)
+    subsets = left_out(2**m - 1)
+    made = (subsets.astype(np.float64) @ parts.reshape(m, -1)).reshape(-1, *image.shape)
+    np.subtract(image, made, out=made)
+    return np.asarray(made, dtype=np.float32)
+
+
+def singular_parts(
+    image: NDArray[Any], n_values: int, *, scaled: bool = True
+) -> NDArray[np.float64]:
+    """Return what each of an image's smallest singular values holds of it, (m, height, width, c).
+
+    The smallest first; of a channel with fewer than m, the rest is 0. scaled: times the singular
+    values; otherwise the outer products of singular vectors alone.
+
+    Raises InputError for another shape, and for an image of which no channel has two values.
+    """
+    image = np.asarray(image)
     if image.ndim != 3:
         raise InputError(f"an image is (height, width, channels), got shape {image.shape}.")
     channels = np.moveaxis(image.astype(np.float64), -1, 0)
@@ -44,16 +63,13 @@ def image_neighbours(
         raise InputError(
             "the image has a single singular value in every channel, and no neighbours without it."
         )
-    subsets = left_out(2**m - 1)
-    # what each of the m places holds of the image, (m, height, width, channels)
     parts = np.zeros((m, *image.shape))
     for channel, (rank, count) in enumerate(zip(ranks, counts, strict=True)):
         places = rank - 1 - np.arange(count)  # the smallest first
-        u, v = left[channel][:, places] * values[channel, places], right[channel][places]
+        sizes = values[channel, places] if scaled else np.ones(count)
+        u, v = left[channel][:, places] * sizes, right[channel][places]
         parts[:count, ..., channel] = u.T[:, :, None] * v[:, None, :]
-    made = (subsets.astype(np.float64) @ parts.reshape(m, -1)).reshape(-1, *image.shape)
-    np.subtract(image, made, out=made)
-    return np.asarray(made, dtype=np.float32)
+    return parts
 
 
 def left_out(n_neighbours: int) -> NDArray[np.int64]:

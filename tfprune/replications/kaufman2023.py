@@ -12,7 +12,8 @@ from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Settings, Size
 from tfprune.replications.verdict import UNTOLD, Verdict, above
 
-_CURVATURE = "curvature-mapc"
+#: the paper's quantity, by steps in place of its neighbours, which tell of at most nine dimensions
+_CURVATURE = "curvature-steps-mapc"
 _LEAST_LAYERS = 5  # fewer have no middle that could be a plateau
 
 
@@ -112,6 +113,13 @@ def _pruned(evidence: Evidence) -> Verdict:
     )
 
 
+_DESCRIBED = ("curvature", "curvature-steps")
+_MEASURED = (
+    "The claims are judged by the paper's mean absolute principal curvature, of images moved by "
+    "equal steps to both sides in 20 directions: those with parts left out, as in the paper, tell "
+    "of layers of up to nine dimensions, and their figures have the layers of which they do."
+)
+
 #: a network as it is before training: one step, which changes nothing
 _ONE_STEP: Settings = {
     "training": {"epochs": "1it", "learning_rate": 1e-12, "schedule": "constant", "decay_at": []}
@@ -126,7 +134,7 @@ KAUFMAN2023 = Replication(
     settings={
         **resnet20.SETTINGS,
         "pruning": {"scope": "global", "fraction": 0.2, "levels": 10, "rewind_to": "init"},
-        "comparison": {**resnet20.SETTINGS["comparison"], "describe": ["curvature"]},
+        "comparison": {**resnet20.SETTINGS["comparison"], "describe": list(_DESCRIBED)},
     },
     arms=[
         Arm("trained", "trained, then pruned iteratively by magnitude"),
@@ -134,17 +142,18 @@ KAUFMAN2023 = Replication(
     ],
     sizes=[
         Size("full", "ResNet-20 on CIFAR-10, one of the paper's kind of networks, 160 epochs a "
-             "level, 89% pruned in ten levels, three seeds; 20 images with 1,023 neighbours each.",
+             "level, 89% pruned in ten levels, three seeds; 20 images with 1,024 neighbours each. "
+             + _MEASURED,
              {}, arms={"untrained": {"pruning": {"levels": 1}}}),
         Size("reduced", "ResNet-20, 10,000 training images, 10 epochs a level, 94% pruned in four "
-             "levels, three seeds.",
+             "levels, three seeds. " + _MEASURED,
              {**resnet20.REDUCED, "pruning": {"levels": 4, "fraction": 0.5}},
              arms={"untrained": {"pruning": {"levels": 1}}}),
         Size("smallest", "Synthetic images of textured shapes, 24x24 pixels, labelled by texture, "
              "a network of five convolutions and a dense layer, 8 epochs a level, 87% of every "
              "layer pruned at once, four seeds. As in the paper, the curvature is a mean over a "
              "layer's normals, of which wide layers have more; conv3 and conv4 have half as many "
-             "numbers as conv1 and conv2, conv5 an eighth, dense1 64.",
+             "numbers as conv1 and conv2, conv5 an eighth, dense1 64. " + _MEASURED,
              {**shape_images.SETTINGS,
               "pruning": {"levels": 1, "fraction": 0.875, "scope": "layer"}}),
     ],

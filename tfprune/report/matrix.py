@@ -9,7 +9,12 @@ from tfprune.disk import make_folder, write_whole
 from tfprune.report.charts.pairs import comparison_chart
 from tfprune.report.labels import measure_label, printable, shorten
 from tfprune.report.notes import first_notes, pair_notes
-from tfprune.results.descriptions import profile_distance, profile_pairs, quantity_named
+from tfprune.results.descriptions import (
+    BY_CHANCE,
+    profile_distance,
+    profile_pairs,
+    quantity_named,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from tfprune.similarity import Score
 
 
-_PROFILES = ("dimension", "curvature")  # kinds of which a distance over depth means something
+_COUNTS = ("", "dissection")  # kinds of which a distance over depth means nothing
 _COLUMNS = 4  # of a table of quantities, so that none is cut on a terminal of 80 columns
 
 
@@ -149,8 +154,9 @@ def _print_described(result: ComparisonResult, console: Console) -> None:
     _print_distances(result, console)
     if any(row.low is not None for row in both):
         console.print(Text("after each value: its 95% interval over images"))
-    if any(row.floor is not None for row in both):
-        console.print(Text("by chance: with the images' classes permuted"))
+    with_floor = (row.quantity for row in both if row.floor is not None)
+    for kind in dict.fromkeys(quantity_named(name).kind for name in with_floor):
+        console.print(Text(f"by chance: with {BY_CHANCE.get(kind, 'chance alone')}"))
 
 
 def _without_value(rows: Sequence[DescriptionResult]) -> dict[str, list[str]]:
@@ -174,7 +180,7 @@ def _print_distances(result: ComparisonResult, console: Console) -> None:
     told: dict[int, list[str]] = {}
     missing: list[str] = []
     for name in dict.fromkeys(row.quantity for row in result.described_a):
-        if quantity_named(name).kind not in _PROFILES:
+        if quantity_named(name).kind in _COUNTS:
             continue
         pairs = profile_pairs(result.described_a, result.described_b, name, result.same_places)
         distance = profile_distance(pairs)

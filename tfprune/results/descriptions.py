@@ -110,6 +110,11 @@ _CURVATURE_PAPER = (
     "Kaufman, Azencot (2023). Data representations' study of latent image manifolds. ICML."
 )
 
+_STEPS_PAPER = (
+    "After Kaufman, Azencot (2023). Data representations' study of latent image manifolds. ICML; "
+    "the steps are this toolkit's own."
+)
+
 _DISSECTION_PAPER = (
     "Bau, Zhou, Khosla, Oliva, Torralba (2017). Network Dissection: Quantifying Interpretability "
     "of Deep Visual Representations. CVPR; Frankle, Bau (2019). Dissecting Pruned Neural Networks."
@@ -143,6 +148,23 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("curvature-scalar", "curvature", "scalar curvature", "1 / activation^2",
              "The sum of the sectional curvatures over pairs of directions, mean over images; it "
              "grows with the dimension.", _CURVATURE_PAPER),
+    Quantity("curvature-steps-mapc", "curvature-steps",
+             "mean absolute principal curvature, equal steps", "1 / activation",
+             "How much the surface of the layer's answers bends around an image that is moved by "
+             "equal steps to both sides, as the mean absolute curvature over all its directions "
+             "and normals; mean over images.", _STEPS_PAPER),
+    Quantity("curvature-steps-rms", "curvature-steps",
+             "root mean square principal curvature, equal steps", "1 / activation",
+             "The same as the root of the mean square, which does not depend on the choice of "
+             "normals; mean over images.", _STEPS_PAPER),
+    Quantity("curvature-steps-sectional", "curvature-steps",
+             "mean sectional curvature, equal steps", "1 / activation^2",
+             "The inner curvature of that surface by Gauss' equation, mean over planes and "
+             "over images.", _STEPS_PAPER),
+    Quantity("curvature-steps-scalar", "curvature-steps", "scalar curvature, equal steps",
+             "1 / activation^2",
+             "The sum of the sectional curvatures over pairs of directions, mean over images.",
+             _STEPS_PAPER),
     Quantity("detectors", "dissection", "detectors", "units",
              "Units whose largest activations lie where a concept is seen: intersection over union "
              "above 0.04 with one.", _DISSECTION_PAPER),
@@ -165,6 +187,12 @@ QUANTITIES: tuple[Quantity, ...] = (
              "How much more a unit responds to its best class than to others, mean over units that "
              "are not constant.", _SELECTIVITY_PAPER),
 )  # fmt: skip
+
+#: kind -> with what the `floor` of its quantities was found instead
+BY_CHANCE = {
+    "dissection": "the images' classes permuted",
+    "curvature-steps": "nothing but the fit's own errors, under random signs",
+}
 
 _BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}
 

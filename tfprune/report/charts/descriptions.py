@@ -11,7 +11,13 @@ from tfprune.report.charts.chart import MOST_BANDS, Chart, Row, Spec, number, to
 from tfprune.report.collapse import kept_networks
 from tfprune.report.data import ReportData
 from tfprune.report.labels import listed, sparsity_by_level
-from tfprune.results.descriptions import QUANTITIES, DescriptionResult, Quantity, quantity_named
+from tfprune.results.descriptions import (
+    BY_CHANCE,
+    QUANTITIES,
+    DescriptionResult,
+    Quantity,
+    quantity_named,
+)
 
 _MOST_REASONS = 4
 _COUNTED = ("units", "concepts")  # units of what is counted
@@ -115,7 +121,11 @@ def description_chart(data: ReportData, quantity: Quantity, *, key: str) -> Char
         key=key,
         title=f"{label} over depth",
         caption=_caption(quantity, several, len(levels), any(r["low"] is not None for r in rows))
-        + (" Dotted: the same with the images' classes permuted." if chance else ""),
+        + (
+            f" Dotted: the same with {BY_CHANCE.get(quantity.kind, 'chance alone')}."
+            if chance
+            else ""
+        ),
         rows=rows,
         spec={
             "height": 260,

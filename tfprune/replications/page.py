@@ -186,8 +186,8 @@ def _page(
         *((text,) if (text := answer_of(judged)) else ()),
         "## Claims",
         "\n".join(["| claim | where | verdict | our numbers |", "|---|---|---|---|", *rows]),
-        "A claim *holds* if the whole 95% interval over seeds is on its side, *does not hold* if "
-        "it is on the other, and *can't be told* otherwise.",
+        "A claim *holds* if the whole 95% interval over seeds, or the test that its line names, is "
+        "on its side, *does not hold* if it is on the other, and *can't be told* otherwise.",
         *_by_layout(_cells(judged), name),
         "## What was run",
         f"{size.sentence} The runs took {duration(judged.seconds)} ({_machine(judged)}).",

@@ -66,11 +66,11 @@ FRANKLE2019 = Replication(
         ),
         Size(
             "small",
-            "Conv-2 of a quarter of its width, 6,000 images of CIFAR-10, 6 epochs of 60 images a "
+            "Conv-2 of a quarter of its width, 5,000 images of CIFAR-10, 5 epochs of 60 images a "
             "step at each level, 90% pruned in three levels, layer by layer, five seeds.",
-            {"data": {"train_split": "train[:6000]", "normalization": "standard"},
+            {"data": {"train_split": "train[:5000]", "normalization": "standard"},
              "model": {"name": "tfprune.replications.networks:conv2_quarter"},
-             "training": {"epochs": "6ep", "learning_rate": 1e-3},
+             "training": {"epochs": "5ep", "learning_rate": 1e-3},
              "pruning": {"levels": 3, "conv_fraction": 0.3, "dense_fraction": 0.535,
                          "output_fraction": 0.3},
              "comparison": {"probe_size": 500}},

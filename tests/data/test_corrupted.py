@@ -74,13 +74,13 @@ def test_only_the_test_images_are_corrupted(monkeypatch):
     asked = []
 
     def load(name, **options):
-        asked.append((name, options["test_split"]))
+        asked.append((name, options["train_split"], options["test_split"]))
         return Source(part(0, 20), part(1, 10), ("cat", "dog"), {"source": "here"})
 
     monkeypatch.setattr(tfds, "load_tfds", load)
     found = load_dataset("cifar10-brightness")
-    clean = load(("cifar10"), test_split="")
-    assert asked[0] == ("cifar10", "test")
+    clean = load("cifar10", train_split="", test_split="")
+    assert asked[0] == ("cifar10", "train", "test")
     assert found.provenance["corruption"] == "brightness"
     everything = np.concatenate([found.train.images[:], found.validation.images[:]])
     assert sorted(everything.sum(axis=(1, 2, 3))) == sorted(clean.train.images.sum(axis=(1, 2, 3)))
@@ -89,6 +89,6 @@ def test_only_the_test_images_are_corrupted(monkeypatch):
     assert found.test.content is None  # its images are no longer the files'
 
     also = load_also("cifar10-noise:test[:10]", found)
-    assert asked[-1] == ("cifar10", "test[:10]")
+    assert asked[-1] == ("cifar10", "train[:1]", "test[:10]")  # not all of what isn't used
     assert also.key == "cifar10-noise:test[:10]".replace("[", "_").replace("]", "_")
     assert np.array_equal(also.examples.labels, clean.test.labels)

@@ -191,9 +191,9 @@ def _load_known(
     if loader is None or loader is load_tfds:
         return load_test(name, split, path=path, data_dir=data_dir, image_size=size, **options)
     other = "test" if split is not None and split.startswith("train") else "train"
-    source: Source = loader(
-        name, data_dir=data_dir, train_split=other, test_split=split or "test", image_size=size,
-        download=True, memory_limit=options["memory_limit"],
+    source: Source = loader(  # which has two splits: of the other one image will do
+        name, data_dir=data_dir, train_split=f"{other}[:1]", test_split=split or "test",
+        image_size=size, download=True, memory_limit=options["memory_limit"],
     )  # fmt: skip
     return source
 

@@ -55,13 +55,15 @@ def set_summaries(levels: Sequence[LevelResult]) -> tuple[SetSummary, ...]:
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Return what sets are called where there is little room: functions without their modules.
+    """Return what sets are called where there is little room, if that tells them apart.
+
+    Functions go without their modules, others without their splits.
 
     >>> short_names(["package.module:noisy", "cifar10:test[:50]"]).values()
-    dict_values(['noisy', 'cifar10:test[:50]'])
+    dict_values(['noisy', 'cifar10'])
     """
     parts = {name: name.partition(":") for name in names}
-    short = {name: tail if "." in head and tail else name
+    short = {name: tail if "." in head and tail else head
              for name, (head, _, tail) in parts.items()}  # fmt: skip
     return {name: one if list(short.values()).count(one) == 1 else name
             for name, one in short.items()}  # fmt: skip

@@ -116,6 +116,17 @@ def test_a_layer_with_a_missing_value_is_not_asked_and_costs_the_others_nothing(
     assert claims([-own], [-floor])[0].direction == "farther"
 
 
+def test_a_layer_whose_floor_lacks_one_pair_of_seeds_is_not_asked():
+    floor = np.full((5, 5), 0.6)
+    lacking = floor.copy()
+    lacking[1, 3] = lacking[3, 1] = np.nan
+    own = np.array([0.9, 0.92, 0.91, 0.93, 0.9])
+    known, unknown = claims([own, own], [floor, lacking])
+    assert known == claims([own], [floor])[0]
+    assert known.direction == "closer"
+    assert (unknown.p_value, unknown.adjusted, unknown.direction) == (None, None, None)
+
+
 @pytest.mark.parametrize("n_seeds", [2, 3, 4, 5, 8])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_layers", [3, 7])

@@ -1,11 +1,12 @@
 """The full text of what a user is told about bad input."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from tfprune.errors import InputError
 from tfprune.similarity import Comparison, linear_cka, mean_cca, pwcca, svcca
-from tfprune.similarity.arrays import as_rows, check_finite
+from tfprune.similarity.arrays import as_floats, as_rows, check_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3))
@@ -67,6 +68,18 @@ def test_values_that_are_not_numbers():
     assert message(linear_cka, X, np.full((40, 3), "a")) == (
         "linear_cka: y must hold real numbers, got dtype <U1."
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [("float16", "float32"), ("float32", "float32"), ("float64", "float64"), ("int16", "float64"),
+     ("uint8", "float64"), ("bool", "float64"), ("bfloat16", "float32")],
+)  # fmt: skip
+def test_half_precision_is_taken_as_single_and_whole_numbers_as_double(given, taken):
+    kind = ml_dtypes.bfloat16 if given == "bfloat16" else np.dtype(given)
+    found = as_floats(np.array([[0, 1], [1, 1]]).astype(kind), "x")
+    assert found.dtype == np.dtype(taken)
+    assert found.tolist() == [[0, 1], [1, 1]]
 
 
 def test_layers_without_samples():

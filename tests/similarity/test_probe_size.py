@@ -65,6 +65,10 @@ def test_measures_without_a_limit_take_any_probe_set():
     check_probe_size(measures, {"dense": 4096}, 10)
 
 
+def test_four_images_are_the_fewest_that_can_be_compared():
+    check_probe_size(["cka"], {"dense": 4}, 4)
+
+
 def test_an_empty_probe_set_is_refused():
     assert refusal(["cka"], {"dense": 4}, 3) == (
         "the probe set has 3 images, but a similarity needs at least 4. Raise --probe-size."

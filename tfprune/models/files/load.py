@@ -62,7 +62,7 @@ def load_with_origin(path: str | os.PathLike[str], *, trust: bool = False) -> tu
     detected, file = inspected.detected, os.fspath(path)
     register_activations()
     with at_most(inspected.n_weights, file=file):
-        model = _load(Path(path), detected.kind, trust=trust)
+        model = load_unconverted(Path(path), detected.kind, trust=trust)
     _check_finite(model, file)
     if detected.kind == origin.SAVEDMODEL:
         _check_restored(model, file)
@@ -143,9 +143,13 @@ def links(conversion: Conversion) -> tuple[Link, ...]:
     return tuple(Link(old, new.name) for old, new in conversion.pairs)
 
 
-def _load(path: Path, kind: str, *, trust: bool) -> Any:
+def load_unconverted(path: Path, kind: str, *, trust: bool, compiled: bool = False) -> Any:
+    """Return the model in a file as its own library has it, compiled as the file says or not.
+
+    Raises InputError where Keras refuses it.
+    """
     library = keras3() if kind.startswith("keras3") else keras2()
-    options = {"compile": False, "custom_objects": layers_for_loader(library)}
+    options = {"compile": compiled, "custom_objects": layers_for_loader(library)}
     if kind != origin.SAVEDMODEL:
         options["safe_mode"] = not trust
     with warnings.catch_warnings():

@@ -6,16 +6,15 @@ Loading it makes objects by name: those of Keras itself only, unless the file is
 from __future__ import annotations
 
 import json
-import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfprune.errors import InputError, reason
 from tfprune.models.files import origin
+from tfprune.models.files.load import load_unconverted
 from tfprune.models.files.scan import READ_ERRORS
-from tfprune.models.libraries import keras2, keras3, layers_for_loader
+from tfprune.models.libraries import keras2, keras3
 
 _HOMES = ("losses", "optimizers", "optimizers.schedules", "metrics", "dtype_policies",
           "mixed_precision")  # fmt: skip
@@ -31,22 +30,7 @@ def load_own(path: str, kind: str, *, trust: bool = False) -> Any:
     library = keras3() if kind.startswith("keras3") else keras2()
     settings = _settings(Path(path), kind)
     known = settings is not None and (trust or _are_known(settings, library))
-    options: dict[str, Any] = {
-        "compile": known, "custom_objects": layers_for_loader(library),
-    }  # fmt: skip
-    if kind != origin.SAVEDMODEL:
-        options["safe_mode"] = not trust
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a loader's advice to its own callers
-        try:
-            return library.models.load_model(path, **options)
-        except InputError:
-            raise
-        except Exception as error:  # loaders raise whatever their layers raise
-            raise InputError(
-                f"model file {path!r} was not accepted by {library.__name__} "
-                f"{library.__version__}: {reason(error)}."
-            ) from error
+    return load_unconverted(Path(path), kind, trust=trust, compiled=known)
 
 
 def _settings(path: Path, kind: str) -> Any:

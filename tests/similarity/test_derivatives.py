@@ -72,3 +72,23 @@ def test_to_weigh_all_blocks_alike_changes_nothing(name):
     _, first, _ = derivatives(evidence_of(*draw(6, 6), measure), measure)
     assert first.sum() == pytest.approx(0, abs=1e-9)
     assert np.abs(first).max() > 1e-5
+
+
+@pytest.mark.parametrize("name", ["cca", "svcca", "cka", "procrustes"])
+def test_the_error_of_a_symmetric_measure_does_not_depend_on_which_side_is_which(name):
+    """Also where directions near the cut of SVCCA may change places, on either side."""
+    rng = np.random.default_rng(3)
+    shared = rng.normal(size=(300, 6))
+    a = shared @ rng.normal(size=(6, 8)) + 0.3 * rng.normal(size=(300, 8))
+    b = shared @ rng.normal(size=(6, 5)) + 0.8 * rng.normal(size=(300, 5))
+    measure = find_measure(name)
+    measure = measure.with_options(variance=0.8) if name == "svcca" else measure
+
+    def interval(x, y):
+        comparison = Comparison([("l", "l")], measures=[measure], permutations=0, n_images=300)
+        comparison.update({"l": x}, {"l": y})
+        (found,) = comparison.scores().values()
+        assert found.interval is not None
+        return found.interval
+
+    assert interval(a, b) == pytest.approx(interval(b, a), abs=1e-9)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
+import re
 
 import pytest
 
@@ -67,6 +69,19 @@ def test_whatever_a_room_offers_has_an_example_that_is_run(room):
     homes = {getattr(thing, "__module__", None) or type(thing).__module__
              for thing in things.values()}  # fmt: skip
     assert homes <= set(MODULES)
+
+
+@pytest.mark.parametrize("room", ["", *PUBLIC])
+def test_every_parameter_of_what_is_offered_is_in_its_docstring(room):
+    offered = importlib.import_module(f"tfprune.{room}" if room else "tfprune")
+    missing = [
+        f"{name}({parameter})"
+        for name in offered.__all__
+        if inspect.isfunction(function := getattr(offered, name))
+        for parameter in inspect.signature(function).parameters
+        if not re.search(rf"(?<!\w){parameter}(?!\w)", function.__doc__ or "")
+    ]
+    assert missing == []
 
 
 OFFERED = (

@@ -46,8 +46,8 @@ def textured_shapes(
 ) -> ConceptSet:
     """Return images of two to four coloured, textured shapes on a grey ground, with their concepts.
 
-    input_shape: (height, width, channels), of 1 or 3 channels. largest: the value of full
-        intensity. Image i is a function of (seed, i, input_shape) alone.
+    n_images: how many. input_shape: (height, width, channels), of 1 or 3 channels. largest: the
+        value of full intensity. Image i is a function of (seed, i, input_shape) alone.
 
     Categories are shape and texture, which are known from how the images were made (each seen where
     it is not hidden by a later shape), and colour, edge and place, computed on the finished images.

@@ -130,7 +130,8 @@ def dissect(
     batches: called twice, gives the layer's maps (n, height, width, units) on the concept set's
         images, in their order.
     active: the share of positions at which a unit counts as active, in (0, 1).
-    permutations: how often the images' masks are permuted for the floor; 0 for none (then it is 0).
+    permutations: how often the images' masks are permuted for the floor; with 0, the floor is 0.
+    seed: of the permutations.
     memory: bytes that may be kept of a layer's values for exact thresholds; where it takes more,
         they are up to 0.8% too high, and `above` says what share of positions is left above them.
 

@@ -30,11 +30,11 @@ REWIND_FILE = "rewind.npz"
 
 @dataclass(frozen=True, eq=False)
 class Ticket:
-    """A sparse network to be trained: `masks` (True = kept) over the values it starts from.
+    """A sparse network to be trained: masks, and the values from which it starts.
 
-    `variables` are the network's in its order, as they stood after `step` steps of the first
-    training; `config` is the experiment's. `source` says which run and level it is, `model` what
-    was known of a model of the user's own when that run began.
+    masks: layer -> boolean array, True = kept. variables: those of the network in its order, after
+    `step` steps of the first training. config: the experiment's. source: the run and level.
+    model: what identifies the user's own model, where it is one.
 
     >>> import tfprune
     >>> ticket = tfprune.load_ticket("example:1")

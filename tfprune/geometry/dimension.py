@@ -59,7 +59,7 @@ def two_nn(
 
     x: (n_points, ...), flattened behind the first axis.
     discard: share of the largest ratios that is left out, in [0, 1).
-    draws: bootstrap draws for the interval; 0 for none.
+    draws: bootstrap draws for the interval; 0 for none. seed: of the draws.
 
     Facco et al. (2017): with mu = r2 / r1, the distances to the second and the first neighbour,
     -log(1 - F(mu)) = d log(mu). d is the slope through the origin over the points
@@ -108,7 +108,7 @@ def levina_bickel(
 
     x: (n_points, ...), flattened behind the first axis.
     neighbours: the smallest and the largest k over which the estimate is averaged; at least 3.
-    draws: bootstrap draws for the interval; 0 for none.
+    draws: bootstrap draws for the interval; 0 for none. seed: of the draws.
 
     Levina and Bickel (2005): at a point, with T_j the distance to its j-th neighbour, the inverse
     of the estimate is 1/(k - 1) sum_{j < k} log(T_k / T_j). Over points the *inverses* are averaged

@@ -75,6 +75,8 @@ def singular_parts(
 def left_out(n_neighbours: int) -> NDArray[np.int64]:
     """Return which part of an image each of its neighbours lacks, (2^m - 1, m): 1 where it does.
 
+    n_neighbours: 2^m - 1, as `image_neighbours` gives.
+
     Raises InputError for a number of neighbours that `image_neighbours` does not give.
 
     >>> left_out(3).tolist()

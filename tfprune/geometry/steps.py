@@ -56,6 +56,10 @@ class Stepped:
     scatter: the form that comes out of the fit's own errors with random signs: of a surface that is
         flat but for what no quadratic explains (rounding, kinks, higher orders). What doesn't
         exceed its quantities by far is no curvature.
+
+    >>> flat = Curvature(np.zeros((1, 2, 2)), codimension=1)
+    >>> Stepped(found=Curvature(np.eye(2)[None], codimension=1), scatter=flat).found.dimension
+    2
     """
 
     found: Curvature
@@ -103,7 +107,12 @@ def pairs_for(most: int) -> tuple[int, int]:
 def step_sizes(n_directions: int, n_pairs: int) -> NDArray[np.float64]:
     """Return by how much neighbours move in each direction, (n_pairs, m), of mean square 1 / m.
 
-    Uniform between two ends, the same for all images.
+    n_directions: m. n_pairs: of neighbours, one to either side. Uniform between two ends, the same
+    for all images.
+
+    >>> sizes = step_sizes(4, 1000)
+    >>> sizes.shape, round(float((sizes**2).mean()), 2)
+    ((1000, 4), 0.25)
     """
     drawn = np.random.default_rng(0).uniform(-1, 1, (n_pairs, n_directions))
     return np.asarray(drawn * np.sqrt(3 / n_directions))
@@ -115,7 +124,8 @@ def stepped_neighbours(
     """Return images (2 n_pairs, height, width, channels) around one: one side, then the other.
 
     image: (height, width, channels). length: how far they lie from it, root mean square, in its
-    units. They move along `directions` by `step_sizes` times the length.
+    units. They move along at most `n_directions` of its `directions` by `step_sizes` times the
+    length, to both sides.
 
     >>> image = np.random.default_rng(0).random((8, 8, 1))
     >>> near = stepped_neighbours(image, 0.1, n_pairs=100)

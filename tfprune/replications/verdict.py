@@ -96,7 +96,7 @@ def near(values: np.ndarray, published: float, *, tolerance: float, what: str) -
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return one verdict on a claim of several parts.
+    """Return one verdict on a claim of several parts, of which `verdicts` are those.
 
     It holds if all parts hold, does not hold if one of them does not, and can't be told otherwise.
 

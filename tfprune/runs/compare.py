@@ -57,19 +57,26 @@ def compare(
 ) -> ComparisonResult:
     """Return every hidden layer of network `a` against every one of network `b`.
 
-    `a` and `b` are each a run (its last level), `run:level`, `run:level:seed`, or a model file;
-    the architectures may differ. `data` overrides data settings (`dataset`, `data_dir`, ...);
-    by default the data are those of the run (of `a`, where both are runs). Each network is shown
-    them as it was trained: at its run's size, by its run's normalisation; a model file by what
-    `tell` hears (see `inputs_of`). Layout `pixels` needs feature maps of one size, which two
-    different layers rarely have, hence `mean`. With `attribution` the result also says what layers
-    of b have lost of a's layers at the same place, and held-out CCA. `describe` asks for what the
-    layers of each are like by themselves, as `tfprune run --describe`. The result is logged as a
-    run of kind 'comparison', with its matrix as CSV and its heat maps; `out` is a folder for copies
-    of them. As with a run, all of it stays in `mlruns/runs` of `folder`: `tfprune sync` delivers
-    what MLflow does not take now, and fills a new store when it is lost.
+    a, b: each a run (its last level), `run:level`, `run:level:seed`, or a model file; the
+        architectures may differ.
+    data: overrides data settings (`dataset`, `data_dir`, ...); by default the data are those of the
+        run (of `a`, where both are runs). Each network gets images of its run's size, normalised as
+        in its run; for a model file, `tell` is told how.
+    measures, layout: what is computed, and how a convolutional layer becomes a matrix; 'pixels'
+        needs feature maps of one size, which two different layers rarely have, hence 'mean'.
+    probe_size: number of test images on which layers are compared.
+    attribution: also report what layers of b have lost of a's layers at the same place, and
+        held-out CCA. describe: also describe each layer on its own, as `tfprune run --describe`.
+    trust: load a model file even if it contains code.
+    tracking_uri, experiment, folder: where MLflow logs, as in `tfprune.run`. out: a folder for
+        copies of the matrix as CSV and of the heat maps. tell: called with messages.
 
-    Raises InputError when a network, the data set or a measure's needs are not met.
+    The result is logged as a run of kind 'comparison', with its matrix as CSV and its heat maps. As
+    with a run, everything is kept in `mlruns/runs` of `folder`: `tfprune sync` uploads what MLflow
+    does not take now, and fills a new store if this one is lost.
+
+    Raises InputError where a network or the data set can't be had, and where a measure needs more
+    images.
 
     >>> import tfprune
     >>> comparison = tfprune.compare("example:0", "example:1")  # dense, and half as dense

@@ -38,16 +38,22 @@ def export(
 ) -> ExportReport:
     """Write the network of RUN, RUN:LEVEL, RUN:LEVEL:SEED or a model file; return what was written.
 
-    `path` is where to (by default named after run and level). Without `format` its ending decides:
-    .keras, .h5 or .tflite. Format 'keras' is written by Keras 3 wherever that can hold the
-    network; a model that came as Keras 3, from a file, a function or `keras.applications`, leaves
-    as its own object with the pruned weights in. `shrink` first removes channels that carry
-    nothing, so that the file's network is smaller and computes the same. The file is read back:
-    its sparsity and predictions are held against the network's.
+    reference: which network: the last level of a run, one of its levels, one of a seed, or a file.
+    path: the file to write (by default named after run and level).
+    format: 'keras', 'keras3', 'tf_keras', 'h5', 'savedmodel' or 'tflite'; without it the ending of
+        `path` decides: .keras, .h5 or .tflite. 'keras' is written by Keras 3 if that can hold the
+        network. A model that came as Keras 3, from a file, a function or `keras.applications`, is
+        written as your own object with the pruned weights.
+    quantize: 8-bit weights, for 'tflite'.
+    shrink: first remove channels that carry no information: a smaller network that computes the
+        same.
+    with_preprocessing: make the normalization the network's first layer, so that it takes images as
+        they are stored. Without it the network takes images as its run normalised them: `inputs` of
+        the report and the file's metadata say how, with the names of the classes.
+    trust: load a model file even if it contains code. tell: called with messages.
+    tracking_uri, experiment, folder: where the run was logged, as in `tfprune.run`.
 
-    The network takes images as its run normalised them: `inputs` of the report says how, and the
-    file's metadata does, with the names of the classes. With `with_preprocessing` the
-    normalization is the network's first layer, and images go in as they are stored.
+    The file is read back: its sparsity and predictions are compared with the network's.
 
     Raises InputError for an unknown run, level or format, and for `with_preprocessing` where
     nothing says how images were normalised; InvariantError when the file does not hold what was

@@ -286,8 +286,11 @@ def load_ticket(
 ) -> Ticket:
     """Return the ticket RUN:LEVEL (or RUN:LEVEL:SEED) of a logged experiment.
 
-    RUN alone means its last level. Raises InputError when there is no such run or level, or
-    when the run logged no state to go back to.
+    reference: which level; RUN alone means its last one.
+    tracking_uri, experiment, folder: where the run was logged, as in `tfprune.run`.
+
+    Raises InputError when there is no such run or level, or when the run logged no state to rewind
+    to.
 
     >>> import tfprune
     >>> masks = tfprune.load_ticket("example:1").masks

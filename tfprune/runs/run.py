@@ -69,22 +69,24 @@ def run(
 ) -> FinishedRun:
     """Return the result of one experiment, after training, pruning, comparing and logging it.
 
-    `config` is a preset's name, the path of a YAML file, a nested mapping as in such a file, a
-    RunConfig, or None for the embedded default. `settings` are laid over it, called as in the
-    YAML file or on the command line: `levels=3`, `model="lenet-300-100"`, `measure="cka"`.
-    `train` and `test` are images of one's own in place of `data.dataset`: pairs
-    (images, labels), tf.data.Dataset of such, or objects with `__len__` and `__getitem__`; without
-    `test` the setting `data.test_fraction` says what share is held out. `class_names` name their
-    classes. `name` names the parent run; `experiment` and `tracking_uri` say where MLflow logs
-    (by default `mlruns/mlflow.db` in `folder`). `tell` hears what is worth knowing on the way,
-    `watch` every event of the experiment (see `tfprune.experiment.events`). `progress` shows a bar
-    on a terminal and in a notebook, one line a level on standard error elsewhere: True always,
-    False never, by default on a terminal and in a notebook.
-    `register` is a name in MLflow's model registry for the last level's network. Every
-    `checkpoint_every` epochs the state is written to disk, 0 for never. A run of the same
-    configuration that was interrupted goes on, unless `fresh`. `deterministic` asks TensorFlow
-    for deterministic operators on a fixed number of threads: slower, and the same bits whatever
-    the number of cores.
+    config: a preset's name, the path of a YAML file, a nested mapping as in such a file, a
+        RunConfig, or None for the default experiment on embedded data.
+    settings: override those of `config`, named as in the YAML file or on the command line:
+        `levels=3`, `model="lenet-300-100"`, `measure="cka"`.
+    train, test: your own images in place of `data.dataset`: pairs (images, labels), a
+        tf.data.Dataset of such, or objects with `__len__` and `__getitem__`. Without `test`, the
+        setting `data.test_fraction` says what share is held out. class_names: of their classes.
+    name, experiment, tracking_uri: the parent run's name, and where MLflow logs (by default
+        `mlruns/mlflow.db` in `folder`). register: a name in MLflow's model registry for the last
+        level's network.
+    tell: called with messages. watch: called with every event of the experiment (see
+        `tfprune.experiment.events`). progress: True shows a bar on a terminal and in a notebook,
+        and one line per level on standard error elsewhere; False nothing; None is True on a
+        terminal and in a notebook.
+    checkpoint_every: epochs between two checkpoints; 0 writes none. An interrupted run of the same
+        configuration is resumed, unless `fresh`.
+    deterministic: use TensorFlow's deterministic operators on a fixed number of threads: slower,
+        with bit-identical results on any number of cores.
 
     Raises InputError before anything is written when the configuration can't be run, RunError
     when training fails; what was logged until then stays.
@@ -225,14 +227,16 @@ def resume(
     checkpoint_every: int = 1,
     progress: bool | None = None,
 ) -> FinishedRun:
-    """Return the result of an interrupted run, after going on from its last checkpoint.
+    """Return the result of an interrupted run, after resuming it from its last checkpoint.
 
-    `reference` is its key, its MLflow id, or its name. The result is what the uninterrupted run
-    would have given, bit for bit. Raises InputError when there is no such run, when it has
-    finished, and when code, libraries, data or model are no longer what they were.
-    `progress` is as of `run`.
+    reference: its key, its MLflow id, or its name.
+    folder: the project's folder, in which `mlruns` lies.
+    tell, watch, progress, checkpoint_every: as in `run`.
 
-    A run that has finished has nothing to go on with:
+    The result is bit for bit that of an uninterrupted run. Raises InputError when there is no such
+    run, when it has finished, and when code, libraries, data or model have changed.
+
+    A finished run cannot be resumed:
 
     >>> import tfprune
     >>> tfprune.resume("example")  # doctest: +ELLIPSIS

@@ -46,7 +46,8 @@ def svcca(x: Array, y: Array, *, variance: float = 0.99, allow_few_samples: bool
 
     Of each centred side the fewest singular directions are kept whose squared singular values
     reach the share `variance`, in (0, 1], of their sum; then mean CCA over those. Raises
-    InputError as `mean_cca` does, with n against the directions kept. Source: Raghu et al. 2017.
+    InputError, and takes `allow_few_samples`, as `mean_cca` does, with n against the directions
+    kept. Source: Raghu et al. 2017.
 
     Directions of little variance don't count, where each does in `mean_cca`:
 
@@ -68,8 +69,8 @@ def pwcca(x: Array, y: Array, *, allow_few_samples: bool = False) -> float:
 
     sum_i alpha_i rho_i with alpha_i proportional to sum_j |<h_i, x_j>|, h_i the canonical
     variates of x. Not symmetric: x weighs, whichever side has fewer directions; the measure
-    `pwcca-symmetric` is the mean of both ways. Raises InputError as `mean_cca` does.
-    Source: Morcos et al. 2018, section 2.
+    `pwcca-symmetric` is the mean of both ways. Raises InputError, and takes `allow_few_samples`,
+    as `mean_cca` does. Source: Morcos et al. 2018, section 2.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)

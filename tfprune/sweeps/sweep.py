@@ -51,20 +51,23 @@ def sweep(
 ) -> FinishedSweep:
     """Return the result of a grid of experiments, each an ordinary run, once all have ended.
 
-    `grid` maps settings to their values: lists, or ranges such as '0..4'; the cells are all
-    combinations. `zip` maps settings to lists that change together, or is a list of such mappings.
-    `config` is what all cells share, as of `tfprune.run`, or the path of a YAML file with `grid`
-    and `zip` in it; `settings` are laid over it.
+    config: what all cells share, as in `tfprune.run`, or the path of a YAML file that also has
+        `grid` and `zip`. settings: override those of `config`.
+    grid: setting -> its values, a list or a range such as '0..4'; the cells are all combinations.
+    zip: setting -> values that change together, or a list of such mappings.
+    workers, threads: processes on this machine and threads of each; by default one process per GPU
+        or per core. scheduler: the address of a running Dask cluster instead, such as
+        'tcp://HOST:8786'; its workers need `folder` under the same path.
+    name, experiment, tracking_uri, folder, deterministic, checkpoint_every, tell, progress: as in
+        `tfprune.run`.
 
-    Cells run on a cluster of this machine's with `workers` processes of `threads` threads, by
-    default one worker per GPU or per core, or on the Dask cluster whose `scheduler` is given, such
-    as 'tcp://HOST:8786'; its workers need `folder` under the same path. Cells that begin with the
-    same dense network train it once. A cell that has a finished run of its configuration in
-    `folder` is not run again, one that was interrupted goes on. A cell that fails does not stop
-    the others: see `FinishedSweep.failed`.
+    Cells that begin with the same dense network train it once. A cell with a finished run of its
+    configuration in `folder` is not run again, an interrupted one is resumed. A cell that fails
+    does not stop the others: see `FinishedSweep.failed`. After an interrupt, the same call resumes
+    the sweep.
 
-    Raises InputError for a grid or settings that are none, where Dask is not installed, and where
-    the same sweep is under way in another process. After an interrupt the same call goes on.
+    Raises InputError for an invalid grid or settings, where Dask is not installed, and where the
+    same sweep is running in another process.
 
     >>> import tfprune
     >>> tfprune.sweep("digits-quick", grid={"levels": [1, 1]})  # doctest: +ELLIPSIS

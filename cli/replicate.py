@@ -11,7 +11,7 @@ from tfprune_cli.completion import complete_replication
 @click.argument("name", required=False, shell_complete=complete_replication)
 @click.option("--list", "listing", is_flag=True, help="list the replications and their sizes")
 @click.option("--size", default="smallest", show_default=True, metavar="SIZE",
-              help="scale to run it at: smallest, reduced or full")  # fmt: skip
+              help="scale to run it at: smallest, small, reduced or full; see --list")  # fmt: skip
 @click.option("--data-dir", type=click.Path(), metavar="PATH",
               help="folder of the data set  [default: that of tensorflow-datasets]")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False), default="results", show_default=True,

@@ -341,6 +341,14 @@ def test_a_levels_curvature_is_set_beside_its_own_dense_networks():
     assert curvature_facts(ledger, rows(0, 1, a=1.0, b=None)) == {}  # not nearer by a layer less
     assert curvature_facts(ledger, rows(0, 1, a=1.0, b=5.0, c=1.0)) == {}
     assert curvature_facts(ledger, rows(0, 1, a=1.0, b=5.0)) == {"curvature_distance": 0.0}
+    steps = [
+        DescriptionResult(0, at, 0, "a", "curvature-steps-sectional", value, None, None, 20)
+        for at, value in ((0, 1.0), (2, 3.5))
+    ]
+    both = Ledger(descriptions=[*rows(0, 0, a=1.0), steps[0]])
+    assert curvature_facts(both, [*rows(0, 2, a=4.0), steps[1]]) == {
+        "curvature_distance": 3.0, "curvature_steps_distance": 2.5
+    }  # fmt: skip
     pairs = profile_pairs(level, rows(0, 0, x=4.5), "curvature-sectional", [("a", "x")])
     assert pairs == [(4.0, 4.5)]
     assert profile_distance(pairs) == 0.5

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from tfprune.experiment.plan import Plan
     from tfprune.results import Ledger
 
-CURVATURE = "curvature-sectional"  # by which a level is set beside the dense network
+#: fact -> the quantity by which a level is set beside the dense network
+_DISTANCES = {
+    "curvature_distance": "curvature-sectional",
+    "curvature_steps_distance": "curvature-steps-sectional",
+}
 _OnLayer = Callable[[str, str], object]
 
 
@@ -81,8 +85,11 @@ def curvature_facts(ledger: Ledger, rows: Sequence[DescriptionResult]) -> dict[s
     if not rows or rows[0].level == 0:
         return {}
     dense = [row for row in ledger.descriptions if (row.seed, row.level) == (rows[0].seed, 0)]
-    distance = profile_distance(profile_pairs(dense, rows, CURVATURE))
-    return {} if distance is None else {"curvature_distance": distance}
+    found = {
+        fact: profile_distance(profile_pairs(dense, rows, quantity))
+        for fact, quantity in _DISTANCES.items()
+    }
+    return {fact: distance for fact, distance in found.items() if distance is not None}
 
 
 def memory_of(plan: Plan) -> int:

@@ -7,8 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tfprune.similarity import Comparison, budget, score
+from tfprune.similarity import Comparison, budget, score, statistics
 from tfprune.similarity.budget import Budget
+from tfprune.similarity.parallel import Helpers
 from tfprune.similarity.streaming import Key
 
 DEFAULTS = ("svcca", "cca", "pwcca", "cka")
@@ -76,6 +77,25 @@ def test_work_on_a_wide_pair_is_what_is_reckoned_with(measure):
     _, peak = peaks(comparison, ["l"], width, 1024)
     room = comparison.accumulator.budget(dict.fromkeys(ONE[0], width))
     assert peak - comparison.accumulator.held() <= room.work
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", ["svcca", "pwcca", "cka"])
+def test_threads_that_help_take_what_is_reckoned_with(measure, monkeypatch):
+    width, helpers = 256, 3
+    monkeypatch.setattr(statistics, "n_cores", lambda: 1 + helpers)
+    room = Budget(ONE, dict.fromkeys(ONE[0], width), 3, 0)
+    comparison = Comparison(
+        [("l", "l")], measures=[measure], n_images=1024, blocks=25,
+        memory=room.fixed + 25 * room.block + (helpers + 1) * room.help,
+    )  # fmt: skip
+    comparison.accumulator.spill()
+    used = []
+    monkeypatch.setattr(score, "Helpers", lambda n: used.append(n) or Helpers(n))
+    _, peak = peaks(comparison, ["l"], width, 1024)
+    assert used == [1 + helpers]
+    held = comparison.accumulator.held()
+    assert peak - held <= room.work + (1 + helpers) * room.help
 
 
 @pytest.mark.parametrize(("threads", "extra"), [(1, 0), (3, 0), (1, 1)])

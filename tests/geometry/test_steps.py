@@ -178,11 +178,11 @@ def test_what_can_not_be_determined_is_refused():
         "fewer directions."
     )
     assert said(np.zeros((61, 6))) == (
-        "the answers move along 0 directions by more than 5% of what they do along the first, and "
-        "the surface has 2 dimensions."
+        "the activations change along 0 directions by more than 5% of the largest change, and the "
+        "surface has 2 dimensions."
     )
     weak = answers * [1, 0.04, 0, 0, 0, 0]
-    assert said(weak).startswith("the answers move along 1 direction by more than 5% of what they")
+    assert said(weak).startswith("the activations change along 1 direction by more than 5% of the ")
     same = np.repeat(moved[:3], 10, axis=0)
     assert said(both_sides(lambda t: t, np.zeros(4), same), same) == (
         "30 steps do not determine the second derivatives in 4 directions: too few of them are "

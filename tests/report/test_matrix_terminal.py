@@ -96,7 +96,7 @@ def test_every_combination_of_descriptions_is_printed_whatever_layers_have(kinds
             assert one.name.removeprefix(f"{one.kind}-") in words
     assert ("over 2 layers" in text) == (kinds != ("dissection",))
     assert ("by chance: with the images' classes" in text) == ("dissection" in kinds)
-    assert ("by chance: with nothing but the fit's" in text) == ("curvature-steps" in kinds)
+    assert ("by chance: with the fit's residuals" in text) == ("curvature-steps" in kinds)
     assert "detectors 1" not in text  # no distance between counts
 
 

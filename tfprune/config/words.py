@@ -51,9 +51,9 @@ HEADS = {
 #: what a level's layers can be asked for, beside their similarity -> what that is
 DESCRIPTIONS = {
     "dimension": "intrinsic dimension of each layer's activations",
-    "curvature": "how much the surface of its activations bends around an image, by leaving parts "
-    "of the image out (layers of up to nine dimensions)",
-    "curvature-steps": "the same by equal steps of the image to both sides (up to 20 dimensions)",
+    "curvature": "how much the surface of its activations bends around an image, by leaving out "
+    "parts of the image (layers of up to nine dimensions)",
+    "curvature-steps": "the same with equal steps in both directions (up to 20 dimensions)",
     "dissection": "which of its units detect a concept, and how well they separate classes",
 }
 

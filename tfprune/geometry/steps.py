@@ -267,8 +267,8 @@ def _tangents(slopes: NDArray[np.float64], d: int) -> NDArray[np.float64]:
     moving = int(np.count_nonzero(lengths > WEAKEST * lengths[0]))
     if moving < d:
         raise InputError(
-            f"the answers move along {moving} direction{'s' * (moving != 1)} by more than "
-            f"{WEAKEST:.0%} of what they do along the first, and the surface has {d} dimensions."
+            f"the activations change along {moving} direction{'s' * (moving != 1)} by more than "
+            f"{WEAKEST:.0%} of the largest change, and the surface has {d} dimensions."
         )
     return np.asarray(vectors[:, ::-1][:, :d] / lengths)
 

@@ -162,8 +162,8 @@ DESCRIPTIONS: tuple[Column, ...] = (
     Column("warnings", "", "Caveats about the number."),
     Column("floor", "the quantity's own",
            "Of `class-auc` and `class-selectivity`: the same with the images' classes permuted, "
-           "mean over 19 permutations. Of `curvature-steps-...`: what comes out of the fit's own "
-           "errors with random signs, mean over images. Empty for others."),
+           "mean over 19 permutations. Of `curvature-steps-...`: the same of the fit's "
+           "residuals under random signs, mean over images. Empty for others."),
 )  # fmt: skip
 
 UNITS: tuple[Column, ...] = (

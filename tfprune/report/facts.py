@@ -184,8 +184,8 @@ FACTS: tuple[Fact, ...] = (
          "Yu et al. 2018 (the comparison), Kaufman and Azencot 2023 (the curvature)",
          "the probe set's first 20 images"),
     Fact("curvature_steps_distance", "distance in curvature, equal steps", "1 / activation^2",
-         "The same by equal steps (`--describe curvature-steps`), which has a value of layers of "
-         "many dimensions, too.",
+         "The same with equal steps (`--describe curvature-steps`), which has a value for layers "
+         "of many dimensions, too.",
          "root of the sum over layers of (level - dense)^2",
          "Yu et al. 2018 (the comparison), after Kaufman and Azencot 2023 (the curvature)",
          "the probe set's first 20 images"),

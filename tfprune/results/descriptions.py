@@ -150,17 +150,17 @@ QUANTITIES: tuple[Quantity, ...] = (
              "grows with the dimension.", _CURVATURE_PAPER),
     Quantity("curvature-steps-mapc", "curvature-steps",
              "mean absolute principal curvature, equal steps", "1 / activation",
-             "How much the surface of the layer's answers bends around an image that is moved by "
-             "equal steps to both sides, as the mean absolute curvature over all its directions "
-             "and normals; mean over images.", _STEPS_PAPER),
+             "How much the surface on which the layer's activations lie bends around an image that "
+             "is moved by equal steps in both directions: the mean absolute curvature over its "
+             "directions and normals; mean over images.", _STEPS_PAPER),
     Quantity("curvature-steps-rms", "curvature-steps",
              "root mean square principal curvature, equal steps", "1 / activation",
              "The same as the root of the mean square, which does not depend on the choice of "
              "normals; mean over images.", _STEPS_PAPER),
     Quantity("curvature-steps-sectional", "curvature-steps",
              "mean sectional curvature, equal steps", "1 / activation^2",
-             "The inner curvature of that surface by Gauss' equation, mean over planes and "
-             "over images.", _STEPS_PAPER),
+             "The intrinsic curvature of that surface by Gauss's equation, mean over planes and "
+             "images.", _STEPS_PAPER),
     Quantity("curvature-steps-scalar", "curvature-steps", "scalar curvature, equal steps",
              "1 / activation^2",
              "The sum of the sectional curvatures over pairs of directions, mean over images.",
@@ -191,7 +191,7 @@ QUANTITIES: tuple[Quantity, ...] = (
 #: kind -> with what the `floor` of its quantities was found instead
 BY_CHANCE = {
     "dissection": "the images' classes permuted",
-    "curvature-steps": "nothing but the fit's own errors, under random signs",
+    "curvature-steps": "the fit's residuals under random signs instead of activations",
 }
 
 _BY_NAME = {quantity.name: quantity for quantity in QUANTITIES}

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
               help="similarity measure, repeatable")  # fmt: skip
 @click.option("--layout", type=click.Choice(LAYOUTS), default="mean",
               show_default=True, help="how a convolutional layer becomes a matrix")  # fmt: skip
-@click.option("--probe-size", type=click.IntRange(min=2), default=500, show_default=True,
-              help="test images on which layers are compared")  # fmt: skip
+@click.option("--probe-size", type=click.IntRange(min=2),
+              help="test images on which layers are compared  [default: 500, or all if there are "
+                   "fewer]")  # fmt: skip
 @click.option("--attribution", is_flag=True,
               help="report what the layers of B have lost compared with the layers of A of the "
                    "same name")  # fmt: skip
@@ -69,7 +70,7 @@ def compare(
     scheduler: str | None,
     measures: tuple[str, ...],
     layout: str,
-    probe_size: int,
+    probe_size: int | None,
     attribution: bool,
     describe: tuple[str, ...],
     trust_model: bool,
@@ -146,7 +147,7 @@ def _compare_all(
     sweep: str,
     measures: tuple[str, ...],
     layout: str,
-    probe_size: int,
+    probe_size: int | None,
     workers: int | None,
     scheduler: str | None,
 ) -> int:

@@ -65,8 +65,12 @@ def _table(found: list[RunLine]) -> Table:
     table.add_column("levels", justify="right")
     table.add_column("test", justify="right")
     table.add_column("status")
+    names = [run.name for run in found]
+    told_apart = len(set(names)) < len(names)
+    if told_apart:
+        table.add_column("id")
     for run in found:
-        cells = (
+        cells = [
             run.name,
             date_of(run.began),
             run.dataset or "-",
@@ -76,7 +80,9 @@ def _table(found: list[RunLine]) -> Table:
             ("-" if run.accuracy_test is None else percent(run.accuracy_test))
             + "*" * bool(run.collapsed),
             run.status,
-        )
+        ]
+        if told_apart:  # as every command takes it
+            cells.append((run.run_id or run.key or "-")[:8])
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 

@@ -96,7 +96,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str], *, where: str = 
 
     `where` follows the list: what to do when none of the known names will serve.
     """
-    names = list(known)
+    names = list(dict.fromkeys(known))
     close = nearest(name, names) if isinstance(name, str) else []
     hint = f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else "."
     listed = f" Known: {', '.join(names)}." if names and len(names) <= 40 else ""

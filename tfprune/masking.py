@@ -37,8 +37,9 @@ _VALUE = r"(?:\"[^\"\n]*\"?|'[^'\n]*'?|\{[^}\n]*\}?|(?:(?!%3B)[^\s&;,'\"#)}])+)"
 _USER_AT = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)\S*@")
 _USER_AT_BARE = re.compile(
     r"(?<![\w/.\-])((?:[A-Za-z]*//)?)"
-    r"[\w.+%\-]+(?::(?!//)\S*@(?=[\w\[])|(?:/[^\s@]*)?@(?=[\w.\-]+:\d{1,5}\b))"
+    r"[\w.+%\-]+(?::(?!//)\S*@(?=[\w\[])|(?:/[^\s@]*)?@(?!latest:)(?=[\w.\-]+:\d{1,5}\b))"
 )
+# ... but RUN@latest:LEVEL names a network
 # a connection string may stand quoted for a URI, with %3B and %3D for ; and =
 _PARAMETER = re.compile(
     rf"((?:^|[?&;\s,{{\"'(]|%3B)[\w.\-]*?(?:{_NAMES})\w*\\*[\"']?\s?(?:=|%3D)\s?){_VALUE}",

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
-from tfprune.runs.listing import _status
+from tfprune.runs.listing import RunLine, _status
 from tfprune.tracking.entities import RunInfo
 from tfprune_cli.main import main
 
@@ -87,3 +87,18 @@ def test_show_gives_the_json_of_the_run(project, capsys):
 def test_a_run_that_is_not_there_is_said_with_status_2(project, capsys):
     assert main(["show", "digit"]) == 2
     assert capsys.readouterr().err.startswith("Error: unknown run 'digit'; did you mean 'digits'?")
+
+
+def test_runs_of_one_name_are_listed_with_what_tells_them_apart(monkeypatch, capsys):
+    def line(name: str, run_id: str) -> RunLine:
+        return RunLine(name, 0.0, "digits", "conv4", "random", 1, 0.5, "finished", run_id, "key")
+
+    found = [line("digits", "aaaa1111ffff"), line("digits", "bbbb2222ffff")]
+    monkeypatch.setattr("tfprune.runs.listing.list_runs", lambda **where: found)
+    assert main(["runs"]) == 0
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert header.split()[-1] == "id"
+    assert [row.split()[-1] for row in rows] == ["aaaa1111", "bbbb2222"]
+    found[1] = line("other", "bbbb2222ffff")
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "status"

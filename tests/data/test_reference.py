@@ -104,8 +104,20 @@ def test_a_known_set_has_its_own_test_split():
     with pytest.raises(InputError) as refused:
         load_dataset("digits", test_fraction=0.2)
     assert str(refused.value) == (
-        "--test-fraction holds a test split out of images of one's own, and 'digits' has splits: "
-        "give --train-split 'train[:80%]' and --test-split 'train[80%:]'."
+        "--test-fraction holds out a test split of your own images, and 'digits' names a data set, "
+        "which has splits: give --train-split 'train[:80%]' and --test-split 'train[80%:]'."
+    )
+
+
+def test_a_folder_without_a_slash_is_told_how_it_is_meant_with_a_share_for_test_too(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        load_dataset("photos", test_fraction=0.2)
+    assert str(refused.value).endswith(
+        "A folder or file here is called 'photos': to read it, write './photos'."
     )
 
 

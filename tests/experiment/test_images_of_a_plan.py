@@ -71,3 +71,11 @@ def test_the_images_of_a_comparison_are_in_random_order_and_the_same_for_both(mo
     data = load_dataset("digits", validation_fraction=base.data.validation_fraction, seed=0)
     place = {image.tobytes(): i for i, image in enumerate(probe_set(data, size=100).images)}
     assert_random([place[image.tobytes()] for image in one.images])
+    # where nobody says how many: so many, or all that there are
+    n_images = [
+        len(
+            compare.inputs_of([network], base, {}, probe_size=None, most=most, tell=print)[0].images
+        )
+        for most in (60, 600)
+    ]
+    assert n_images == [60, len(data.test)]

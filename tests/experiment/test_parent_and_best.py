@@ -10,6 +10,7 @@ import pytest
 
 from tfprune.data.images import Normalization
 from tfprune.experiment.events import LevelFinished, RunStarted
+from tfprune.report.levels import level_summaries
 from tfprune.results import (
     DENSE,
     SAME_INIT,
@@ -66,6 +67,18 @@ def mirrored(levels, similarities, n_seeds, at):
     )
     RunRecord._mirror(record, at)
     return shown
+
+
+def test_the_parents_accuracies_are_medians_as_in_the_report_and_all_else_is_a_mean():
+    levels = [
+        dataclasses.replace(level(seed, 0), accuracy_test=accuracy, loss_test=loss)
+        for seed, (accuracy, loss) in enumerate([(0.9, 0.5), (0.7, 0.1), (0.86, 0.3)])
+    ]
+    found = [similarity(seed, value, DENSE) for seed, value in enumerate([0.9, 0.6, 0.9])]
+    shown = mirrored(levels, found, 3, 0)
+    assert shown["accuracy/test"] == level_summaries(levels)[0].accuracy_test_median == 0.86
+    assert shown["loss/test"] == pytest.approx(0.3)
+    assert shown["cka/00_conv1"] == pytest.approx(0.8)
 
 
 def test_the_parents_means_are_of_seeds_that_did_not_collapse_and_count_the_others():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+from tfprune.runs.export import _file_name
 from tfprune.runs.networks import Network, titles
 from tfprune.tracking.entities import RunInfo
 
@@ -32,3 +35,21 @@ def test_a_file_is_called_as_it_was():
     file = Network("mine.keras", None)
     assert titles(file, network("digits", "aaaa", 2)) == ("mine.keras", "digits level 2 seed 0")
     assert titles(file, file) == ("mine.keras", "mine.keras")
+
+
+def test_an_exported_file_is_called_by_its_run_and_never_as_that_of_another():
+    def called(shown: Network, *runs: RunInfo) -> str:
+        return _file_name(shown, SimpleNamespace(search_runs=lambda: runs))
+
+    def run(name: str, id: str, kind: str = "experiment") -> RunInfo:
+        return RunInfo(id, name, "FINISHED", "1", 0, None, "", tags={"tfprune.kind": kind})
+
+    shown = network("by layer", "aaaa1111ffff", 3, seed=1)
+    others = run("digits", "cccc"), run("by layer", "dddd", "comparison")
+    assert called(shown, run("by layer", "aaaa1111ffff"), *others) == "by-layer-level-3-seed-1"
+    for name in ("by layer", "by/layer"):
+        assert called(shown, run(name, "bbbb")) == "by-layer-aaaa1111-level-3-seed-1"
+    assert called(Network("my own.keras", None)) == "my-own.keras"
+    long = network("ä" * 250, "aaaa", 1)
+    assert len(f"{called(long)}.keras".encode()) < 255
+    assert called(network("/", "aaaa", 1)) == "network-level-1-seed-0"

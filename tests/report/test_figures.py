@@ -373,7 +373,24 @@ def test_several_runs_are_drawn_into_one_figure_by_their_names(make_data, tmp_pa
     written = save_figures(tmp_path, runs, formats=("svg",))
     assert [path.name for path in written] == ["accuracy.svg", "depth-svcca.svg", "depth-cka.svg"]
     for path in written[:2]:
-        assert {"wide", "deep"} <= set(re.findall(r">([^<]+)</text>", path.read_text()))
+        said = set(re.findall(r">([^<]+)</text>", path.read_text()))
+        assert {"wide", "deep"} <= {text.split(",")[0] for text in said}
+    # over depth, each says which level it shows
+    row = max(runs["deep"].levels, key=lambda row: row.level)
+    level = f"level {row.level} ({row.sparsity:.0%})"
+    assert {f"wide, {level}", f"deep, {level}"} <= said
+
+
+def test_long_names_of_runs_keep_both_ends_and_stay_apart(make_data, tmp_path):
+    start = "conv6 on cifar10, magnitude, global, rewound to 2 epochs"
+    runs = {f"{start}, seed {n}": make_data() for n in range(2)}
+    runs |= {f"{start}, {word}, and {start}": make_data() for word in ("one", "two")}
+    (written,) = save_figures(tmp_path, runs, formats=("svg",), kinds=["accuracy"])
+    said = [text for text in re.findall(r">([^<]+)</text>", written.read_text()) if "conv6" in text]
+    assert len(set(said)) == 4
+    assert [text[-6:] for text in said[:2]] == ["seed 0", "seed 1"]
+    assert [text[:2] for text in said[2:]] == ["3:", "4:"]
+    assert max(map(len, said)) <= 51
 
 
 def test_several_kinds_of_figure_can_be_chosen(make_data, tmp_path):
@@ -383,5 +400,6 @@ def test_several_kinds_of_figure_can_be_chosen(make_data, tmp_path):
     with pytest.raises(InputError) as caught:
         save_figures(tmp_path, {"a": make_data(), "b": make_data()}, kinds=["accuracy", "curves"])
     assert str(caught.value) == (
-        "unknown figure 'curves'. Known: accuracy, depth-svcca, depth-cka."
+        "unknown figure 'curves'. Known: accuracy, depth-svcca, depth-cka. These are the figures "
+        "of several runs; the others show one run."
     )

@@ -77,6 +77,7 @@ def test_every_form_of_a_secret_is_masked(uri, shown):
         "someone@example.org", "bypass=1", "author=joe", "passes=3", "tokens",
         "images/cat@2x.png", "mypackage.token:function", "the password is asked for: type it",
         "signature: (None, 8, 8, 1)", "pass: 2 of 3", "databricks", "/data/a:b/c@d",
+        "unknown run 'digits@latest:1'", "digits@latest:1:0",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_stays(text):

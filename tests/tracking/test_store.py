@@ -146,6 +146,12 @@ def test_a_run_that_is_not_there_or_not_the_only_one_is_said(filled: Store) -> N
     assert message.endswith(". Give an id, or aaaa@latest for the newest.")
     assert filled.find_run("aaaa@latest").id == newer.id
     assert filled.find_run("resnet20@latest").name == "resnet20"
+    for level, whole in (("resnet20:2", "resnet20"), ("resnet20@latest:2", "resnet20@latest")):
+        with pytest.raises(InputError) as caught:
+            filled.find_run(level)
+        assert str(caught.value) == (
+            f"{level!r} is a level, and a whole run is needed here: give {whole!r}."
+        )
     with pytest.raises(InputError, match=r"unknown artifact of run .* 'level\.csv'; did you mean"):
         filled.read_text(two.id, "level.csv")
 

@@ -112,10 +112,12 @@ def load_dataset(
         )
     else:
         if test_fraction is not None:
-            raise InputError(
-                f"--test-fraction holds a test split out of images of one's own, and {name!r} has "
-                "splits: give --train-split 'train[:80%]' and --test-split 'train[80%:]'."
-            )
+            with hinting_at_files(name):
+                raise InputError(
+                    f"--test-fraction holds out a test split of your own images, and {name!r} "
+                    "names a data set, which has splits: give --train-split 'train[:80%]' and "
+                    "--test-split 'train[80%:]'."
+                )
         loader = _loader(name)
         more = {"stream": stream} if "stream" in inspect.signature(loader).parameters else {}
         source = loader(

@@ -27,6 +27,7 @@ from tfprune.report.charts.layers import layer_sparsity_chart
 from tfprune.report.charts.similarity import depth_chart, heat_chart
 from tfprune.report.data import ReportData
 from tfprune.report.depth import measures_of
+from tfprune.report.labels import round_percent, sparsity_by_level
 
 COLUMN, PAGE = 252, 518  # points: one column of a paper, and both
 
@@ -67,8 +68,17 @@ def charts_of_runs(runs: Mapping[str, ReportData]) -> dict[str, Chart]:
 
     Their accuracy over sparsity, and by each measure the last level's similarity over depth.
     """
-    depth = runs_depth_charts(runs, key="depth")
+    depth = runs_depth_charts(_with_level(runs), key="depth")
     return {"accuracy": runs_accuracy_chart(runs, key="accuracy")} | {c.key: c for c in depth}
+
+
+def _with_level(runs: Mapping[str, ReportData]) -> dict[str, ReportData]:
+    """Return the runs by their names and how much of each is pruned at the level that is shown."""
+    found = {}
+    for name, data in runs.items():
+        last, sparsity = max(sparsity_by_level(data.levels).items())
+        found[f"{name}, level {last} ({round_percent(sparsity)})"] = data
+    return found
 
 
 def specification(chart: Chart) -> Spec:
@@ -176,7 +186,12 @@ def save_figures(
     charts = charts_of(data) if isinstance(data, ReportData) else charts_of_runs(data)
     for kind in kinds:
         if kind not in charts:
-            raise unknown_name("figure", kind, charts)
+            several = (
+                ""
+                if isinstance(data, ReportData)
+                else ("These are the figures of several runs; the others show one run.")
+            )
+            raise unknown_name("figure", kind, charts, where=several)
     folder = Path(folder)
     make_folder(folder)
     written = []

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from tfprune.tracking import Store
 
 
+MOST_PROBED = 500  # test images, where nobody says how many
+
+
 def compare(
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],
@@ -45,7 +48,7 @@ def compare(
     data: Mapping[str, Any] | None = None,
     measures: Sequence[str] = ("cka",),
     layout: str = "mean",
-    probe_size: int = 500,
+    probe_size: int | None = None,
     attribution: bool = False,
     describe: Sequence[str] = (),
     trust: bool = False,
@@ -64,7 +67,8 @@ def compare(
         in its run; for a model file, `tell` is told how.
     measures, layout: what is computed, and how a convolutional layer becomes a matrix; 'pixels'
         needs feature maps of one size, which two different layers rarely have, hence 'mean'.
-    probe_size: number of test images on which layers are compared.
+    probe_size: number of test images on which layers are compared; by default 500, or all of them
+        where the split has fewer.
     attribution: also report what layers of b have lost of a's layers at the same place, and
         held-out CCA. describe: also describe each layer on its own, as `tfprune run --describe`.
     trust: load a model file even if it contains code.
@@ -167,7 +171,7 @@ def _compare(
     data: Mapping[str, Any],
     measures: tuple[str, ...],
     layout: str,
-    probe_size: int,
+    probe_size: int | None,
     attribution: bool,
     describe: Sequence[str],
     tell: Callable[[str], None],
@@ -241,7 +245,8 @@ def inputs_of(
     base: RunConfig,
     data: Mapping[str, Any],
     *,
-    probe_size: int,
+    probe_size: int | None,
+    most: int = MOST_PROBED,
     tell: Callable[[str], None],
 ) -> list[Inputs]:
     """Return what each network is shown: the same images of `base`'s data, in the same order.
@@ -249,7 +254,8 @@ def inputs_of(
     A network of a run gets them at its run's size, normalised by the training images of its own
     run and seed. A model file that tfprune wrote says how; of any other one its first layers and
     its answers tell (see `find_inputs`), else it gets the normalisation of `base`; `tell` hears
-    which. Settings in `data` hold for both networks.
+    which. Settings in `data` hold for both networks. There are `probe_size` images, without
+    it `most`, or all where the split has fewer.
 
     Raises InputError where a network can't take the images, or the two can't be given the same.
     """
@@ -273,10 +279,11 @@ def inputs_of(
         images = dataset_of(_resized(base, own), base.seed)
         check_fits(network.model, images.input_shape, images.n_classes)
         model = settled(network.model, input_shape=images.input_shape)
+        size = min(most, len(images.test)) if probe_size is None else probe_size
         if positions is None:
-            probe = probe_set(images, size=probe_size)
+            probe = probe_set(images, size=size)
             positions = np.random.default_rng(0).permutation(len(probe))
-        probe = probe_set(images, size=probe_size).take(positions)
+        probe = probe_set(images, size=size).take(positions)
         shown.append(probe.indices)
         if own is not None:
             seed = int(network.run.params["seed"]) if network.run is not None else own.seed

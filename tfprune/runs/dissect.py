@@ -138,7 +138,7 @@ def dissect(
     networks = _with_dense(reference, store, trust=trust)
     given = dict(data or {})
     config = comparison_config(networks, given, ())
-    inputs = inputs_of(networks, config, given, probe_size=n_images, tell=tell)
+    inputs = inputs_of(networks, config, given, probe_size=None, most=n_images, tell=tell)
     subjects = [
         Subject(
             ActivationReader(one.model, normalization=one.normalization),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from tfprune.models.files import ExportReport, Origin
     from tfprune.models.files.metadata import ImageInputs
     from tfprune.runs.networks import Network
-    from tfprune.tracking import RunInfo
+    from tfprune.tracking import RunInfo, Store
+
+
+_LONGEST = 150  # bytes of a run's name in a file's
 
 
 def export(
@@ -87,7 +91,7 @@ def export(
 
         model = shrink_model(model).model
     if path is None:
-        path = f"{network.title.replace(' ', '-')}{EXPORT_FORMATS.get(format, '')}"
+        path = f"{_file_name(network, store)}{EXPORT_FORMATS.get(format, '')}"
     trusted = trust or (network.config is not None and network.config.model.trust)
     inputs = _inputs(network, reference, needed=with_preprocessing)
     preprocessing = inputs is not None and with_preprocessing and not inputs.takes_stored
@@ -105,6 +109,35 @@ def export(
     if report.note:
         tell(f"{report.note.rstrip('.')}.")
     return report
+
+
+def _file_name(network: Network, store: Store | None) -> str:
+    """Return what a network's file is called: by its run, level and seed, else as the network is.
+
+    Two runs whose names come out the same get the beginning of their ids too: one file never takes
+    the other's place.
+    """
+    run, level = network.experiment, network.run
+    if run is None or level is None:
+        return _as_file_name(network.title)
+    name = _as_file_name(run.name)
+    others = [] if store is None else store.search_runs()
+    if any(
+        one.kind == "experiment" and one.id != run.id and _as_file_name(one.name) == name
+        for one in others
+    ):
+        name = f"{name}-{run.id[:8]}"
+    return f"{name}-level-{level.params['level']}-seed-{level.params['seed']}"
+
+
+def _as_file_name(name: str) -> str:
+    """Return a name without what a file's can't have in it, or a shell takes apart.
+
+    >>> _as_file_name("ResNet-20: layer/erk")
+    'ResNet-20-layer-erk'
+    """
+    words = re.sub(r"[^\w.+=@-]+", "-", name).strip("-.") or "network"
+    return words.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def format_of(path: str | Path | None) -> str:

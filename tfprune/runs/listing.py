@@ -20,7 +20,7 @@ class RunLine:
     """A run as a list shows it; None is what is not known (yet).
 
     `began` is in seconds since 1970. `accuracy_test` is the last level's that has been reached,
-    in [0, 1], of several seeds the mean over those that did not collapse there; `collapsed`
+    in [0, 1], of several seeds the median of those that did not collapse there; `collapsed`
     counts the others. `status` is 'finished', 'running', 'interrupted' (`tfprune resume` goes on),
     'failed', 'killed', or 'not-uploaded': MLflow, whose id of a run `run_id` is, has nothing of it
     yet, or not its end (`tfprune sync` uploads it).

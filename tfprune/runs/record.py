@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -236,10 +237,10 @@ class RunRecord:
             child.log_file(model, checked=True)
 
     def _mirror(self, level: int) -> None:
-        """Show a level on the parent, as the mean over replicates once all of them have it.
+        """Show a level on the parent, over replicates, once all of them have it.
 
-        Replicates that collapsed are left out and counted, as in the report. Of a layer that could
-        not be compared in some replicates, over the others.
+        As in the report: the median of accuracies, the mean of all else; replicates that collapsed
+        are left out and counted. Of a layer that could not be compared in some, over the others.
         """
         rows = [row for row in self._ledger.levels if row.level == level]
         if len(rows) < self._config.replicates:
@@ -259,10 +260,14 @@ class RunRecord:
             if at_level and described.value is not None:
                 named.setdefault(_described_key(described), []).append(described.value)
         known = {name: [v for v in values if np.isfinite(v)] for name, values in named.items()}
-        means = {name: float(np.mean(values)) for name, values in known.items() if values}
+        shown = {
+            name: median(values) if name in _ACCURACIES else float(np.mean(values))
+            for name, values in known.items()
+            if values
+        }
         if self._config.replicates > 1:
-            means[COLLAPSED] = float(len(collapsed_seeds(self._ledger.levels, level=level)))
-        self.parent.log_metrics(means, step=level)
+            shown[COLLAPSED] = float(len(collapsed_seeds(self._ledger.levels, level=level)))
+        self.parent.log_metrics(shown, step=level)
 
     def _log_control(self, result: ControlResult) -> None:
         n_levels = self._config.pruning.levels
@@ -366,6 +371,10 @@ def _by_layer(row: SimilarityResult) -> dict[str, float]:
         f"{row.measure}-share/{layer}": as_share(row).similarity
     }  # fmt: skip
     return {f"{row.measure}/{layer}": row.similarity} | share
+
+
+# those of which report and terminal give the median
+_ACCURACIES = ("accuracy/test", "accuracy/validation")
 
 
 def _headline(result: LevelResult) -> dict[str, float]:

@@ -234,20 +234,20 @@ def write_figures(
 ) -> list[Path]:
     """Write figures of a run, or of several in one figure, from what they logged; return the files.
 
-    All figures, or those of `kinds`. Several runs are named as they are called, by their reference
-    where two have one name.
+    All figures, or those of `kinds`. Several runs are named as they are called, with the beginning
+    of their ids where two have one name.
     """
     from tfprune.report.figures import save_figures
 
     store = _open(tracking_uri, experiment)
-    found = {reference: logged_data(reference, store) for reference in references}
+    found = {data.run_id: data for one in references for data in [logged_data(one, store)]}
     if len(found) == 1:
-        data = found[references[0]]
+        (data,) = found.values()
         return save_figures(folder, data, formats=tuple(formats), kinds=kinds)
     names = [data.name for data in found.values()]
     runs = {
-        data.name if names.count(data.name) == 1 else reference: data
-        for reference, data in found.items()
+        data.name if names.count(data.name) == 1 else f"{data.name} ({str(run)[:8]})": data
+        for run, data in found.items()
     }
     return save_figures(folder, runs, formats=tuple(formats), kinds=kinds)
 

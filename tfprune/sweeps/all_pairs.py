@@ -145,7 +145,7 @@ class Question:
     references: tuple[str, ...]
     measures: tuple[str, ...]
     layout: str
-    probe_size: int
+    probe_size: int | None
     folder: str
     uri: str
     experiment: str

@@ -15,6 +15,7 @@ import numpy as np
 from tfprune.disk import UNREADABLE, npz, read_npz, write_text_whole, write_whole
 from tfprune.errors import DamagedError, InputError
 from tfprune.results import csv_text
+from tfprune.runs.compare import MOST_PROBED
 from tfprune.runs.workspace import RUNS, reopen_logged
 from tfprune.sweeps.all_pairs import (
     MAP_MEASURE,
@@ -45,7 +46,7 @@ def compare_all(
     *,
     measures: Sequence[str] = ("cka",),
     layout: str = "mean",
-    probe_size: int = 500,
+    probe_size: int | None = None,
     workers: int | None = None,
     threads: int | None = None,
     scheduler: str | None = None,
@@ -54,7 +55,8 @@ def compare_all(
 ) -> tuple[FinishedSweep, AllPairs, Path]:
     """Return a sweep, the similarities of all its networks, and the folder of their tables.
 
-    The networks of all cells that are done are compared on `probe_size` test images, layer by
+    The networks of all cells that are done are compared on `probe_size` test images (by
+    default 500, or all where there are fewer), layer by
     layer at the same place, by `measures` and by the Procrustes distance, which gives their map.
     It is computed on a cluster, as cells are (see `sweep`), and logged with the sweep's run.
 
@@ -76,7 +78,7 @@ def compare_all(
         uri=sweep.location.uri,
         experiment=sweep.location.experiment,
     )
-    n_shards = -(-probe_size // SHARD)
+    n_shards = -(-(probe_size or MOST_PROBED) // SHARD)
     with _cluster(n_shards, workers, threads, scheduler, sweep, tell) as client:
         comparison, layers, n_images = on_cluster(client, question)
     values = values_of(comparison, layers, named)

@@ -214,6 +214,12 @@ class Store:
                 f"run {reference!r} is not in the MLflow store, but its folder is here. Upload "
                 f"it with: tfprune sync {key}"
             )
+        whole, _, number = reference.rpartition(":")
+        named = without_latest(whole)[0]
+        if not found and number.isdigit() and any(named in (r.name, r.key, r.id) for r in runs):
+            raise InputError(
+                f"{reference!r} is a level, and a whole run is needed here: give {whole!r}."
+            )
         if not found:
             names = [run.name for run in runs if not run.is_part]
             raise unknown_name("run", wanted, names, where="'tfprune runs' lists them all.")

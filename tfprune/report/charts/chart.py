@@ -181,6 +181,28 @@ def points_of(field: str, names: Iterable[str], *, size: int) -> Spec:
     return {"filled": True, "size": size, "shape": {"expr": f"({shapes})[datum['{field}']]"}}
 
 
+_MOST_LETTERS = 48  # of a name in a legend: what a figure of one column holds
+
+
+def legend_names(names: Iterable[str]) -> dict[str, str]:
+    """Return name -> what a legend shows: a long name without its middle, never two alike.
+
+    >>> legend_names(["digits", "c" * 60])["digits"]
+    'digits'
+    """
+    names = list(names)
+    half = (_MOST_LETTERS - 1) // 2
+    shown = {
+        name: name if len(name) <= _MOST_LETTERS else f"{name[:half].rstrip()}…{name[-half:]}"
+        for name in names
+    }
+    seen = list(shown.values())
+    for index, name in enumerate(names):
+        if seen.count(shown[name]) > 1:
+            shown[name] = f"{index + 1}: {shown[name]}"
+    return shown
+
+
 def lines_by(
     field: str,
     dashes: Mapping[str, Dashes],
@@ -199,8 +221,10 @@ def lines_by(
         "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 350,
         "symbolFillColor": "transparent", "labelLimit": entry - _SYMBOL,
     }  # fmt: skip
-    by: Spec = {"field": field, "type": "nominal", "legend": legend}
     names = list(dashes)
+    if (shown := legend_names(names)) != dict(zip(names, names, strict=True)):
+        legend["labelExpr"] = f"({json.dumps(shown)})[datum.label]"
+    by: Spec = {"field": field, "type": "nominal", "legend": legend}
     channels = {
         "strokeDash": by | {"scale": {"domain": names, "range": [*map(list, dashes.values())]}}
     }

@@ -126,4 +126,7 @@ def test_a_layer_with_more_features_than_data_points_is_kept_as_rows():
     comparison = Comparison([("l", "l")], measures=["cka"], blocks=0, memory=100 * 2**20)
     comparison.update({"l": x}, {"l": x})
     assert comparison.accumulator.store is None
+    tracemalloc.start()
     assert float(comparison.scores()["l", "l", "cka"]) == pytest.approx(1)
+    assert tracemalloc.get_traced_memory()[1] < 8 * 5000**2 / 4
+    tracemalloc.stop()

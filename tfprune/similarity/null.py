@@ -106,7 +106,8 @@ def permuted_pairs(statistics: Statistics, keys: KeyPair, measure: Measure, n: i
     moments = statistics.moments(measure)
     sides = [moments.side(k) for k in keys]
     stores = _null_stores(statistics, keys, measure, n)
-    found = statistics.permuted.setdefault((keys, sides[0] is statistics.plain.side(keys[0])), [])
+    compact = measure.is_basis_free and bool(statistics.wide)
+    found = statistics.permuted.setdefault((keys, compact), [])
     for store in stores[len(found) :]:
         offsets = [s.mean - store.shifts[k] for s, k in zip(sides, keys, strict=True)]
 

@@ -86,8 +86,8 @@ class Statistics:
 
     def let_go_of_pairings(self, keys: KeyPair) -> None:
         """Forget what was computed of a pair's random pairings; their moments stay."""
-        for plain in (False, True):
-            self.permuted.pop((keys, plain), None)
+        for compact in (False, True):
+            self.permuted.pop((keys, compact), None)
         self.standing.pop(keys, None)
 
     @cached_property

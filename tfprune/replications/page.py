@@ -143,9 +143,10 @@ def similarity_csv(judged: Judged) -> str:
 def described_csv(judged: Judged) -> str:
     """Return what single layers of every arm, seed and level are like."""
     rows = [[arm, row.seed, row.level, row.layer, row.quantity, row.n_images,
-             "" if row.value is None else f"{row.value:.6g}"]
+             *("" if one is None else f"{one:.6g}" for one in (row.value, row.floor)), row.warnings]
             for arm, run in judged.runs.items() for row in run.descriptions]  # fmt: skip
-    header = ["arm", "seed", "level", "layer", "quantity", "n_images", "value"]
+    header = ["arm", "seed", "level", "layer", "quantity", "n_images", "value", "floor",
+              "warnings"]  # fmt: skip
     return csv_text(header, rows)
 
 

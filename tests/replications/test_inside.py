@@ -56,15 +56,18 @@ def test_frankle2019dissecting_is_told_from_its_contrary():
     assert set(none.values()) == {UNTOLD}  # of no detectors none can be lost
 
 
+def bent(run, levels):
+    """Return a run with both curvatures, the sectional one the square of the other."""
+    squares = [[None if one is None else one**2 for one in level] for level in levels]
+    run = described(run, "curvature-steps-mapc", levels)
+    return described(run, "curvature-steps-sectional", squares)
+
+
 def curved(trained, untrained, *, pruned=None, accuracies=(0.9, 0.8, 0.7)):
     levels = [trained, pruned or trained, pruned or trained]
     return {
-        "trained": described(result(accuracies), "curvature-steps-mapc", levels),
-        "untrained": described(
-            result((0.1, 0.1), densities=(1.0, 0.5)),
-            "curvature-steps-mapc",
-            [untrained, untrained],
-        ),
+        "trained": bent(result(accuracies), levels),
+        "untrained": bent(result((0.1, 0.1), densities=(1.0, 0.5)), [untrained, untrained]),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,17 +15,24 @@ from tfprune.replications.verdict import UNTOLD, Verdict, above
 
 #: the paper's quantity, by steps in place of its neighbours, which tell of at most nine dimensions
 _CURVATURE = "curvature-steps-mapc"
+#: no mean over normals, and so not smaller in wide layers; of dimension 1 / activation^2
+_SECTIONAL = "curvature-steps-sectional"
 _LEAST_LAYERS = 5  # fewer have no middle that could be a plateau
 
 
-def _logs(evidence: Evidence, arm: str = "trained", *, level: int = 0) -> np.ndarray:
+def _logs(
+    evidence: Evidence, arm: str = "trained", *, level: int = 0, quantity: str = _CURVATURE
+) -> np.ndarray:
     """Return the logarithm of the curvature over depth, (n_seeds, n_layers).
+
+    Of the sectional curvature half of it, that of its root: both are then those of one over a
+    length. Where it is negative there is none.
 
     Layers without a value in any seed are left out.
     """
-    profile = profile_of(evidence, arm, _CURVATURE, level=level)
+    profile = profile_of(evidence, arm, quantity, level=level)
     known = profile[:, np.isfinite(profile).any(axis=0)]
-    return np.log(np.where(known > 0, known, np.nan))
+    return np.log(np.where(known > 0, known, np.nan)) / (2 if quantity == _SECTIONAL else 1)
 
 
 def _middle(logs: np.ndarray) -> np.ndarray:
@@ -50,9 +58,9 @@ def _judged(logs: Sequence[np.ndarray], value: Callable[..., np.ndarray], what: 
     return above(value(*logs), scale=1, digits=2, unit="", what=what)
 
 
-def _rise(evidence: Evidence) -> Verdict:
+def _rise(evidence: Evidence, quantity: str = _CURVATURE) -> Verdict:
     return _judged(
-        [_logs(evidence)],
+        [_logs(evidence, quantity=quantity)],
         lambda logs: np.nanmean(_middle(logs), axis=1) - logs[:, 0],
         "log curvature, middle half of the layers less the first",
     )
@@ -72,13 +80,14 @@ def _plateau(evidence: Evidence) -> Verdict:
     )
 
 
-def _last_rise(evidence: Evidence) -> Verdict:
-    return _judged([_logs(evidence)], _last, "log curvature, last layer less the middle half")
+def _last_rise(evidence: Evidence, quantity: str = _CURVATURE) -> Verdict:
+    logs = _logs(evidence, quantity=quantity)
+    return _judged([logs], _last, "log curvature, last layer less the middle half")
 
 
-def _untrained(evidence: Evidence) -> Verdict:
+def _untrained(evidence: Evidence, quantity: str = _CURVATURE) -> Verdict:
     return _judged(
-        [_logs(evidence), _logs(evidence, "untrained")],
+        [_logs(evidence, arm, quantity=quantity) for arm in ("trained", "untrained")],
         lambda trained, untrained: _last(trained) - _last(untrained),
         "last rise of the log curvature, trained less untrained",
     )
@@ -169,5 +178,12 @@ KAUFMAN2023 = Replication(
               "the network generalises (there over networks, here over levels of pruning).",
               "abstract", _gap, only=("full", "reduced")),
         Claim("pruned", "The last rise is there after pruning, too.", "not asked there", _pruned),
+        Claim("rise-sectional", "The first rise is there in the root of the sectional curvature, "
+              "which is no mean over a layer's normals.", "not asked there",
+              partial(_rise, quantity=_SECTIONAL)),
+        Claim("last-rise-sectional", "So is the rise in the last layer.", "not asked there",
+              partial(_last_rise, quantity=_SECTIONAL)),
+        Claim("untrained-sectional", "And untrained networks have less of that.",
+              "not asked there", partial(_untrained, quantity=_SECTIONAL)),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from tfprune import disk
 from tfprune.disk import pack, unpack
 from tfprune.errors import RunError
-from tfprune.experiment.checkpoint import CheckpointFolder, Position
+from tfprune.experiment.checkpoint import CheckpointFolder, Position, Shelf
 from tfprune.results import (
     ControlResult,
     EpochResult,
@@ -344,3 +344,27 @@ def test_files_that_stay_without_a_moment_to_go_on_from_are_no_checkpoint(tmp_pa
         (tmp_path / name).write_bytes(b"x")
         assert folder.has_any()
         (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("damage", ["torn", "of another run", "of another level"])
+def test_masks_that_were_kept_are_refused_where_they_are_damaged_or_another_levels(
+    tmp_path, damage
+):
+    shelf = Shelf(tmp_path / "run" / "masks")
+    mask = {"conv": np.array([[True, False, True]])}
+    shelf.put(3, 1, mask)
+    np.testing.assert_array_equal(shelf.get(3, 1).masks["conv"], mask["conv"])
+    (file,) = (tmp_path / "run" / "masks").iterdir()
+    if damage == "torn":
+        file.write_bytes(file.read_bytes()[:20])
+    elif damage == "of another run":
+        Shelf(tmp_path / "other" / "masks").put(3, 1, mask)
+        (other,) = (tmp_path / "other" / "masks").iterdir()
+        file.write_bytes(other.read_bytes())
+    else:
+        shelf.put(3, 2, mask)
+        (other,) = (one for one in (tmp_path / "run" / "masks").iterdir() if one != file)
+        file.write_bytes(other.read_bytes())
+    with pytest.raises(RunError, match="it holds the masks of level 1 of seed 3"):
+        shelf.get(3, 1)
+    assert shelf.find(3, 1) is None

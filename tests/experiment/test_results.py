@@ -25,6 +25,7 @@ from tfprune.results import (
     mask_overlap_csv,
     similarity_csv,
 )
+from tfprune.results.descriptions import UnitResult, quantities_of, quantity_named
 from tfprune.runs.finished import _controls
 
 
@@ -252,3 +253,25 @@ def test_what_a_run_does_not_have_is_said_with_what_it_has(wanted, text):
         with pytest.raises(InputError) as caught:
             a_run().similarity(**{"measure": "cka", "seed": 7, "level": 1} | wanted)
         assert str(caught.value) == text
+
+
+def test_quantities_are_found_by_what_was_asked_for_and_by_name():
+    names = [quantity.name for quantity in quantities_of("dimension")]
+    assert names == ["dimension-twonn", "dimension-mle"]
+    assert {quantity.kind for quantity in quantities_of("dissection")} == {"dissection"}
+    assert quantities_of("nothing") == ()
+    assert quantity_named("detectors").label == "detectors"
+    unknown = quantity_named("of-another-version")
+    assert (unknown.name, unknown.label, unknown.kind) == (
+        "of-another-version", "of another version", "",
+    )  # fmt: skip
+
+
+def test_units_are_a_table_with_a_row_for_each():
+    unit = UnitResult(seed=7, level=1, layer_index=0, layer="conv", unit=3, concept="red",
+                      category="colour", iou=0.5, floor=0.1, floor_best=0.2, detector=True,
+                      fate="kept", dead=False)  # fmt: skip
+    result = RunResult(run_id="r", name="r", levels=(), similarities=(), units=(unit,))
+    table = result.units_frame()
+    assert list(table.columns) == [field.name for field in dataclasses.fields(UnitResult)]
+    assert table.loc[0, ["layer", "unit", "concept", "iou"]].tolist() == ["conv", 3, "red", 0.5]

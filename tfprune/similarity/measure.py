@@ -183,7 +183,7 @@ def check_probe_size(
     widths: layer -> channels. map_sizes: layer -> positions (a number or (height, width); none for
     dense layers).
 
-     A layer is compared with one of its own width, so CCA and PWCCA need
+    A layer is compared with one of its own width, so CCA and PWCCA need
     more than 2 x width data points, linear regression more than width + 1, the matches more than
     width. SVCCA keeps fewer directions than there are channels, but how many is not known
     beforehand: it is checked when the data are there.

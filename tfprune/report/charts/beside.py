@@ -13,7 +13,6 @@ from tfprune.report.charts.chart import (
     Spec,
     accuracy_scale,
     dashes_of,
-    legend_names,
     lines_by,
     number,
     points_of,
@@ -26,12 +25,7 @@ from tfprune.report.labels import is_distance, measure_label, round_percent, spa
 from tfprune.report.levels import level_summaries
 from tfprune.report.spoken import spoken, spoken_label
 
-_LEAST, _LETTER, _SYMBOL = 240, 7.5, 60  # pixels of a legend's entry, of a letter, of its line
-
-
-def _entry(names: Iterable[str]) -> int:
-    """Return how many pixels the longest name takes in a legend."""
-    return max(_LEAST, round(_SYMBOL + _LETTER * max(map(len, legend_names(names).values()))))
+_ENTRY = 240  # pixels that a run's name takes in a legend, or more
 
 
 def runs_accuracy_chart(runs: Mapping[str, ReportData], *, key: str) -> Chart:
@@ -60,7 +54,7 @@ def runs_accuracy_chart(runs: Mapping[str, ReportData], *, key: str) -> Chart:
         caption="Lines are medians of the seeds that did not collapse; bands span the lowest to "
         "the highest seed.",
         rows=rows,
-        spec={"height": 280, "layer": over_sparsity(rows, y, tip, by="run", entry=_entry(runs))},
+        spec={"height": 280, "layer": over_sparsity(rows, y, tip, by="run", entry=_ENTRY)},
     )
 
 
@@ -128,7 +122,7 @@ def _runs_depth(runs: Mapping[str, ReportData], measure: str, *, key: str) -> Ch
             "nice": False,
         },
     }
-    channels = lines_by("run", dashes_of(runs), CATEGORIES, entry=_entry(runs))
+    channels = lines_by("run", dashes_of(runs), CATEGORIES, entry=_ENTRY)
     return Chart(
         key=key,
         title=f"{label}, over depth, run by run",

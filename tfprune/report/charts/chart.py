@@ -158,7 +158,6 @@ SOLID: Dashes = (1, 0)
 DASHED: Dashes = (6, 3)  # of lines across a chart
 
 _SYMBOL, _LETTER = 34, 7  # pixels that a line's piece and each letter take in a legend
-_WIDEST = 260  # of a legend's entry
 
 #: what tells lines apart beside their colour: dashes, and shapes of the points on them
 _DASHES: tuple[Dashes, ...] = (
@@ -215,14 +214,13 @@ def lines_by(
     `dashes` maps every line's name to its dashes, `colours` has one for each; without them only
     the dashes tell. `entry` is the width of a legend's entry in pixels, of longer names more.
     """
-    longest = max(map(len, dashes), default=0)
-    entry = min(max(entry, _SYMBOL + _LETTER * longest), _WIDEST)
+    names, shown = list(dashes), legend_names(dashes)
+    entry = max(entry, _SYMBOL + _LETTER * max(map(len, shown.values()), default=0))
     legend = top_legend(entry) | {
         "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 350,
         "symbolFillColor": "transparent", "labelLimit": entry - _SYMBOL,
     }  # fmt: skip
-    names = list(dashes)
-    if (shown := legend_names(names)) != dict(zip(names, names, strict=True)):
+    if list(shown.values()) != names:
         legend["labelExpr"] = f"({json.dumps(shown)})[datum.label]"
     by: Spec = {"field": field, "type": "nominal", "legend": legend}
     channels = {

@@ -126,7 +126,9 @@ _DESCRIBED = ("curvature", "curvature-steps")
 _MEASURED = (
     "The claims are judged by the paper's mean absolute principal curvature, of images moved by "
     "equal steps to both sides in 20 directions: those with parts left out, as in the paper, tell "
-    "of layers of up to nine dimensions, and their figures have the layers of which they do."
+    "of layers of up to nine dimensions, and their figures have the layers of which they do. "
+    "Curvatures are in units of one over a layer's activations and in the layer's own dimensions, "
+    "both of which differ between the arms: what is compared is the shape over depth."
 )
 
 #: a network as it is before training: one step, which changes nothing

@@ -187,6 +187,28 @@ def test_the_list_and_a_missing_name_on_the_command_line(capsys):
     )
 
 
+def test_what_was_found_in_layouts_is_kept_apart_from_the_notes_on_arms(monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    from tfprune.replications import perform
+
+    one_arm = dataclasses.replace(
+        TINY, arms=TINY.arms[:1], claims=(), layouts=("mean", "pixels", "flatten")
+    )
+    monkeypatch.setattr(REPLICATIONS, "get", lambda name: one_arm)
+    run = SimpleNamespace(key="abcd")
+    monkeypatch.setattr(perform, "_train", lambda *_, **rest: run)
+    rows = {"rows": [], "refused": []}
+    monkeypatch.setattr("tfprune.runs.compared_again.compare_again", lambda *_: ((), {}))
+    monkeypatch.setattr("tfprune.replications.layouts.replace", lambda run, **rest: rest)
+    replicate("tiny2026", folder=tmp_path)
+    kept = tmp_path / "mlruns/replications/layouts"
+    assert sorted(file.name for file in kept.iterdir()) == ["abcd-flatten.json", "abcd-mean.json"]
+    assert json.loads((kept / "abcd-mean.json").read_text()) == rows
+    again = replicate("tiny2026", folder=tmp_path)  # reads the notes on all arms
+    assert again.layouts["short"]["mean"].refused == {}
+
+
 @pytest.mark.parametrize(("size", "deterministic"), [("smallest", True), ("small", False)])
 def test_the_smallest_size_is_the_same_on_any_number_of_cores(monkeypatch, size, deterministic):
     from types import SimpleNamespace

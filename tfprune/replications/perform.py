@@ -122,7 +122,8 @@ def replicate(
             tell(f"Arm {place} of {len(found.arms)}, {arm.name}: it has finished, run {run.key}.")
         spent += float(known.get("seconds", 0.0))
         runs[arm.name] = run
-        layouts[arm.name] = _in_layouts(found, run, config, folder=note.parent, tell=tell)
+        laid_out = note.parent / "layouts"
+        layouts[arm.name] = _in_layouts(found, run, config, folder=laid_out, tell=tell)
     verdicts = judge(found, chosen, Evidence(runs, layouts))
     return Judged(found, chosen, runs, verdicts, spent, layouts)
 

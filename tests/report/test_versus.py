@@ -199,6 +199,32 @@ def test_runs_of_other_layers_are_compared_by_accuracy_alone(make_data):
     assert "conv1" not in text
 
 
+def test_runs_on_other_test_images_say_so(make_data):
+    def said(one: str, other: str) -> str:
+        data = make_data(n_seeds=1)
+        (text,) = versus({
+            "a": dataclasses.replace(data, config=one),
+            "b": dataclasses.replace(shifted(data, accuracy=-0.1), config=other),
+        })  # fmt: skip
+        return text
+
+    digits = "data: {dataset: digits, test_split: test}"
+    photos = "data: {dataset: ./photos, test_split: test, test_fraction: 0.3}"
+    assert (
+        " Their test images differ (./photos, 30% held out; digits, test), and so may their "
+        "accuracies."
+    ) in said(digits, photos)
+    assert "differ (digits, test[:50%]; " in said(digits, digits.replace("test}", "'test[:50%]'}"))
+    for same in (
+        digits,
+        "data: {dataset: digits, test_split: test, augment: true}",
+        "",
+        "a: [",
+        "b",
+    ):
+        assert "test images" not in said(digits, same)
+
+
 def test_settings_that_differ_are_named_with_both_values():
     one = "{seed: 0, data: {augment: false}, pruning: {levels: 5, exclude: []}}"
     other = "{seed: 0, data: {augment: true}, pruning: {levels: 3, exclude: [a, b]}}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, islice
 
 import numpy as np
+import yaml
 
 from tfprune.report.collapse import collapsed_seeds, not_collapsed
 from tfprune.report.data import ReportData
@@ -123,6 +124,7 @@ class _Pair:
     alone: str = ""  # seeds that only one of them has, where values are paired
     n_alone: int = 0
     identical: bool = False  # all that was found, to the last digit
+    tested_on: tuple[str, str] = ("", "")  # the data of each
 
     @classmethod
     def of(cls, first: tuple[str, ReportData], second: tuple[str, ReportData]) -> _Pair:
@@ -153,6 +155,7 @@ class _Pair:
             tuple(f"{layer.name} ({layer.missing})" for layer in found if not layer.n_seeds),
             _seeds_of(alone), sum(len(seeds) for _, seeds in alone),
             _found_in(data) == _found_in(theirs),
+            (_test_data(data.config), _test_data(theirs.config)),
         )  # fmt: skip
 
     @property
@@ -182,6 +185,9 @@ class _Pair:
             text = f"{start}{'; '.join(self._found(adjusted, n_tests))}. {self._test()}"
         else:
             text = f"{start}{self._too_few(n_tests)}"
+        one, other = self.tested_on
+        if one != other and one and other:
+            text += f" Their test images differ ({other}; {one}), and so may their accuracies."
         if self.label:
             text += f" Layers: {self.label}."
         else:
@@ -282,3 +288,18 @@ def least_similar(runs: Sequence[ReportData]) -> tuple[str, list[str]]:
         value = "dead" if dead[at] else f"{mean[at]:.2f}"
         cells.append(f"{value} ({lines[-1].layers[at]})")
     return labels.pop(), cells
+
+
+def _test_data(config: str) -> str:
+    """Return what a run was tested on, by its configuration as YAML; '' where that has none."""
+    try:
+        nested = yaml.safe_load(config)
+    except yaml.YAMLError:
+        return ""
+    data = nested.get("data") if isinstance(nested, dict) else None
+    if not isinstance(data, dict):
+        return ""
+    parts = [data.get(name) for name in ("dataset", "test_split")]
+    if data.get("test_fraction") is not None:
+        parts[1] = f"{data['test_fraction']:.0%} held out"
+    return ", ".join(str(part) for part in parts if part is not None)

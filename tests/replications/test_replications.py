@@ -377,9 +377,10 @@ def test_each_layout_and_measure_has_its_own_verdicts():
 def test_what_the_layouts_show_is_said_in_a_sentence_and_a_table():
     found = cells(in_three_layouts(), "imp", ("svcca", "cka"))
     assert sentence(found) == (
-        "By 2 measures in 3 layouts of feature maps (without SVCCA in flatten: too few images), "
-        "the U holds in 3 of 5 (not SVCCA in mean, CKA in mean), is the contrary in 0, and "
-        "pruning's own part of it is above 0 in 3 and below 0 in 0; every layer lies above the "
+        "By 2 measures in 3 layouts of feature maps (pixels, mean and flatten), without SVCCA in "
+        "flatten (too few images), "
+        "the U holds in 3 of 5 (not SVCCA in mean, CKA in mean), its contrary in 0; "
+        "pruning's own part of it lies above 0 in 3, below 0 in 0; every layer lies above the "
         "seed floor in 3 of 5 (not SVCCA in mean, CKA in mean)."
     )
     lines = table(found).splitlines()

@@ -129,16 +129,23 @@ def sentence(found: Sequence[Cell]) -> str:
     """Return in how many of the cells there is a U, and in how many all layers lie above."""
     whole = [cell for cell in found if cell.shape != REFUSED]
     without = [cell for cell in found if cell.shape == REFUSED]
-    refused = f" (without {_called(without)}: too few images)" if without else ""
+    refused = f", without {_called(without)} (too few images)" if without else ""
     return (
         f"By {len({cell.measure for cell in found})} measures in "
-        f"{len({cell.layout for cell in found})} layouts of feature maps{refused}, the U holds in "
-        f"{_count(whole, lambda cell: cell.shape == HOLDS)}, is the contrary in "
-        f"{sum(cell.shape == FAILS for cell in whole)}, and pruning's own part of it is above 0 in "
-        f"{sum(cell.beyond[1] > 0 for cell in whole)} and below 0 in "
+        f"{len({cell.layout for cell in found})} layouts of feature maps ({_layouts(found)})"
+        f"{refused}, the U holds in "
+        f"{_count(whole, lambda cell: cell.shape == HOLDS)}, its contrary in "
+        f"{sum(cell.shape == FAILS for cell in whole)}; pruning's own part of it lies above 0 in "
+        f"{sum(cell.beyond[1] > 0 for cell in whole)}, below 0 in "
         f"{sum(cell.beyond[2] < 0 for cell in whole)}; every layer lies above the seed floor in "
         f"{_count(whole, lambda cell: set(cell.layers.values()) == {'closer'})}."
     )
+
+
+def _layouts(found: Sequence[Cell]) -> str:
+    from tfprune.report.labels import listed
+
+    return listed(dict.fromkeys(cell.layout for cell in found))
 
 
 def _count(found: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:

@@ -107,12 +107,13 @@ def answer(evidence: Evidence) -> str:
     level, between = np.nanmean(values), np.nanmean(floors)
     accuracy, of_dense = (np.median(evidence.accuracy("imp", level=one)) for one in (last, 0))
     several = len(evidence.layouts("imp")) > 1
+    by = f" in layout {evidence.layouts('imp')[0]}" if several else ""
     in_layouts = f" {sentence(cells(evidence, 'imp', _MEASURES))}" if several else ""
     return (
         f"At {sparsity:.0%} sparsity (test accuracy {accuracy:.1%}, of the dense networks "
         f"{of_dense:.1%}) the SVCCA similarity to the dense network, as the share of its "
-        f"directions that is left, is higher in the first and the last hidden layer than in the "
-        f"mean of those between by {own} (95% interval over {len(values)} seeds): the U over "
+        f"directions that is left{by}, is higher in the first and the last hidden layer than in "
+        f"the mean of those between by {own} (95% interval over {len(values)} seeds): the U over "
         f"depth. Between dense networks that differ only in their seed it is {floor}, so pruning's "
         f"own part of the U is {more}. On average over layers the similarity is {level:.2f}, "
         f"between seeds {between:.2f}; layers of the pruned network that are closer to their dense "

@@ -110,10 +110,7 @@ _CURVATURE_PAPER = (
     "Kaufman, Azencot (2023). Data representations' study of latent image manifolds. ICML."
 )
 
-_STEPS_PAPER = (
-    "After Kaufman, Azencot (2023). Data representations' study of latent image manifolds. ICML; "
-    "the steps are this toolkit's own."
-)
+_STEPS_PAPER = _CURVATURE_PAPER.replace("ICML.", "ICML (with steps of this toolkit's own).")
 
 _DISSECTION_PAPER = (
     "Bau, Zhou, Khosla, Oliva, Torralba (2017). Network Dissection: Quantifying Interpretability "

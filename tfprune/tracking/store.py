@@ -221,7 +221,8 @@ class Store:
                 f"{reference!r} is a level, and a whole run is needed here: give {whole!r}."
             )
         if not found:
-            names = [run.name for run in runs if not run.is_part]
+            listed = (None, "experiment")  # as 'tfprune runs' does
+            names = [run.name for run in runs if not run.is_part and run.kind in listed]
             raise unknown_name("run", wanted, names, where="'tfprune runs' lists them all.")
         if len(found) > 1 and not latest:
             raise several(wanted, [candidate_of_run(run) for run in found])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfprune.config.words import LAYOUTS
 from tfprune.replications.by_layout import CALLED, cells, depth, floor_profile, sentence, told
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Size
@@ -204,6 +205,6 @@ ZULLICH2020 = Replication(
         _over_control("reinitialised"),
     ],
     answer=answer,
-    layouts=("pixels", "mean", "flatten"),
+    layouts=LAYOUTS,
     layout_measures=_MEASURES,
 )  # fmt: skip

@@ -84,6 +84,10 @@ CASES = {
         "training": {"epochs": "2ep", "batch_size": 512, "data_order": "level"},
         "pruning": {"levels": 1, "fraction": 0.5, "rewind_to": "2it", "strategy": "movement"},
     },
+    "float16 and the scale of its loss": {
+        "training": {"epochs": "2ep", "batch_size": 512, "precision": "float16"},
+        "pruning": {"levels": 1, "fraction": 0.5, "rewind_to": "init"},
+    },
 }
 
 

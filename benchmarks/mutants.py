@@ -53,6 +53,7 @@ CONCERNS = {
     ),
     "tfprune/experiment/checkpoint.py": ("tests/experiment/test_checkpoint.py",),
     "tfprune/training/optimizer.py": (
+        "tests/training/test_pull.py",
         "tests/training/test_schedule.py",
         "tests/training/test_trainer.py",
         "tests/training/test_like_fit.py",

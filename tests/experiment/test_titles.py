@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
 from types import SimpleNamespace
 
-from tfprune.runs.export import _file_name
+from tfprune.config.words import EXPORT_FORMATS
+from tfprune.runs.export import _file_name, _form
 from tfprune.runs.networks import Network, titles
 from tfprune.tracking.entities import RunInfo
 
@@ -53,3 +55,12 @@ def test_an_exported_file_is_called_by_its_run_and_never_as_that_of_another():
     long = network("ä" * 250, "aaaa", 1)
     assert len(f"{called(long)}.keras".encode()) < 255
     assert called(network("/", "aaaa", 1)) == "network-level-1-seed-0"
+
+
+def test_no_two_ways_of_writing_one_level_give_one_name():
+    ways = list(product(EXPORT_FORMATS, *[(False, True)] * 3))
+    names = {
+        f"{_form(format, quantize=a, shrink=b, preprocessing=c)}{EXPORT_FORMATS[format]}"
+        for format, a, b, c in ways
+    }
+    assert len(names) == len(ways)

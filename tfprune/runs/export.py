@@ -43,7 +43,7 @@ def export(
     """Write the network of RUN, RUN:LEVEL, RUN:LEVEL:SEED or a model file; return what was written.
 
     reference: which network: the last level of a run, one of its levels, one of a seed, or a file.
-    path: the file to write (by default named after run and level).
+    path: the file to write (by default named after run, level and seed, and how it is written).
     format: 'keras', 'keras3', 'tf_keras', 'h5', 'savedmodel' or 'tflite'; without it the ending of
         `path` decides: .keras, .h5 or .tflite. 'keras' is written by Keras 3 if that can hold the
         network. A model that came as Keras 3, from a file, a function or `keras.applications`, is
@@ -91,7 +91,8 @@ def export(
 
         model = shrink_model(model).model
     if path is None:
-        path = f"{_file_name(network, store)}{EXPORT_FORMATS.get(format, '')}"
+        form = _form(format, quantize=quantize, shrink=shrink, preprocessing=with_preprocessing)
+        path = f"{_file_name(network, store)}{form}{EXPORT_FORMATS.get(format, '')}"
     trusted = trust or (network.config is not None and network.config.model.trust)
     inputs = _inputs(network, reference, needed=with_preprocessing)
     preprocessing = inputs is not None and with_preprocessing and not inputs.takes_stored
@@ -128,6 +129,21 @@ def _file_name(network: Network, store: Store | None) -> str:
     ):
         name = f"{name}-{run.id[:8]}"
     return f"{name}-level-{level.params['level']}-seed-{level.params['seed']}"
+
+
+def _form(format: str, *, quantize: bool, shrink: bool, preprocessing: bool) -> str:
+    """Return what of a file's name says how a network was written, unless as it always is.
+
+    >>> _form("tflite", quantize=True, shrink=False, preprocessing=True)
+    '-8-bit-with-preprocessing'
+    """
+    parts = {
+        format: format in ("keras3", "tf_keras"),  # their files end as those of 'keras' do
+        "shrunk": shrink,
+        "8-bit": quantize,
+        "with-preprocessing": preprocessing,
+    }
+    return "".join(f"-{part}" for part, is_there in parts.items() if is_there)
 
 
 def _as_file_name(name: str) -> str:

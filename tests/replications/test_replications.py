@@ -12,11 +12,21 @@ import pytest
 from tfprune.config import config_hash
 from tfprune.errors import InputError
 from tfprune.replications import REPLICATIONS
-from tfprune.replications.by_layout import REFUSED, cells, sentence, table, table_csv
+from tfprune.replications.by_layout import (
+    REFUSED,
+    cells,
+    depth,
+    of_floor,
+    sentence,
+    table,
+    table_csv,
+    u_shape,
+)
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.layouts import InLayout
+from tfprune.replications.liebenwein2021 import _range_of_others
 from tfprune.replications.perform import judge
-from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD
+from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, above
 from tfprune.results import (
     DENSE,
     SEED_FLOOR,
@@ -193,6 +203,19 @@ def test_paul2023_is_told_from_its_contrary():
     assert answers("paul2023", apart, "smallest")["unconnected"] == UNTOLD
 
 
+def test_paul2023_asks_of_every_level_whether_it_is_connected():
+    name = "barrier_error_previous"
+    run = result((0.9,) * 3, facts=((name, 0.01),))
+    wide = [0.005, 0.005, 0.005, 0.005, 0.005, 0.034]  # a smaller mean, and no certainty
+    levels = tuple(
+        dataclasses.replace(row, facts={**row.facts, name: wide[row.seed]}) if row.level == 1
+        else row
+        for row in run.levels
+    )  # fmt: skip
+    late = dataclasses.replace(run, levels=levels)
+    assert answers("paul2023", {"late": late, "start": run})["connected"] == UNTOLD
+
+
 def test_frankle2020_is_told_from_its_contrary():
     def arm(barrier, accuracy):
         run = result((0.9, accuracy), densities=(1.0, 0.2))
@@ -324,16 +347,62 @@ def test_narrow_networks_have_the_weights_that_their_docstrings_count(
 def test_the_answer_says_the_u_of_the_run_of_the_floor_and_of_pruning_itself():
     run = result((0.9,) * 3, profile=(0.9, 0.6, 0.6, 0.9), floor=0.5)
     text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": run}))
-    assert text.startswith("At 80% sparsity (test accuracy ")
-    own, floor, more = re.findall(r"(?:is|by) ([+-]\d\.\d\d) \[", text)
+    assert text.startswith("At 80% sparsity (median test accuracy ")
+    first, last, own, floor, more = re.findall(r"(?:is|by|and) ([+-]\d\.\d\d) \[", text)
+    assert [float(one) for one in (first, last)] == pytest.approx([0.3, 0.3], abs=0.03)
+    assert "the U over depth **holds**." in text
+    assert f"{more} [" in text
+    assert "]: more than none. On average" in text
     assert float(own) == pytest.approx(0.3, abs=0.03)
     assert float(floor) == pytest.approx(0.0, abs=0.03)
     assert float(more) == pytest.approx(float(own) - float(floor), abs=0.011)
     assert text.endswith(": all layers, by SVCCA, PWCCA, CKA and Procrustes.")
-    assert re.search(r"\(test accuracy (89|90)\.\d%, of the dense networks (89|90)\.\d%\)", text)
+    assert re.search(
+        r"\(median test accuracy (89|90)\.\d%, of the dense networks (89|90)\.\d%\)", text
+    )
     shared = result((0.9,) * 3, profile=(0.5,) * 4, floor=0.5)
     text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": shared}))
     assert text.endswith(": none, by SVCCA, PWCCA, CKA and Procrustes.")
+    assert "]: more than none" not in text
+    assert "the U over depth **can't be told**." in text
+
+
+def test_what_two_seeds_show_is_said_without_intervals():
+    run = result((0.9,) * 3, profile=(0.9, 0.6, 0.6, 0.9), floor=0.5, seeds=2)
+    text = REPLICATIONS.get("zullich2020").answer(Evidence({"imp": run}))
+    assert "nan" not in text
+    assert re.search(r"own part of the U is \+0\.\d\d\. On average", text)
+
+
+def test_a_similarity_that_only_falls_with_depth_is_no_u():
+    falls = np.array([1.0, 0.7, 0.6, 0.5]) + 0.01 * np.random.default_rng(0).normal(size=(6, 4))
+    assert above(depth(falls), what="").answer == HOLDS  # the mean of both ends is above
+    assert u_shape(falls).answer == FAILS
+    assert u_shape(falls[:, [1, 2, 3, 0]]).answer == HOLDS
+    level_end = falls + np.array([0, 0, 0, 0.15])
+    assert u_shape(level_end).answer == UNTOLD
+
+
+def test_pruning_s_own_part_is_claimed_of_networks_without_any_in_one_experiment_of_twenty():
+    rng = np.random.default_rng(0)
+    claimed = dict.fromkeys(("own", "floor"), 0)
+    for _ in range(400):  # every similarity rises with both of its networks
+        dense, pruned = rng.normal(size=(2, SEEDS))
+        pairs = dense[:, None] + dense
+        found = U(own=dense + pruned, pairs=pairs)
+        for name, (_, low, high) in zip(("floor", "own"), of_floor(found, "", ""), strict=True):
+            claimed[name] += not low <= 0 <= high
+    assert all(count < 34 for count in claimed.values())  # 20 expected; of means, over 45
+
+
+class U:
+    """Evidence of three layers whose first and last have these similarities, the middle 0."""
+
+    def __init__(self, own, pairs):
+        zero = np.zeros_like(own)
+        self.levels = lambda arm: [1]
+        self.profile = lambda arm, measure, level: np.stack([own, zero, own], axis=1)
+        self.floors = lambda arm, measure: [pairs, 0 * pairs, pairs]
 
 
 def in_three_layouts():
@@ -379,17 +448,16 @@ def test_what_the_layouts_show_is_said_in_a_sentence_and_a_table():
     assert sentence(found) == (
         "By 2 measures in 3 layouts of feature maps (pixels, mean and flatten), without SVCCA in "
         "flatten (too few images), "
-        "the U holds in 3 of 5 (not SVCCA in mean, CKA in mean), its contrary in 0; "
-        "pruning's own part of it lies above 0 in 3, below 0 in 0; every layer lies above the "
-        "seed floor in 3 of 5 (not SVCCA in mean, CKA in mean)."
+        "the U holds in 3 of 5 and does not in 0; pruning's own part of it lies above 0 in 3, "
+        "below 0 in 0; every layer lies above the seed floor in 3."
     )
     lines = table(found).splitlines()
     assert len(lines) == 2 + 6
-    assert {line.count("|") for line in lines} == {8}
-    assert lines[2].startswith("| pixels | SVCCA | **holds**: +0.30 [")
+    assert {line.count("|") for line in lines} == {10}
+    assert lines[2].startswith("| pixels | SVCCA | **holds** | +0.")
     assert lines[2].endswith(" | all |  |  |")
     assert lines[4].endswith(" |  | all |  |")
-    assert lines[6] == "| flatten | SVCCA | refused |  | conv3, dense1 |  | conv1, conv2 |"
+    assert lines[6] == "| flatten | SVCCA | refused |  |  |  | conv3, dense1 |  | conv1, conv2 |"
     rows = table_csv(found).splitlines()
     assert rows[0] == "layout,measure,layer,similarity,floor,verdict"
     assert "flatten,svcca,conv1,,,refused" in rows
@@ -420,6 +488,15 @@ def shifting(*, lost, potentials):
         facts = {**row.facts, **on, **potential}
         rows.append(dataclasses.replace(row, facts=facts))
     return dataclasses.replace(run, levels=tuple(rows))
+
+
+def test_potentials_that_vary_over_seeds_alone_do_not_vary_over_shifts():
+    rng = np.random.default_rng(0)
+    noise = rng.choice([0.5, 0.75, 0.875], size=(4, SEEDS))
+    assert above(np.ptp(noise, axis=0), by=0.125, what="").answer == HOLDS  # by their range
+    found = [_range_of_others(rng.choice([0.5, 0.75, 0.875], size=(4, SEEDS))) for _ in range(400)]
+    assert sum(above(one, by=0.125, what="").answer == HOLDS for one in found) <= 4
+    assert abs(np.mean(found)) < 0.02
 
 
 def test_liebenwein2021_is_told_from_its_contrary():

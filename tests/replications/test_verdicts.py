@@ -21,6 +21,18 @@ def test_a_difference_is_told_by_its_whole_interval():
     assert within.why.endswith("seeds -0.6 to -0.2); margin -1.0 points.")
 
 
+def test_a_part_fails_a_claim_only_beyond_what_one_of_several_does_by_chance():
+    values = -np.array([0.01, 0.02, 0.025, 0.03])  # t(3): 2 points +- 1.4, +- 2.9 of ten parts
+    assert above(values, what="").answer == FAILS
+    assert above(values, what="", parts=10).answer == UNTOLD
+    assert above(-values, what="", parts=10).answer == HOLDS  # all have to: no correction
+    assert near(0.9 + values, 0.9, tolerance=0.005, what="").answer == FAILS
+    assert near(0.9 + values, 0.9, tolerance=0.005, what="", parts=10).answer == UNTOLD
+    rng = np.random.default_rng(0)
+    none = [[above(one, what="", parts=7) for one in rng.normal(size=(7, 5))] for _ in range(300)]
+    assert sum(together(parts).answer == FAILS for parts in none) <= 16  # 2.5%, not 16%
+
+
 def test_seeds_that_collapsed_do_not_count():
     found = above(np.array([0.019, 0.02, 0.021, np.nan]), what="a less b")
     assert (found.answer, "3 seeds" in found.why) == (HOLDS, True)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tfprune.replications.evidence import Evidence
-from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, above, interval
+from tfprune.replications.verdict import (
+    FAILS,
+    HOLDS,
+    UNTOLD,
+    Verdict,
+    above,
+    interval,
+    interval_of_pairs,
+    together,
+)
 from tfprune.results import csv_text
 
 #: measures as the papers call them
@@ -22,15 +31,16 @@ REFUSED = "refused"
 class Cell:
     """What one measure shows in one layout.
 
-    `u`: mean and interval over seeds of the first and the last layer less those between, of the
-    pruned networks, and `beyond` of that less the same of the seed floor; NaN where a layer is
-    refused. `shape` is the verdict on the U. `layers` says of every layer whether the pruned
-    network's is closer to its dense network's than another seed's is, 'farther', can't be told,
-    or is refused; `own` and `floor` are the two means.
+    `ends`: mean and interval over seeds of the first and of the last layer less the mean of those
+    between, of the pruned networks; `u` of their mean, and `beyond` of that less the same of the
+    seed floor; NaN where a layer is refused. `shape` is the verdict on the U. `layers` says of
+    every layer whether the pruned network's is closer to its dense network's than another seed's
+    is, 'farther', can't be told, or is refused; `own` and `floor` are the two means.
     """
 
     layout: str
     measure: str
+    ends: tuple[tuple[float, float, float], tuple[float, float, float]]
     u: tuple[float, float, float]
     beyond: tuple[float, float, float]
     shape: str
@@ -39,14 +49,50 @@ class Cell:
     floor: dict[str, float]
 
 
+def ends(profile: np.ndarray) -> np.ndarray:
+    """Return the first and the last layer less the mean of those between, (n_rows, 2)."""
+    return np.asarray(profile[:, [0, -1]] - profile[:, 1:-1].mean(axis=1, keepdims=True))
+
+
 def depth(profile: np.ndarray) -> np.ndarray:
     """Return the mean of the first and the last layer less that of those between, per row."""
-    return np.asarray(profile[:, [0, -1]].mean(axis=1) - profile[:, 1:-1].mean(axis=1))
+    return np.asarray(ends(profile).mean(axis=1))
 
 
-def floor_profile(evidence: Evidence, arm: str, measure: str) -> np.ndarray:
-    """Return how similar each dense network's layers are to other seeds', (n_seeds, n_layers)."""
-    return np.stack([_mean(one, axis=1) for one in evidence.floors(arm, measure)], axis=1)
+def u_shape(profile: np.ndarray, *, what: str = "") -> Verdict:
+    """Judge whether both ends lie above the mean of the layers between.
+
+    One end that is high would make their mean high as well: then the similarity falls with
+    depth, and there is no U.
+    """
+    return together([
+        above(values, scale=1, digits=3, unit="", parts=2,
+              what=f"{what} of the {end} layer less the mean of those between")
+        for end, values in zip(("first", "last"), ends(profile).T, strict=True)
+    ])  # fmt: skip
+
+
+def of_floor(
+    evidence: Evidence, arm: str, measure: str
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return the U of two dense networks, and the pruned networks' U less that, with intervals."""
+    profile = evidence.profile(arm, measure, level=evidence.levels(arm)[-1])
+    known = np.flatnonzero(np.isfinite(depth(profile)))
+    own = depth(profile)[known]
+    floors = [one[np.ix_(known, known)] for one in evidence.floors(arm, measure)]
+
+    def of_seeds(seeds: np.ndarray) -> float:
+        return float(depth(np.array([[_of_pairs(one[np.ix_(seeds, seeds)]) for one in floors]]))[0])
+
+    return (
+        interval_of_pairs(of_seeds, len(known)),
+        interval_of_pairs(lambda seeds: float(own[seeds].mean()) - of_seeds(seeds), len(known)),
+    )
+
+
+def _of_pairs(floor: np.ndarray) -> float:
+    """Return the mean over pairs of two seeds, of those that are known."""
+    return float(_mean(floor[~np.eye(len(floor), dtype=bool)], axis=0))
 
 
 def told(evidence: Evidence, arm: str, measure: str) -> dict[str, str]:
@@ -68,14 +114,15 @@ def cells(evidence: Evidence, arm: str, measures: Sequence[str]) -> list[Cell]:
 def _cell(evidence: Evidence, arm: str, layout: str, measure: str) -> Cell:
     layers = evidence.layers(arm)
     profile = evidence.profile(arm, measure, level=evidence.levels(arm)[-1])
-    floors = floor_profile(evidence, arm, measure)
+    floors = np.array([_of_pairs(one) for one in evidence.floors(arm, measure)])
     refused = {layer for layer in layers if (layer, measure) in evidence.refused(arm)}
-    own = depth(profile)
-    shape = REFUSED if refused else above(own, what="").answer
+    shape = REFUSED if refused else u_shape(profile).answer
     said = told(evidence, arm, measure)
-    means = [dict(zip(layers, _mean(one, axis=0), strict=True)) for one in (profile, floors)]
+    means = [dict(zip(layers, one, strict=True)) for one in (_mean(profile, axis=0), floors)]
+    first, last = (_interval(one) for one in ends(profile).T)
     return Cell(
-        layout, measure, _interval(own), _interval(own - depth(floors)), shape,
+        layout, measure, (first, last), _interval(depth(profile)),
+        of_floor(evidence, arm, measure)[1], shape,
         {layer: REFUSED if layer in refused else said[layer] for layer in layers},
         means[0], means[1],
     )  # fmt: skip
@@ -97,9 +144,9 @@ def _interval(values: np.ndarray) -> tuple[float, float, float]:
 def table(found: Sequence[Cell]) -> str:
     """Return the cells as a table in Markdown."""
     lines = [
-        "| layout | measure | the U | pruning's own part of it | closer than the seed floor | "
-        "not closer | refused |",
-        "|---|---|---|---|---|---|---|",
+        "| layout | measure | the U | first layer | last layer | pruning's own part of the U | "
+        "closer than the seed floor | not closer | refused |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in found:
         closer, farther, refused = (
@@ -109,8 +156,9 @@ def table(found: Sequence[Cell]) -> str:
         rest = [layer for layer, said in cell.layers.items() if said == UNTOLD]
         others = [*rest, *(f"{layer} (farther)" for layer in farther)]
         lines.append(
-            f"| {cell.layout} | {_measure(cell)} | {_shape(cell)} | {_numbers(cell.beyond)} | "
-            f"{_names(closer, cell)} | {_names(others, cell)} | {_names(refused, cell)} |"
+            f"| {cell.layout} | {_measure(cell)} | {_shape(cell)} | {numbers(cell.ends[0])} | "
+            f"{numbers(cell.ends[1])} | {numbers(cell.beyond)} | {_names(closer, cell)} | "
+            f"{_names(others, cell)} | {_names(refused, cell)} |"
         )
     return "\n".join(lines)
 
@@ -133,12 +181,11 @@ def sentence(found: Sequence[Cell]) -> str:
     return (
         f"By {len({cell.measure for cell in found})} measures in "
         f"{len({cell.layout for cell in found})} layouts of feature maps ({_layouts(found)})"
-        f"{refused}, the U holds in "
-        f"{_count(whole, lambda cell: cell.shape == HOLDS)}, its contrary in "
-        f"{sum(cell.shape == FAILS for cell in whole)}; pruning's own part of it lies above 0 in "
-        f"{sum(cell.beyond[1] > 0 for cell in whole)}, below 0 in "
+        f"{refused}, the U holds in {sum(cell.shape == HOLDS for cell in whole)} of {len(whole)} "
+        f"and does not in {sum(cell.shape == FAILS for cell in whole)}; pruning's own part of it "
+        f"lies above 0 in {sum(cell.beyond[1] > 0 for cell in whole)}, below 0 in "
         f"{sum(cell.beyond[2] < 0 for cell in whole)}; every layer lies above the seed floor in "
-        f"{_count(whole, lambda cell: set(cell.layers.values()) == {'closer'})}."
+        f"{sum(set(cell.layers.values()) == {'closer'} for cell in whole)}."
     )
 
 
@@ -146,15 +193,6 @@ def _layouts(found: Sequence[Cell]) -> str:
     from tfprune.report.labels import listed
 
     return listed(dict.fromkeys(cell.layout for cell in found))
-
-
-def _count(found: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
-    """Return 'all 10', or how many of them with those of which it does not hold."""
-    lacking = [cell for cell in found if not holds(cell)]
-    if not lacking:
-        return f"all {len(found)}"
-    few = f" (not {_called(lacking)})" if len(lacking) <= 4 else ""
-    return f"{len(found) - len(lacking)} of {len(found)}{few}"
 
 
 def _called(found: Sequence[Cell]) -> str:
@@ -166,11 +204,18 @@ def _measure(cell: Cell) -> str:
 
 
 def _shape(cell: Cell) -> str:
-    return REFUSED if cell.shape == REFUSED else f"**{cell.shape}**: {_numbers(cell.u)}"
+    return REFUSED if cell.shape == REFUSED else f"**{cell.shape}**"
 
 
-def _numbers(found: tuple[float, float, float]) -> str:
-    return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*found) if np.isfinite(found).all() else ""
+def numbers(found: tuple[float, float, float]) -> str:
+    """Return a mean with its interval; without where seeds are too few, and nothing where none."""
+    if not np.isfinite(found[0]):
+        return ""
+    return (
+        "{:+.2f} [{:+.2f}, {:+.2f}]".format(*found)
+        if np.isfinite(found).all()
+        else (f"{found[0]:+.2f}")
+    )
 
 
 def _names(layers: Sequence[str], cell: Cell) -> str:

@@ -55,9 +55,9 @@ def _with_accuracy(evidence: Evidence) -> Verdict:
     last, level = evidence.levels(_ARM)[-1], _moderate(evidence)
     dense = evidence.accuracy(_ARM, level=0)
     return together([
-        above(evidence.accuracy(_ARM, level=level) - dense, by=-POINT,
+        above(evidence.accuracy(_ARM, level=level) - dense, by=-POINT, parts=2,
               what=f"accuracy of level {level} less dense"),
-        above(dense - evidence.accuracy(_ARM, level=last), by=POINT,
+        above(dense - evidence.accuracy(_ARM, level=last), by=POINT, parts=2,
               what=f"accuracy of the dense network less level {last}"),
     ])  # fmt: skip
 

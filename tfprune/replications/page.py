@@ -213,12 +213,14 @@ def _by_layout(found: Sequence[Cell], name: str) -> list[str]:
         "## By layout and measure",
         "The same networks, compared in each layout: *pixels* takes every pixel of every image for "
         "a data point, *mean* every image with its channels' means, *flatten* every image with all "
-        "its pixels as features. The U is the similarity of the first and the last layer less the "
-        "mean of those between, and pruning's own part of it what the U of two dense networks "
-        "lacks, both with 95% intervals over seeds. A layer is closer than the seed floor by an "
-        "exact test over seeds, with Holm's correction over the layers of a line. A measure is "
-        "refused of a layer where it would mean nothing: CCA and its kin need more data points "
-        "than directions.",
+        "its pixels as features. The U holds if the first layer and the last both lie above the "
+        "mean of those between; the columns say by how much. Pruning's own part is the mean of the "
+        "two less the same of two dense networks of different seeds. Intervals are of 95% over "
+        "seeds, where pairs of seeds are in it by the jackknife, since pairs that share a "
+        "seed are not independent; of so many intervals some miss by chance. A layer is closer "
+        "than the seed floor by an exact test over seeds, with Holm's correction over the layers "
+        "of a line. A measure is refused of a layer where it would mean nothing: CCA and its kin "
+        "need more data points than directions.",
         table(found),
         f"Each layer's numbers: [layouts]({name}/layouts.csv).",
     ]

@@ -7,22 +7,20 @@ import numpy as np
 from tfprune.replications import resnet20
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Claim, Replication, Size
-from tfprune.replications.verdict import Verdict, above
+from tfprune.replications.verdict import Verdict, above, together
 
 CONNECTED = 0.02  # of error, as Frankle et al. 2020 draw the line
 
 
-def _largest_barrier(evidence: Evidence, arm: str) -> tuple[np.ndarray, int]:
-    """Return the barriers to the level before at the level where they are largest on average."""
-    name = "barrier_error_previous"
-    level = max(evidence.levels(arm), key=lambda one: evidence.fact(arm, name, level=one).mean())
-    return evidence.fact(arm, name, level=level), level
-
-
 def _connected(evidence: Evidence) -> Verdict:
-    values, level = _largest_barrier(evidence, "late")
-    return above(CONNECTED - values, what=f"2% less the error barrier between levels {level - 1} "
-                 f"and {level}, rewound late")  # fmt: skip
+    """Judge every level: one whose mean barrier is not the largest may be the least certain."""
+    name, levels = "barrier_error_previous", evidence.levels("late")
+    return together([
+        above(CONNECTED - evidence.fact("late", name, level=level), parts=len(levels),
+              what=f"2% less the error barrier between levels {level - 1} and {level}, rewound "
+              "late")
+        for level in levels
+    ])  # fmt: skip
 
 
 def _mean_barrier(evidence: Evidence, arm: str) -> np.ndarray:

@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 
 from tfprune.config.words import LAYOUTS
-from tfprune.replications.by_layout import CALLED, cells, depth, floor_profile, sentence, told
+from tfprune.replications.by_layout import (
+    CALLED,
+    cells,
+    depth,
+    ends,
+    numbers,
+    of_floor,
+    sentence,
+    told,
+    u_shape,
+)
 from tfprune.replications.evidence import Evidence
 from tfprune.replications.replication import Arm, Claim, Replication, Size
 from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, Verdict, above, interval
@@ -40,9 +50,7 @@ def _profile(evidence: Evidence, measure: str) -> tuple[np.ndarray, int]:
 
 def _u_shape(evidence: Evidence) -> Verdict:
     values, last = _profile(evidence, "svcca")
-    return above(depth(values), scale=1, digits=3, unit="",
-                 what=f"SVCCA of the first and the last layer less the mean of those between, "
-                 f"level {last}")  # fmt: skip
+    return u_shape(values, what=f"Level {last}, SVCCA")
 
 
 def _above_floor(measure: str) -> Claim:
@@ -88,11 +96,13 @@ def answer(evidence: Evidence) -> str:
 
     values, last = _profile(evidence, "svcca")
     sparsity = 1 - evidence.density("imp", level=last)
-    floors = floor_profile(evidence, "imp", "svcca")
-    own, floor, more = (
-        "{:+.2f} [{:+.2f}, {:+.2f}]".format(*interval(found[np.isfinite(found)]))
-        for found in (depth(values), depth(floors), depth(values) - depth(floors))
-    )
+    known = values[np.isfinite(depth(values))]
+    first, final, own = (numbers(interval(one)) for one in (*ends(known).T, depth(known)))
+    of_seeds, beyond = of_floor(evidence, "imp", "svcca")
+    part = (
+        "" if not np.isfinite(beyond).all() else ": more than none" if beyond[1] > 0
+        else ": pruning takes from it" if beyond[2] < 0 else ", which can't be told from none"
+    )  # fmt: skip
     layers, needed = len(evidence.layers("imp")), seeds_needed(len(evidence.layers("imp")))
     if len(values) < needed:
         closest = f"can't be told from {len(values)} seeds, {layers} layers need at least {needed}"
@@ -105,21 +115,23 @@ def answer(evidence: Evidence) -> str:
             f"{next(iter(named.values()))}, by {listed(named)}" if alike
             else ", ".join(f"{names} by {one}" for one, names in named.items())
         )  # fmt: skip
-    level, between = np.nanmean(values), np.nanmean(floors)
+    level = np.nanmean(values)
+    between = np.nanmean([np.nanmean(one) for one in evidence.floors("imp", "svcca")])
     accuracy, of_dense = (np.median(evidence.accuracy("imp", level=one)) for one in (last, 0))
     several = len(evidence.layouts("imp")) > 1
     by = f" in layout {evidence.layouts('imp')[0]}" if several else ""
     in_layouts = f" {sentence(cells(evidence, 'imp', _MEASURES))}" if several else ""
     return (
-        f"At {sparsity:.0%} sparsity (test accuracy {accuracy:.1%}, of the dense networks "
+        f"At {sparsity:.0%} sparsity (median test accuracy {accuracy:.1%}, of the dense networks "
         f"{of_dense:.1%}) the SVCCA similarity to the dense network, as the share of its "
-        f"directions that is left{by}, is higher in the first and the last hidden layer than in "
-        f"the mean of those between by {own} (95% interval over {len(values)} seeds): the U over "
-        f"depth. Between dense networks that differ only in their seed it is {floor}, so pruning's "
-        f"own part of the U is {more}. On average over layers the similarity is {level:.2f}, "
-        f"between seeds {between:.2f}; layers of the pruned network that are closer to their dense "
-        f"network than another seed's are (exact tests, Holm's "
-        f"correction): {closest}.{in_layouts}"
+        f"directions that is left{by}, differs from the mean of the layers between by {first} in "
+        f"the first hidden layer and by {final} in the last (95% intervals over {len(known)} "
+        f"seeds): the U over depth **{u_shape(values).answer}**. Both ends together it is {own}, "
+        f"and {numbers(of_seeds)} between dense networks that differ only in their seed, so "
+        f"pruning's own part of the U is {numbers(beyond)}{part}. On average over layers the "
+        f"similarity is {level:.2f}, between seeds {between:.2f}; layers of the pruned network "
+        f"that are closer to their dense network than another seed's are (exact tests, Holm's "
+        f"correction over layers): {closest}.{in_layouts}"
     )
 
 

@@ -41,9 +41,10 @@ def replicate(
     from tfprune.replications import REPLICATIONS
 
     if listing:
+        width = max(len(entry.name) for entry in REPLICATIONS)
         for entry in REPLICATIONS:
             sizes = ", ".join(one.name for one in REPLICATIONS.get(entry.name).sizes)
-            click.echo(f"{entry.name:14} {entry.summary}  [{sizes}]")
+            click.echo(f"{entry.name:{width}} {entry.summary}  [{sizes}]")
         return
     if name is None:
         raise click.UsageError("NAME is missing; 'tfprune replicate --list' shows them all.")

@@ -177,6 +177,8 @@ def test_the_list_and_a_missing_name_on_the_command_line(capsys):
     assert main(["replicate", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [entry.name for entry in REPLICATIONS]
+    width = 1 + max(len(entry.name) for entry in REPLICATIONS)
+    assert all(line[width - 1] == " " and line[width] != " " for line in lines)  # a column each
     for line in lines:
         assert line.endswith(("[full, reduced, smallest]", "[full, reduced, small, smallest]"))
     assert main(["replicate"]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from tfprune.replications.evidence import Evidence
 from tfprune.replications.layouts import InLayout
 from tfprune.replications.liebenwein2021 import _range_of_others
 from tfprune.replications.perform import judge
+from tfprune.replications.tables import controls_csv, facts_csv
 from tfprune.replications.verdict import FAILS, HOLDS, UNTOLD, above
 from tfprune.results import (
     DENSE,
@@ -184,6 +186,32 @@ def test_zullich2020_tells_a_u_that_floors_have_too_from_one_that_pruning_keeps(
     few = answers("zullich2020", {"imp": result((0.9,) * 3, profile=u, controls=controls, seeds=3)})
     assert few["above-floor-cka"] == UNTOLD
     assert few["u-shape"] == HOLDS
+
+
+def test_controls_are_judged_by_the_share_of_directions_where_their_runs_know_it():
+    controls = {"random-mask": 0.0, "reinitialised": 0.0}
+    run = result((0.9,) * 3, controls=controls, controls_similarity=0.95)  # of few directions left
+    assert answers("zullich2020", {"imp": run})["over-random-mask"] == FAILS
+    shares = {"svcca": dict.fromkeys(LAYERS, 0.3)}
+    rows = tuple(dataclasses.replace(row, dense_share=shares) for row in run.controls)
+    run = dataclasses.replace(run, controls=rows)
+    assert answers("zullich2020", {"imp": run})["over-random-mask"] == HOLDS
+    judged = SimpleNamespace(runs={"imp": run})
+    lines = controls_csv(judged).splitlines()
+    assert lines[0] == "arm,control,seed,level,accuracy_test,measure,similarity,dense_share"
+    assert len(lines) == 1 + 2 * 2 * SEEDS
+    assert all(line.endswith(",0.300000") for line in lines[1:])
+
+
+def test_what_claims_ask_of_levels_is_in_a_table():
+    run = result((0.9, 0.8), densities=(1.0, 0.5), facts=(("prune_potential/test", 0.5),
+                 ("forgotten_p", 0.03), ("flips", 0.1)))  # fmt: skip
+    lines = facts_csv(SimpleNamespace(runs={"one": run})).splitlines()
+    assert lines[0] == "arm,seed,level,fact,value"
+    assert len(lines) == 1 + 2 * SEEDS
+    for name in ("prune_potential/test", "forgotten_p"):
+        assert any(line.startswith(f"one,0,1,{name},") for line in lines)
+    assert facts_csv(SimpleNamespace(runs={"one": result((0.9,), densities=(1.0,))})) == ""
 
 
 def test_frankle2019_is_told_from_its_contrary():

@@ -92,7 +92,7 @@ def of_floor(
 
 def _of_pairs(floor: np.ndarray) -> float:
     """Return the mean over pairs of two seeds, of those that are known."""
-    return float(_mean(floor[~np.eye(len(floor), dtype=bool)], axis=0))
+    return float(mean_of(floor[~np.eye(len(floor), dtype=bool)], axis=0))
 
 
 def told(evidence: Evidence, arm: str, measure: str) -> dict[str, str]:
@@ -118,7 +118,7 @@ def _cell(evidence: Evidence, arm: str, layout: str, measure: str) -> Cell:
     refused = {layer for layer in layers if (layer, measure) in evidence.refused(arm)}
     shape = REFUSED if refused else u_shape(profile).answer
     said = told(evidence, arm, measure)
-    means = [dict(zip(layers, one, strict=True)) for one in (_mean(profile, axis=0), floors)]
+    means = [dict(zip(layers, one, strict=True)) for one in (mean_of(profile, axis=0), floors)]
     first, last = (_interval(one) for one in ends(profile).T)
     return Cell(
         layout, measure, (first, last), _interval(depth(profile)),
@@ -128,7 +128,7 @@ def _cell(evidence: Evidence, arm: str, layout: str, measure: str) -> Cell:
     )  # fmt: skip
 
 
-def _mean(values: np.ndarray, *, axis: int) -> np.ndarray:
+def mean_of(values: np.ndarray, *, axis: int) -> np.ndarray:
     """Return the means over what there is, NaN where nothing is."""
     known = np.isfinite(values)
     sums = np.where(known, values, 0.0).sum(axis=axis)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tfprune.disk import write_text_whole
 from tfprune.replications.by_layout import Cell, cells, table, table_csv
 from tfprune.replications.so_far import UnfinishedRun
+from tfprune.replications.tables import controls_csv, facts_csv
 from tfprune.report.page.header import duration
 from tfprune.results import csv_text
 
@@ -24,9 +25,10 @@ def write_page(judged: Judged, folder: str | Path) -> list[Path]:
     """Write the page of a replication with its tables and figures; return the files.
 
     `NAME.md` in `folder`, and beside it the folder `NAME` with claims.csv, levels.csv,
-    similarity.csv (means over seeds and layers' intervals of the last level), descriptions.csv
-    where layers were described, answer.txt (what was run, and what was found) where the replication
-    puts its answer into sentences, and the figures as SVG. The same results give the same bytes.
+    similarity.csv (of the last level, and the floors), controls.csv and facts.csv where claims
+    ask for them, descriptions.csv where layers were described, answer.txt (what was run, and what
+    was found) where the replication puts its answer into sentences, and the figures as SVG. The
+    same results give the same bytes.
     """
     from tfprune.report.charts.descriptions import quantities
     from tfprune.report.figures import save_figures
@@ -39,6 +41,8 @@ def write_page(judged: Judged, folder: str | Path) -> list[Path]:
     data = {arm: _report_data(run) for arm, run in judged.runs.items()}
     tables = {"claims.csv": claims_csv(judged), "levels.csv": levels_csv(judged),
               "similarity.csv": similarity_csv(judged)}  # fmt: skip
+    more = {"controls.csv": controls_csv(judged), "facts.csv": facts_csv(judged)}
+    tables |= {file: text for file, text in more.items() if text}
     if any(run.descriptions for run in judged.runs.values()):
         tables["descriptions.csv"] = described_csv(judged)
     if text := answer_of(judged):
@@ -178,7 +182,11 @@ def _page(
         for claim, verdict in judged.verdicts
     ]
     arms = [f"- *{arm.name}*: {size.said.get(arm.name, arm.sentence)}" for arm in found.arms]
-    described = any(run.descriptions for run in judged.runs.values())
+    tables = {
+        "controls": bool(controls_csv(judged)), "facts": bool(facts_csv(judged)),
+        "layers": any(run.descriptions for run in judged.runs.values()),
+    }  # fmt: skip
+    files = {"layers": "descriptions"}
     parts = [
         f"# {found.name}, {size.name}",
         f"{found.paper}, [doi:{found.doi}](https://doi.org/{found.doi}).",
@@ -197,7 +205,10 @@ def _page(
         f"    tfprune replicate {found.name} --size {size.name}",
         f"writes this page again. Tables: [claims]({name}/claims.csv), "
         f"[levels]({name}/levels.csv), [similarity]({name}/similarity.csv)"
-        + (f", [layers]({name}/descriptions.csv)." if described else "."),
+        + "".join(
+            f", [{one}]({name}/{files.get(one, one)}.csv)" for one, there in tables.items() if there
+        )
+        + ".",
     ]
     if figures:
         parts += ["## Figures", *(f"![{file.stem} of {file.parent.name}]({file.as_posix()})"

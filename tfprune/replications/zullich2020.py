@@ -12,6 +12,7 @@ from tfprune.replications.by_layout import (
     cells,
     depth,
     ends,
+    mean_of,
     numbers,
     of_floor,
     sentence,
@@ -147,13 +148,19 @@ def _closer_and_farther(evidence: Evidence, measure: str) -> tuple[list[str], li
 def _over_control(control: str) -> Claim:
     def judge(evidence: Evidence) -> Verdict:
         last = evidence.levels("imp")[-1]
-        own = evidence.means("imp", "svcca", level=last)
-        rows = {row.seed: np.nanmean([*row.similarity["svcca"].values()])
-                for row in evidence.results["imp"].controls
-                if (row.control, row.level) == (control, last)}  # fmt: skip
+        found = [row for row in evidence.results["imp"].controls
+                 if (row.control, row.level) == (control, last)]  # fmt: skip
+        shared = all(row.dense_share.get("svcca") for row in found)  # not of runs of before
+        own = (
+            mean_of(evidence.profile("imp", "svcca", level=last), axis=1) if shared
+            else evidence.means("imp", "svcca", level=last)
+        )  # fmt: skip
+        rows = {row.seed: np.nanmean([*(row.dense_share if shared else row.similarity)["svcca"]
+                                      .values()]) for row in found}  # fmt: skip
         other = np.array([rows[seed] for seed in evidence.seeds("imp")])
         return above(own - other, scale=1, digits=3, unit="",
-                     what=f"mean SVCCA over layers, ticket less {control}, level {last}"
+                     what=f"mean SVCCA over layers{'' if shared else ' (of the directions left)'}, "
+                     f"ticket less {control}, level {last}"
                      )  # fmt: skip
 
     return Claim(

@@ -17,6 +17,7 @@ def _orders_differ(first: str, second: str) -> Claim:
     def judge(evidence: Evidence) -> Verdict:
         from scipy.stats import kendalltau
 
+        shares = " (CCA and its kin as shares of the dense directions)"
         last = evidence.levels("imp")[-1]
         profiles = [evidence.profile("imp", one, level=last) for one in (first, second)]
         agree = np.array([kendalltau(a, b, nan_policy="omit").statistic
@@ -24,7 +25,7 @@ def _orders_differ(first: str, second: str) -> Claim:
         return above(
             1 - agree, by=_CLEARLY, scale=1, digits=2, unit="",
             what=f"1 less Kendall's rank correlation of layers by {_MEASURES[first]} and by "
-            f"{_MEASURES[second]}, level {last}",
+            f"{_MEASURES[second]}, level {last}{shares}",
         )  # fmt: skip
 
     return Claim(

@@ -181,3 +181,11 @@ def test_large_masks_are_thinned_and_their_images_stay():
     np.testing.assert_array_equal(few.masks, made.masks[:3, :, 2::4, 2::4])
     same = reduced(made, 4, 100)
     np.testing.assert_array_equal(same.masks, made.masks)
+
+
+def test_selectivity_of_one_label_is_against_the_images_without_it():
+    answers = np.array([[3.0, 1.0], [3.0, 1.0], [1.0, 1.0], [1.0, 3.0]])
+    members = np.array([[True], [True], [False], [False]])
+    found = tell_labels(answers, members).selectivity
+    np.testing.assert_allclose(found, [(3 - 1) / (3 + 1), (1 - 2) / (1 + 2)])
+    assert np.isnan(tell_labels(answers, np.ones((4, 1), bool)).selectivity).all()

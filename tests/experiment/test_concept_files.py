@@ -243,3 +243,77 @@ def test_masks_of_other_names_are_refused(tmp_path):
         f"no mask in {tmp_path / 'masks'} has the name of one of the 1 images and is not black. A "
         "mask belongs to the image whose name it has, without the ending."
     )
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"images": [7]}, "an entry of images or categories can't be used: "),
+        (
+            {"images": [{"id": 7, "file_name": "a.png", "height": 1e400, "width": 40}]},
+            "an entry of images or categories can't be used: ",
+        ),
+        ({"images": [{"id": 7, "file_name": "a" * 300}], "annotations": []}, "names the image"),
+    ],
+)
+def test_entries_of_another_kind_are_refused(layout, parts, said):
+    path = layout / "annotations" / "instances_val2017.json"
+    coco(path, **parts)
+    assert said in refused(path)
+
+
+def test_json_too_deep_to_be_read_is_refused(layout):
+    path = layout / "deep.json"
+    path.write_text("[" * 100_000)
+    assert refused(path).startswith(f"{path} is not JSON: ")
+
+
+def test_cells_of_a_table_may_hold_ends_of_lines_and_spaces_around_names(tmp_path):
+    path = tmp_path / "labels.csv"
+    for name in ("a\nb.png", "c.png"):
+        picture(tmp_path / name)
+    path.write_text('image,concept\n"a\nb.png", dog \nc.png,cat\n')
+    found = concepts_from(str(path), IMAGES, n_images=9)
+    assert isinstance(found, LabelledImages)
+    assert [one.name for one in found.concepts] == ["cat", "dog"]
+    assert found.members.tolist() == [[False, True], [True, False]]
+
+
+def test_boxes_in_shares_of_the_image_are_told_from_pixels(tmp_path):
+    path = tmp_path / "boxes.csv"
+    picture(tmp_path / "a.png")
+    path.write_text("image,concept,x,y,width,height\na.png,dog,.1,.2,.3,.4\n")
+    assert refused(path) == (
+        f"no box of {path} reaches beyond the first pixel of its image: x, y, width, height are in "
+        "pixels, and these look like shares of an image's width and height. Multiply them by these."
+    )
+
+
+def test_a_mask_of_one_pixel_stays_in_a_smaller_size(tmp_path):
+    picture(tmp_path / "images" / "a.png")
+    drawn = np.zeros((40, 40), np.uint8)
+    drawn[33, 6] = 1  # at 0.84 of the height and 0.16 of the width
+    folder = tmp_path / "masks" / "object" / "dog"
+    folder.mkdir(parents=True)
+    Image.fromarray(drawn).save(folder / "a.png")
+    found = concepts_from(str(tmp_path), IMAGES, n_images=9)
+    assert np.argwhere(found.masks[0, 0]).tolist() == [[8, 3]]
+
+
+def test_pictures_of_16_bits_have_the_brightness_of_those_of_8(tmp_path):
+    (tmp_path / "images").mkdir()
+    grey = np.full((40, 40), 51 * 257, np.uint16)
+    Image.fromarray(grey).save(tmp_path / "images" / "a.png")
+    picture(tmp_path / "masks" / "object" / "dog" / "a.png")
+    found = concepts_from(str(tmp_path), IMAGES, n_images=9)
+    np.testing.assert_allclose(found.images, 51)
+
+
+def test_pictures_of_numbers_without_a_range_are_refused(tmp_path):
+    (tmp_path / "images").mkdir()
+    path = tmp_path / "images" / "a.tiff"
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(path)
+    picture(tmp_path / "masks" / "object" / "dog" / "a.png")
+    assert refused(tmp_path) == (
+        f"{path} holds 1 channels of float32. Expected images of 1 or 3 channels of 8 or 16 bits."
+    )

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from tfprune.dissection import Concept, ConceptSet
 from tfprune.errors import InputError
 from tfprune.experiment.concept_sources import concepts_from
+from tfprune.runs.dissect import DissectedLayer
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (6, 10, 12, 3)).astype(np.uint8)
 
@@ -154,3 +156,12 @@ def test_a_runs_units_are_named_and_followed_as_in_the_run_itself(tmp_path, smal
     assert "10 concepts in 200 images (labels)" in capsys.readouterr().out
     with pytest.raises(InputError, match="an intersection over union in"):
         dissect(str(result.run_id), folder=tmp_path, threshold=1.0)
+
+
+def test_concepts_of_one_name_are_counted_by_category():
+    def unit(concept, category):
+        return SimpleNamespace(concept=concept, category=category, detector=True)
+
+    names = [("orange", "colour"), ("orange", "food"), ("orange", "food"), ("dog", "animal")]
+    layer = DissectedLayer("conv1", tuple(unit(*one) for one in names), np.zeros(4, bool))
+    assert layer.concepts() == [("orange (food)", 2), ("orange (colour)", 1), ("dog", 1)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def read_annotations(path: Path, *, n_images: int) -> list[Annotated]:
 def _coco(path: Path, text: str, n_images: int) -> list[Annotated]:
     try:
         whole = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}.") from error
     parts = ("images", "annotations", "categories")
     if not isinstance(whole, dict) or not all(isinstance(whole.get(k), list) for k in parts):
@@ -83,10 +84,15 @@ def _coco(path: Path, text: str, n_images: int) -> list[Annotated]:
         }
         known = {one["id"] for one in whole["images"]}
         sizes = {image.path: image.size for image in images.values() if image.size}
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise InputError(
             f"{path}: an entry of images or categories lacks {error}. Expected id and file_name, "
             "and id and name."
+        ) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}: an entry of images or categories can't be used: {error}. Expected objects "
+            "with id and file_name, perhaps height and width in pixels, and with id and name."
         ) from error
     for file, (rows, columns) in sizes.items():
         if rows < 1 or columns < 1:
@@ -140,7 +146,7 @@ def _outline(segmentation: Any, size: tuple[int, int] | None, where: str) -> Out
 
 
 def _table(path: Path, text: str, n_images: int) -> list[Annotated]:
-    rows = csv.DictReader(text.splitlines())
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     columns = [str(name).strip() for name in rows.fieldnames or ()]
     rows.fieldnames = columns
     corners = next((one for one in (_CORNERS, _SIZES) if set(one) <= set(columns)), None)
@@ -151,7 +157,7 @@ def _table(path: Path, text: str, n_images: int) -> list[Annotated]:
             f"perhaps category, and for boxes {', '.join(_SIZES)} or {', '.join(_CORNERS)}."
         )
     images: dict[str, Annotated] = {}
-    for row in rows:
+    for row in _cells(rows, path):
         where = f"line {rows.line_num} of {path}"
         if not row["image"] or not row["concept"]:
             raise InputError(f"{where} names no image or no concept.")
@@ -165,7 +171,25 @@ def _table(path: Path, text: str, n_images: int) -> list[Annotated]:
         a, b, c, d = _numbers([row[key] for key in corners], where, ", ".join(corners))
         box = (a, b, c, d) if corners is _CORNERS else (a, b, a + c, b + d)
         image.boxes.append((name, _box(*box, where)))
+    furthest = max((max(box) for image in images.values() for _, box in image.boxes), default=2.0)
+    if furthest <= 1:
+        raise InputError(
+            f"no box of {path} reaches beyond the first pixel of its image: "
+            f"{', '.join(corners or ())} are in pixels, and these look like shares of an image's "
+            "width and height. Multiply them by these."
+        )
     return [_found(path, image) for image in images.values()]
+
+
+def _cells(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table, without spaces around what cells hold; '' where one is missing."""
+    try:
+        for row in rows:
+            yield {name: (row[name] or "").strip() for name in rows.fieldnames or ()}
+    except csv.Error as error:
+        raise InputError(
+            f"line {rows.line_num + 1} of {path} can't be read as a row of a table: {error}."
+        ) from error
 
 
 def _numbers(values: Any, where: str, what: str) -> tuple[float, float, float, float]:
@@ -193,10 +217,17 @@ def _found(path: Path, image: Annotated) -> Annotated:
     split = path.stem.rpartition("_")[2]
     tried = [folder, folder / "images", folder.parent / split, folder.parent / "images"]
     for place in tried:
-        if (place / image.path).is_file():
+        if _is_file(place / image.path):
             image.path = place / image.path
             return image
     raise InputError(
         f"{path} names the image '{image.path}', which is neither in {folder}, nor in its images/, "
         f"nor in {folder.parent / split}. Put the images there, or name them by their path."
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for any file
+        return False

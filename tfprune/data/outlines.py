@@ -13,6 +13,8 @@ from tfprune.errors import InputError
 
 #: below this character of a compressed count nothing is written, and 6 bits end at the other
 _FIRST, _LAST = 48, 48 + 63
+#: pixels of an image, at most, so that places in it are counted in whole numbers of any platform
+_MOST = 2**31 - 1
 
 
 class Outline(Protocol):
@@ -119,8 +121,8 @@ def runs(counts: Any, size: Any, *, where: str) -> Runs:
     """
     try:
         height, width = (int(value) for value in size)
-        whole = height > 0 and width > 0
-    except (TypeError, ValueError):
+        whole = height > 0 and width > 0 and height * width <= _MOST
+    except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
         raise InputError(
@@ -178,6 +180,22 @@ def uncompressed(text: str, *, where: str = "counts") -> list[int]:
             f"{where}: the compressed counts of its segmentation break off within a number."
         )
     return counts
+
+
+def thinned(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """Return a mask at another size: a pixel is in it where its centre is.
+
+    One that holds no pixel's centre takes the pixel of its own middle, see `Outline`.
+
+    >>> thinned(np.eye(4, dtype=bool), 2, 2).tolist()
+    [[True, False], [False, True]]
+    """
+    rows, columns = _centres(height, mask.shape[0]), _centres(width, mask.shape[1])
+    made = mask[rows[:, None], columns]
+    if mask.any() and not made.any():
+        y, x = (np.argwhere(mask) + 0.5).mean(axis=0)
+        made[_pixel(y / mask.shape[0], height), _pixel(x / mask.shape[1], width)] = True
+    return made
 
 
 def _filled(corners: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:

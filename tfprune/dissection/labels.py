@@ -50,7 +50,9 @@ class Telling:
 
     auc: (n_units, n_concepts), see `label_auc`. floor_best: (n_units,), over permutations of the
         images' labels the largest AUC of any concept. selectivity: (n_units,), see
-        `class_selectivity`; NaN where answers are negative. floor, selectivity_floor: (n_units,),
+        `class_selectivity`; NaN where answers are negative. Of a single concept it compares the
+        images with it and those without, and is negative where these have the larger mean.
+        floor, selectivity_floor: (n_units,),
         the largest AUC of any concept and the selectivity with permuted labels, means over
         permutations: by chance, the best of many concepts looks told, and a unit that seldom
         answers looks selective.
@@ -145,8 +147,8 @@ def class_selectivity(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np
     answers: (n_images, n_units), such as a map's mean. labels: (n_images,), whole numbers.
     (m - r) / (m + r), m being the largest of the means over a class's images and r the mean
     of those of the other classes (Morcos et al. 2018, "On the importance of single directions").
-    NaN where both are 0, as for a dead unit, and where an answer is negative. Raises InputError
-    for other shapes, and for labels that are no whole numbers.
+    NaN where both are 0, as for a dead unit, where an answer is negative, and where all images are
+    of one class. Raises InputError for other shapes, and for labels that are no whole numbers.
 
     >>> class_selectivity(np.array([[3.0, 1.0], [1.0, 1.0]]), np.array([0, 1])).tolist()
     [0.5, 0.0]
@@ -171,11 +173,12 @@ def _auc(ranks: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArray[np.f
 def _selectivity(answers: NDArray[Any], members: NDArray[np.bool_]) -> NDArray[np.float64]:
     answers = np.asarray(answers, dtype=np.float64)
     shown = members[:, members.any(axis=0)]
-    if not shown.shape[1]:
+    n_others = shown.shape[1] - 1
+    if n_others < 0 or (n_others == 0 and shown.all()):
         return np.full(answers.shape[1], np.nan)
     means = (shown / shown.sum(axis=0)).T @ answers
     best = means.max(axis=0)
-    rest = (means.sum(axis=0) - best) / max(len(means) - 1, 1)
+    rest = (means.sum(axis=0) - best) / n_others if n_others else answers[~shown[:, 0]].mean(axis=0)
     whole = best + rest
     told = (whole != 0) & (answers.min(axis=0) >= 0)
     found = np.divide(best - rest, whole, out=np.full(whole.shape, np.nan), where=told)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from tfprune.data.outlines import Outline
+from tfprune.data.image_files import SUFFIXES, decode
+from tfprune.data.outlines import Outline, thinned
 from tfprune.data.seen import Name, Seen
 from tfprune.dissection import (
     Concept,
@@ -27,7 +27,6 @@ SOURCES = {
     "labels": "the network's own test images, with their classes",
 }
 TFDS = "tfds:"  # before the name of a data set of tensorflow-datasets
-_IMAGE_FILES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 Source = ConceptSet | LabelledImages
 
@@ -119,12 +118,11 @@ def _of_annotations(path: Path, size: tuple[int, int], n_images: int) -> Seen:
     from tfprune.data.outlines import BoxOutline
     from tfprune.data.seen import seen_at_all, seen_in_outlines
 
-    height, width = size
     images: list[np.ndarray] = []
     outlines: list[list[tuple[Name, Outline]]] = []
     listed = read_annotations(path, n_images=n_images)
     for one in listed:
-        picture, own = _picture(one.path, (width, height), "RGB", smooth=True)
+        picture, own = _picture(one.path, size)
         images.append(picture.astype(np.float32))
         rows, columns = one.size or own
         outlines.append([
@@ -165,12 +163,13 @@ def _of_folder(folder: Path, size: tuple[int, int], n_images: int) -> Seen:
         )
     images = np.empty((len(files), height, width, 3), np.float32)
     masks = np.zeros((len(files), len(names), height, width), dtype=bool)
+    listed = [_by_stem(folder / "masks" / category / concept) for category, concept in names]
     for index, path in enumerate(files):
-        images[index] = _picture(path, (width, height), "RGB", smooth=True)[0]
-        for place, (category, concept) in enumerate(names):
-            for mask in _named(folder / "masks" / category / concept, path.stem):
-                seen, _ = _picture(mask, (width, height), "L", smooth=False)
-                masks[index, place] |= seen > 0
+        images[index] = _picture(path, size)[0]
+        for place, of_concept in enumerate(listed):
+            for mask in of_concept.get(path.stem, ()):
+                is_in = np.asarray((_decoded(mask) > 0).any(axis=-1))
+                masks[index, place] |= thinned(is_in, height, width)
     if not masks.any():
         raise InputError(
             f"no mask in {folder / 'masks'} has the name of one of the {len(files)} images and is "
@@ -180,24 +179,42 @@ def _of_folder(folder: Path, size: tuple[int, int], n_images: int) -> Seen:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _IMAGE_FILES
+    return path.suffix.lower() in SUFFIXES
 
 
-def _named(folder: Path, stem: str) -> Iterator[Path]:
-    return (folder / f"{stem}{ending}" for ending in _IMAGE_FILES
-            if (folder / f"{stem}{ending}").is_file())  # fmt: skip
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Return a folder's pictures by name without the ending, of which there may be several."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if _is_image(path):
+            found.setdefault(path.stem, []).append(path)
+    return found
 
 
-def _picture(
-    path: Path, size: tuple[int, int], mode: str, *, smooth: bool
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return a picture brought to a size (width, height), and its own (height, width)."""
+def _decoded(path: Path) -> np.ndarray:
+    """Return a picture (height, width, channels) as its file holds it."""
+    try:
+        return decode(path.read_bytes(), path.suffix.lower())
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InputError(f"{path} can't be read as an image: {error}. Remove it.") from error
+
+
+def _picture(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return a picture (height, width, 3) in [0, 255] and this size, and its own (height, width).
+
+    Raises InputError for one of floats, whose range is not known, and of other than 1 or 3
+    channels.
+    """
     from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            how = Image.Resampling.BOX if smooth else Image.Resampling.NEAREST
-            own = picture.height, picture.width
-            return np.asarray(picture.convert(mode).resize(size, how)), own
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} can't be read as an image: {error}. Remove it.") from error
+    found = _decoded(path)
+    if found.dtype.kind == "f" or found.shape[-1] not in (1, 3):
+        raise InputError(
+            f"{path} holds {found.shape[-1]} channels of {found.dtype}. Expected images of 1 or 3 "
+            "channels of 8 or 16 bits."
+        )
+    if found.dtype == np.uint16:
+        found = np.round(found / 257).astype(np.uint8)
+    whole = Image.fromarray(np.repeat(found, 3 // found.shape[-1], axis=-1))
+    made = np.asarray(whole.resize(size[::-1], Image.Resampling.BOX))
+    return made, (found.shape[0], found.shape[1])

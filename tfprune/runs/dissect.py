@@ -40,8 +40,11 @@ class DissectedLayer:
         return [unit for unit in self.detectors if unit.iou > unit.floor_best]
 
     def concepts(self) -> list[tuple[str, int]]:
-        """Return the concepts that have detectors, with how many, the most frequent first."""
-        return Counter(unit.concept for unit in self.detectors).most_common()
+        """Return the concepts that have detectors, with how many, the most frequent first.
+
+        Of one name in several categories each is a concept of its own: 'orange (colour)'.
+        """
+        return _counted(self.detectors)
 
     def fates(self) -> Counter[str]:
         """Return how many units were kept, changed, lost, died or are new; empty without dense."""
@@ -66,8 +69,21 @@ class ToldLayer:
         return [unit for unit in self.live if (unit.auc or 0) > (unit.floor_best or 0)]
 
     def concepts(self) -> list[tuple[str, int]]:
-        """Return the labels that units tell beyond chance, with how many, most frequent first."""
-        return Counter(unit.concept for unit in self.beyond_chance).most_common()
+        """Return the labels that units tell beyond chance, with how many, most frequent first.
+
+        Of one name in several categories each is a label of its own: 'orange (colour)'.
+        """
+        return _counted(self.beyond_chance)
+
+
+def _counted(units: Sequence[UnitResult] | Sequence[LabelUnit]) -> list[tuple[str, int]]:
+    """Return the units' concepts with how many units each has, the most frequent first."""
+    found = Counter((unit.concept, unit.category) for unit in units)
+    categories = Counter(name for name, _ in found)
+    return [
+        (name if categories[name] == 1 else f"{name} ({category})", n)
+        for (name, category), n in found.most_common()
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,9 +190,19 @@ def _told(
     common: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> DissectResult:
-    """Return how well a network's units tell labels of whole images."""
+    """Return how well a network's units tell labels of whole images.
+
+    Raises InputError where no label tells some images from others.
+    """
     from tfprune.experiment.telling import told
 
+    shares = shown.members.mean(axis=0)
+    if not ((shares > 0) & (shares < 1)).any():
+        raise InputError(
+            f"{common['source']!r} has no label that some of the {len(shown.images)} images show "
+            "and others don't, so there is nothing that a unit could tell. Give images of several "
+            "labels, or more images."
+        )
     layers: list[ToldLayer] = []
     n_seen = 0
     for layer, rows, n in told(subject.reader, shown, subject.memory):

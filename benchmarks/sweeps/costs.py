@@ -104,9 +104,9 @@ def threads(n: int) -> dict[str, str]:
 
 
 def efficiency() -> dict[str, float]:
-    """Return seconds of four cells: by workers, and by processes that know nothing of each other.
+    """Return seconds of eight cells: by workers, and by processes that know nothing of each other.
 
-    Two processes take two seeds each, one after the other, in two folders.
+    Two processes take four seeds each, one after the other, in two folders.
     """
     found = {}
     script = (
@@ -117,7 +117,7 @@ def efficiency() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, clock() as took:
         both = [
             subprocess.Popen(
-                [sys.executable, "-c", script, f"{folder}/{n}", str(2 * n), str(2 * n + 1)],
+                [sys.executable, "-c", script, f"{folder}/{n}", *map(str, range(4 * n, 4 * n + 4))],
                 env=threads(1),
             )
             for n in (0, 1)
@@ -125,7 +125,7 @@ def efficiency() -> dict[str, float]:
         assert [one.wait() for one in both] == [0, 0]
     found["independent_s"], found["independent_cpu_s"] = took.seconds, took.cpu
     for name, workers, n_threads in (("two_by_one", 2, 1), ("one_by_two", 1, 2)):
-        words = ("--grid", "seed=0..3", "--workers", str(workers), "--threads", str(n_threads),
+        words = ("--grid", "seed=0..7", "--workers", str(workers), "--threads", str(n_threads),
                  "--quiet")  # fmt: skip
         with tempfile.TemporaryDirectory() as folder, clock() as took:
             subprocess.run(command("sweep", *words), cwd=folder, check=True, capture_output=True)
@@ -133,7 +133,7 @@ def efficiency() -> dict[str, float]:
     ratio = found["independent_s"] / found["two_by_one_s"]
     computed = found["independent_cpu_s"] / found["two_by_one_cpu_s"]
     print(
-        f"4 cells of digits: two processes {found['independent_s']:.0f} s "
+        f"8 cells of digits: two processes {found['independent_s']:.0f} s "
         f"({found['independent_cpu_s']:.0f} s computed), 2 workers x 1 thread "
         f"{found['two_by_one_s']:.0f} s ({found['two_by_one_cpu_s']:.0f} s): efficiency "
         f"{ratio:.2f}, by what is computed {computed:.2f}; 1 worker x 2 threads "

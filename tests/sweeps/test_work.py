@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from tfprune.errors import DamagedError, RunError
 from tfprune.sweeps import work as works
+from tfprune.sweeps import worker
 from tfprune.sweeps.cell import Job, Outcome
 from tfprune.sweeps.work import DenseTask, Failure, carry_out
 
@@ -184,3 +187,30 @@ def test_a_cell_whose_workers_die_goes_on_for_as_long_as_it_gets_further(client,
 def test_an_error_of_several_lines_is_told_in_one():
     error = RunError("layer 'conv1'\n  has no weights left:\n\n  prune less.")
     assert works._failure(error, None) == Failure("layer 'conv1' has no weights left: prune less.")
+
+
+def test_a_worker_s_first_cell_has_the_seconds_of_its_imports(monkeypatch):
+    monkeypatch.setattr(worker, "_preloaded", [2.5])
+    first, second = (worker._with_start(Outcome("key", "run", seconds=4.0)) for _ in range(2))
+    assert (first.seconds, second.seconds) == (6.5, 4.0)
+
+
+def test_a_worker_writes_to_its_file_once_the_sweep_has_made_the_folder(tmp_path):
+    """In a process of its own, whose output it is that moves."""
+    code = (
+        "import os, sys\n"
+        "from tfprune.sweeps import worker\n"
+        "log = sys.argv[1]\n"
+        "os.environ[worker.LOG_VARIABLE] = log\n"
+        "worker.write_to_log()\n"
+        "print('before', flush=True)\n"
+        "os.mkdir(os.path.dirname(log))\n"
+        "worker.write_to_log()\n"
+        "worker.write_to_log()\n"
+        "print('after', flush=True)\n"
+    )
+    log = tmp_path / "sweep" / "workers.log"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(log)], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, log.read_text(encoding="utf-8")) == ("before\n", "after\n")

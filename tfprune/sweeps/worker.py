@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import gc
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ LOG_VARIABLE = "TFPRUNE_WORKER_LOG"
 PRELOAD_VARIABLE = "TFPRUNE_WORKER_PRELOAD"
 
 _preloading: list[threading.Thread] = []
+_preloaded: list[float] = []  # in so many seconds, which belong to the first cell
 
 
 def topic_of(sweep: str) -> str:
@@ -33,21 +36,28 @@ def topic_of(sweep: str) -> str:
 def cell_on_worker(job: Job) -> Outcome:
     """Run a cell within a Dask task."""
     say, is_cancelled = _within_task(job.sweep)
-    return run_cell(job, say=say, is_cancelled=is_cancelled)
+    return _with_start(run_cell(job, say=say, is_cancelled=is_cancelled))
 
 
 def dense_on_worker(job: Job, seed: int, folder: str) -> Outcome:
     """Train a dense network that cells share within a Dask task."""
     say, is_cancelled = _within_task(job.sweep)
-    return train_shared(job, seed, folder, say=say, is_cancelled=is_cancelled)
+    return _with_start(train_shared(job, seed, folder, say=say, is_cancelled=is_cancelled))
+
+
+def _with_start(outcome: Outcome) -> Outcome:
+    """Return the outcome with the seconds of the imports, which a run by itself would have had."""
+    start = sum(_preloaded)
+    _preloaded.clear()
+    return dataclasses.replace(outcome, seconds=outcome.seconds + start)
 
 
 def _within_task(sweep: str) -> tuple[Callable[[dict[str, Any]], None], Callable[[], bool]]:
     import distributed
 
-    write_to_log()
     for thread in _preloading:  # what two threads import at once may be there by half
         thread.join()
+    write_to_log()  # after it, for it sets stderr aside and back
     worker = distributed.get_worker()
     key = worker.get_current_task()
     topic, address = topic_of(sweep), str(worker.address)
@@ -88,6 +98,8 @@ def _preload() -> None:
     from tfprune.tracking.client import import_mlflow
     from tfprune.training.backend import load_tensorflow
 
+    began = time.monotonic()
     with contextlib.suppress(InputError):  # the cell will meet it again, and say it
         load_tensorflow()
     import_mlflow()
+    _preloaded.append(time.monotonic() - began)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import io
 import sys
 from collections.abc import Iterable
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfprune import __version__
+from tfprune.collecting import collect_seldom
 from tfprune.config import ConfigError
 from tfprune.errors import TfpruneError, nearest
 from tfprune.interrupts import Signals, interruptible
@@ -101,9 +100,7 @@ def main(args: list[str] | None = None) -> Any:
         with interruptible() as signals:
             return _status(args, signals)
     open_streams()
-    # TensorFlow alone holds half a million objects: full collections took an eighth of a short run
-    gc.set_threshold(10_000, 20, 20)
-    atexit.register(gc.freeze)  # nor are they looked through once more when the process ends
+    collect_seldom()
     with interruptible(to_the_end=True) as signals:
         status = _status(sys.argv[1:], signals)
         return _say_unwritten(status, sys.argv[1:])

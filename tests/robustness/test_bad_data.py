@@ -28,7 +28,7 @@ OPTIONS = [
     ("--test-split test[:0]", "--test-split", "'test[:0]'"),
     ("--test-split validation", "--test-split", "'validation'"),
     ("--test-split ''", "--test-split", "''"),
-    ("--validation-fraction 0.0001", "--validation-fraction", "none at all"),
+    ("--validation-fraction 0.0001", "--validation-fraction", "rounds to none"),
     ("--validation-fraction 0.9999", "--validation-fraction", "fewer than two classes"),
     ("--dataset digitss", "digitss", "digits"),
     ("--dataset ../digits", "../digits"),

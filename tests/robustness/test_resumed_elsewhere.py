@@ -10,7 +10,7 @@ import pytest
 from tfprune.errors import InputError
 from tfprune.experiment import plan
 from tfprune.experiment.events import LevelStarted
-from tfprune.runs import finding, workspace
+from tfprune.runs import finding, machine, workspace
 from tfprune.runs import run as runs
 from tfprune.runs.run import resume, run
 from tfprune.tracking import open_store, resolve_store
@@ -95,7 +95,7 @@ def test_another_processor_is_told_and_the_run_goes_on(interrupted, monkeypatch)
         gone_on.append(opened.key)
         opened.close()
 
-    monkeypatch.setattr(workspace, "processor", lambda: "Another CPU")
+    monkeypatch.setattr(machine, "processor", lambda: "Another CPU")
     monkeypatch.setattr(runs, "carry_out", go_on)
     told = []
     resume(home.name, folder=folder, tell=told.append)

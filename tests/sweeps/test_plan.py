@@ -279,7 +279,7 @@ def test_what_a_cell_takes_is_counted_from_the_steps_that_were_timed():
     assert cost.steps == 2 * (100 + 3 * 80)
     assert cost.dense_steps == 200
     assert cost.seconds == pytest.approx(2 * 2.0 + 6.8)
-    assert cost.bytes == 3.7e6 + 3 * 2 * 0.5e6 + 4 * 1000 * (4 * 2 + 2 + 2)
+    assert cost.bytes == 3.7e6 + 3 * 2 * 0.65e6 + 4 * 1000 * (4 * 2 + 2 + 2)
 
 
 def test_the_cells_of_one_kind_are_timed_once_and_shared_training_is_taken_off(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
-import gc
 import os
 import signal
 import threading
@@ -13,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tfprune.collecting import collect_seldom
 from tfprune.errors import InputError
 from tfprune.sweeps.cell import Job, Outcome, run_cell, train_shared
 
@@ -77,7 +76,7 @@ def dask_setup(worker: distributed.Worker) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)  # the terminal sends them to every process
     write_to_log()
-    atexit.register(gc.freeze)  # TensorFlow's objects need not be collected for a process to end
+    collect_seldom()
     if PRELOAD_VARIABLE in os.environ:
         _preloading.append(threading.Thread(target=_preload, daemon=True))
         _preloading[0].start()

@@ -20,7 +20,7 @@ from tfprune.report.labels import (
 
 _OF_LAYOUT = {"mean": " of spatial means"}
 
-MOST_CELLS = 40_000  # per measure; more would make the page too large to send
+MOST_CELLS = 33_000  # per measure; more would make the largest page take over five megabytes
 
 
 def thin(matrices: Sequence[LayerMatrix], most: int) -> list[LayerMatrix]:
